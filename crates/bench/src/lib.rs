@@ -1,0 +1,1 @@
+//! Scenarios, benchmarks, results and reports

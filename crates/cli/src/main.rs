@@ -1,0 +1,3 @@
+//! The `vhost-accel` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What more than one backend shares: vhost ioctls as a control path, the VFIO container and device

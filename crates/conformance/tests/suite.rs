@@ -1,0 +1,3 @@
+//! The suite over every interface.
+
+fn main() {}

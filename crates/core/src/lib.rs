@@ -1,0 +1,1 @@
+//! The VhostAccel trait: one way to drive a device that walks virtio rings by itself

@@ -1,0 +1,1 @@
+//! The kernel ABI of the four interfaces: structures, ioctl numbers and the vfio-vhost message codec

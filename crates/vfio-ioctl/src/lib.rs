@@ -1,0 +1,1 @@
+//! Backend #1/B: vhost ioctls on the VFIO device fd

@@ -1,0 +1,1 @@
+//! Backend #1/A: vhost messages over VFIO device regions

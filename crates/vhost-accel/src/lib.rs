@@ -1,0 +1,1 @@
+//! Open a vhost accelerator by URI, whatever interface the kernel gives it

@@ -1,0 +1,1 @@
+//! Backend The control: mainline vhost-vdpa

@@ -1,0 +1,193 @@
+//! The trait.
+
+use std::os::fd::BorrowedFd;
+
+use crate::address::{Hva, IovaRange};
+use crate::dma::{DmaLimits, DmaMapping};
+use crate::error::Result;
+use crate::features::{Features, Status};
+use crate::info::DeviceInfo;
+use crate::kick::{Kick, Kicker};
+use crate::vring::{QueueIndex, Vring};
+
+/// A device that walks virtio rings by itself, whatever interface the kernel gives it.
+///
+/// Held as `Box<dyn VhostAccel>`. Dropping it closes the device, which resets it and unmaps
+/// everything. Every error names the operation, the interface, the vring or range, the errno and the
+/// device ([`Error`](crate::Error)); the errors that are listed here are those of the
+/// device's semantics, next to those of the system call.
+///
+/// Kicking, `set_call`, `dma_map` and `dma_unmap` do not allocate.
+pub trait VhostAccel: Send {
+    /// Identity and capabilities. Makes no crossing.
+    fn info(&self) -> &DeviceInfo;
+
+    /// The features that the device offers.
+    fn features(&self) -> Result<Features>;
+
+    /// Negotiates features; `wanted` is cut down to what the device offers. Returns what holds now.
+    ///
+    /// # Errors
+    /// [`State`](crate::Reason::State) unless the device is fresh;
+    /// [`FeaturesRefused`](crate::Reason::FeaturesRefused) when the device doesn't keep FEATURES_OK
+    /// (ours wants VERSION_1 and ACCESS_PLATFORM), after which it wants a reset.
+    fn negotiate(&mut self, wanted: Features) -> Result<Features>;
+
+    /// What was negotiated; `None` when the device is fresh. Makes no crossing.
+    fn negotiated(&self) -> Option<Features>;
+
+    /// The device status as the device has it: [`Status::NEEDS_RESET`] tells of a stopped vring.
+    fn status(&self) -> Result<Status>;
+
+    /// The size of config space in bytes.
+    fn config_size(&self) -> Result<u32>;
+
+    /// Reads config space from `offset` on.
+    ///
+    /// # Errors
+    /// EINVAL beyond its end.
+    fn read_config(&self, offset: u32, data: &mut [u8]) -> Result<()>;
+
+    /// Writes config space from `offset` on. A device ignores what is read-only.
+    ///
+    /// # Errors
+    /// EINVAL beyond its end.
+    fn write_config(&mut self, offset: u32, data: &[u8]) -> Result<()>;
+
+    /// Sets up one vring. See [`setup_vrings`](Self::setup_vrings).
+    ///
+    /// # Errors
+    /// As there.
+    fn setup_vring(&mut self, vring: &Vring<'_>) -> Result<()> {
+        self.setup_vrings(std::slice::from_ref(vring))
+    }
+
+    /// Sets up several vrings, with [`BATCH_VRINGS`](crate::Capabilities::BATCH_VRINGS) in a number
+    /// of crossings that doesn't depend on how many.
+    ///
+    /// Addresses are not looked at now: one that isn't mapped stops the vring when it runs. When one
+    /// vring fails, those before it are disabled again and lose their call eventfd.
+    ///
+    /// # Errors
+    /// [`State`](crate::Reason::State) before `negotiate` and while running;
+    /// [`Invalid`](crate::Reason::Invalid) for a vring that the device hasn't got, a size that is no power of
+    /// two or too large, or a misaligned part, all before any crossing.
+    fn setup_vrings(&mut self, vrings: &[Vring<'_>]) -> Result<()>;
+
+    /// Enables or disables a vring, at any time after it was set up.
+    fn enable_vring(&mut self, queue: QueueIndex, enabled: bool) -> Result<()>;
+
+    /// The next available index that the device will look at. Stable only while suspended or
+    /// stopped; the base to go on from, here or on another device.
+    fn vring_base(&self, queue: QueueIndex) -> Result<u16>;
+
+    /// Sets, replaces or removes the eventfd that the device signals after using buffers.
+    fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> Result<()>;
+
+    /// Sets, replaces or removes the eventfd that the device signals when the vring stops on an
+    /// error.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::Reason::Unsupported) without
+    /// [`ERROR_EVENT`](crate::Capabilities::ERROR_EVENT).
+    fn set_error(&mut self, queue: QueueIndex, error: Option<BorrowedFd<'_>>) -> Result<()>;
+
+    /// Sets, replaces or removes the eventfd that the device signals when its config space or its
+    /// status changes.
+    fn set_config_call(&mut self, call: Option<BorrowedFd<'_>>) -> Result<()>;
+
+    /// Makes a kicker.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::Reason::Unsupported) for a kind that the capabilities don't list.
+    fn kicker(&mut self, queue: QueueIndex, kick: Kick<'_>) -> Result<Kicker>;
+
+    /// Lets the device use memory of this process.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::Reason::Invalid) for an empty, wrapping or misaligned range, before any crossing.
+    /// With [`DMA_ERRNO`](crate::Capabilities::DMA_ERRNO): EEXIST for an overlap, ENOSPC beyond the
+    /// limit; without it EFAULT. A bad host address is EFAULT where the interface pins at once, and
+    /// a fault of the vring that touches it where it doesn't.
+    /// [`Unsupported`](crate::Reason::Unsupported) for one-way access without
+    /// [`DMA_ACCESS`](crate::Capabilities::DMA_ACCESS).
+    ///
+    /// # Safety
+    /// Until `dma_unmap` of a range that covers it, or the drop of the device:
+    ///  - `mapping.host` to `mapping.host + mapping.len - 1` must stay mapped in this process, and
+    ///    writable if the device may write;
+    ///  - nobody may hold a Rust reference to that memory: the device changes it at any time. Raw
+    ///    pointers, volatile and atomic access are fine.
+    #[expect(
+        unsafe_code,
+        reason = "the device gets access to memory that the caller names"
+    )]
+    unsafe fn dma_map(&mut self, mapping: &DmaMapping) -> Result<()>;
+
+    /// Maps all or none, with [`BATCH_DMA`](crate::Capabilities::BATCH_DMA) as one change.
+    ///
+    /// # Errors
+    /// As [`dma_map`](Self::dma_map), naming the range at fault where the kernel tells.
+    ///
+    /// # Safety
+    /// As [`dma_map`](Self::dma_map), for each.
+    #[expect(
+        unsafe_code,
+        reason = "the device gets access to memory that the caller names"
+    )]
+    unsafe fn dma_map_all(&mut self, mappings: &[DmaMapping]) -> Result<()>;
+
+    /// Takes every mapping inside `range` away; when it returns, the device no longer touches them.
+    ///
+    /// The range may cover several mappings and gaps between them, and cuts none.
+    ///
+    /// # Errors
+    /// EINVAL if it would cut one, ENOENT if there is nothing: with
+    /// [`DMA_ERRNO`](crate::Capabilities::DMA_ERRNO). Without it a cut mapping is removed whole and
+    /// nothing is no error.
+    fn dma_unmap(&mut self, range: IovaRange) -> Result<()>;
+
+    /// What can be mapped.
+    fn dma_limits(&self) -> Result<DmaLimits>;
+
+    /// DRIVER_OK: the enabled vrings run, and look for work once without a kick.
+    ///
+    /// # Errors
+    /// [`State`](crate::Reason::State) unless features are negotiated;
+    /// [`NoVrings`](crate::Reason::NoVrings).
+    fn start(&mut self) -> Result<()>;
+
+    /// Makes every vring stand still; when it returns, ring state is final and may be read and
+    /// changed.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::Reason::Unsupported); [`State`](crate::Reason::State) unless running.
+    fn suspend(&mut self) -> Result<()>;
+
+    /// Goes on after a suspend.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::Reason::Unsupported); [`State`](crate::Reason::State) unless suspended.
+    fn resume(&mut self) -> Result<()>;
+
+    /// Resets, in whatever state: features, vrings, eventfds and config space go back to what they
+    /// were at open. DMA mappings stay.
+    fn reset(&mut self) -> Result<()>;
+
+    /// Starts, moves or, with `None`, stops the log of pages that the device writes: bit *n* of the
+    /// bitmap is the 4 KiB page *n* of IOVA space. Possible while running.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::Reason::Unsupported) without
+    /// [`DIRTY_LOG`](crate::Capabilities::DIRTY_LOG); [`State`](crate::Reason::State) before
+    /// `negotiate`.
+    ///
+    /// # Safety
+    /// The bitmap must cover every IOVA that is mapped for writing, be aligned to 8 bytes, and be
+    /// valid as in [`dma_map`](Self::dma_map) until the log is stopped or the device is reset or dropped.
+    #[expect(
+        unsafe_code,
+        reason = "the device writes into memory that the caller names"
+    )]
+    unsafe fn set_dirty_log(&mut self, bitmap: Option<Hva>) -> Result<()>;
+}

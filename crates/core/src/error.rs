@@ -1,0 +1,320 @@
+//! Errors that say which operation failed, on what, and why.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::address::IovaRange;
+use crate::capability::Capabilities;
+use crate::features::Features;
+use crate::interface::Interface;
+use crate::vring::QueueIndex;
+
+/// The result of an operation on a device.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An operation on a device failed.
+///
+/// It reads `vhost-vdpa /dev/vhost-vdpa-0: set up vring 3: set address: Invalid argument (os error
+/// 22)`; the parts are there for programs. [`source`](StdError::source) gives the [`Reason`], and
+/// that one's the [`io::Error`].
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    interface: Interface,
+    device: Arc<Path>,
+    operation: Operation,
+    step: Option<Operation>,
+    subject: Subject,
+    reason: Reason,
+}
+
+impl Error {
+    /// An error of `operation` on `subject` of the device at `device`.
+    pub fn new(
+        interface: Interface,
+        device: Arc<Path>,
+        operation: Operation,
+        subject: Subject,
+        reason: impl Into<Reason>,
+    ) -> Self {
+        let reason = reason.into();
+        Self(Box::new(Inner {
+            interface,
+            device,
+            operation,
+            step: None,
+            subject,
+            reason,
+        }))
+    }
+
+    /// The same error, met in the step `step` of a compound operation.
+    #[must_use]
+    pub fn in_step(mut self, step: Operation) -> Self {
+        self.0.step = (step != self.0.operation).then_some(step);
+        self
+    }
+
+    /// The interface in use.
+    pub fn interface(&self) -> Interface {
+        self.0.interface
+    }
+
+    /// The device's path.
+    pub fn device(&self) -> &Path {
+        &self.0.device
+    }
+
+    /// What was asked for.
+    pub fn operation(&self) -> Operation {
+        self.0.operation
+    }
+
+    /// The request that failed within it, where the operation is made of several.
+    pub fn step(&self) -> Option<Operation> {
+        self.0.step
+    }
+
+    /// What the operation was about.
+    pub fn subject(&self) -> Subject {
+        self.0.subject
+    }
+
+    /// Why it failed.
+    pub fn reason(&self) -> &Reason {
+        &self.0.reason
+    }
+
+    /// The kernel's errno, where the kernel answered.
+    pub fn errno(&self) -> Option<i32> {
+        match &self.0.reason {
+            Reason::System(error) => error.raw_os_error(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner {
+            interface,
+            device,
+            operation,
+            step,
+            subject,
+            reason,
+        } = &*self.0;
+        write!(
+            f,
+            "{interface} {}: {operation}{subject}: ",
+            device.display()
+        )?;
+        if let Some(step) = step {
+            write!(f, "{step}: ")?;
+        }
+        write!(f, "{reason}")
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.0.reason)
+    }
+}
+
+/// What an operation was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The device as a whole.
+    Device,
+    /// One vring.
+    Queue(QueueIndex),
+    /// A range of I/O virtual addresses.
+    Range(IovaRange),
+    /// Bytes of config space.
+    Config {
+        /// The first byte.
+        offset: u32,
+        /// How many.
+        len: usize,
+    },
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device => Ok(()),
+            Self::Queue(queue) => write!(f, " {queue}"),
+            Self::Range(range) => write!(f, " {range}"),
+            Self::Config { offset, len } => write!(f, " {offset}+{len}"),
+        }
+    }
+}
+
+/// Why an operation failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The kernel refused.
+    #[error(transparent)]
+    System(#[from] io::Error),
+    /// This device lacks the capability.
+    #[error("not supported here: needs {0}")]
+    Unsupported(Capabilities),
+    /// Out of order; no crossing was made.
+    #[error("not while the device is {0}")]
+    State(Phase),
+    /// A start without a single vring set up; no crossing was made.
+    #[error("no vring is set up")]
+    NoVrings,
+    /// An argument that no device could accept; no crossing was made.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The device did not keep FEATURES_OK.
+    #[error("the device refused the features {0:#x}")]
+    FeaturesRefused(Features),
+    /// The device has not the properties that this driver needs.
+    #[error("unexpected device: {0}")]
+    Device(&'static str),
+    /// A library in between failed without an errno.
+    #[error("{0}")]
+    Library(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+/// An argument that no device could accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Invalid {
+    /// A vring that the device hasn't got.
+    #[error("the device has vrings 0 to {}", .0.saturating_sub(1))]
+    Queue(u16),
+    /// A vring whose size is 0, no power of two or over the maximum.
+    #[error("a vring's size is a power of two and at most {0}")]
+    QueueSize(u16),
+    /// A vring part that is not aligned as virtio 1.2, 2.7 wants it.
+    #[error("the {part} is aligned to {align} bytes")]
+    Alignment {
+        /// Which part.
+        part: &'static str,
+        /// To what it must be aligned.
+        align: u64,
+    },
+    /// A range that is empty or wraps around.
+    #[error("the range is empty or wraps around")]
+    Range,
+    /// A DMA mapping whose addresses or length are no multiple of the page size.
+    #[error("mappings are made of whole pages of {0} bytes")]
+    Page(u64),
+    /// A vring that was not set up.
+    #[error("the vring is not set up")]
+    NotSetUp,
+}
+
+/// Where a device stands in the order of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Opened or reset; nothing negotiated.
+    Fresh,
+    /// Features are negotiated, the device does not run.
+    Negotiated,
+    /// DRIVER_OK: the vrings run.
+    Running,
+    /// The vrings stand still and keep their state.
+    Suspended,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fresh => "without negotiated features",
+            Self::Negotiated => "negotiated but not running",
+            Self::Running => "running",
+            Self::Suspended => "suspended",
+        })
+    }
+}
+
+macro_rules! operations {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
+        /// What was asked of a device, as errors name it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Operation {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl fmt::Display for Operation {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$name => $text,)+
+                })
+            }
+        }
+    };
+}
+
+operations! {
+    /// Opening.
+    Open = "open",
+    /// Becoming the owner.
+    SetOwner = "set owner",
+    /// Reading the device's features.
+    GetFeatures = "get features",
+    /// Writing the driver's features.
+    SetFeatures = "set features",
+    /// Negotiation as a whole.
+    Negotiate = "negotiate features",
+    /// Reading or writing vhost's backend features.
+    BackendFeatures = "backend features",
+    /// Reading device id, vring count or maximum size.
+    Identify = "identify",
+    /// Reading the status.
+    GetStatus = "get status",
+    /// Writing the status.
+    SetStatus = "set status",
+    /// Reading config space.
+    ReadConfig = "read config space",
+    /// Writing config space.
+    WriteConfig = "write config space",
+    /// Setting up a vring as a whole.
+    SetupVring = "set up vring",
+    /// Its size.
+    SetVringNum = "set size",
+    /// Its addresses.
+    SetVringAddr = "set address",
+    /// Its base.
+    SetVringBase = "set base",
+    /// Reading a vring's base.
+    GetVringBase = "get base of vring",
+    /// Enabling or disabling a vring.
+    EnableVring = "enable vring",
+    /// Setting a call eventfd.
+    SetCall = "set call of vring",
+    /// Setting an error eventfd.
+    SetError = "set error event of vring",
+    /// Setting the config-change eventfd.
+    SetConfigCall = "set config-change event",
+    /// Making a kicker.
+    MakeKicker = "make kicker of vring",
+    /// Mapping for DMA.
+    DmaMap = "map DMA",
+    /// Unmapping.
+    DmaUnmap = "unmap DMA",
+    /// Reading the limits of DMA.
+    DmaLimits = "get DMA limits",
+    /// Setting the dirty log.
+    SetDirtyLog = "set dirty log",
+    /// Starting.
+    Start = "start",
+    /// Suspending.
+    Suspend = "suspend",
+    /// Resuming.
+    Resume = "resume",
+    /// Resetting.
+    Reset = "reset",
+}

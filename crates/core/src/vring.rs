@@ -1,0 +1,40 @@
+//! A vring as it is set up.
+
+use std::fmt;
+use std::os::fd::BorrowedFd;
+
+use crate::address::Iova;
+
+/// The number of a vring on its device, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueueIndex(pub u16);
+
+impl fmt::Display for QueueIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Everything that a vring needs to run: see
+/// [`VhostAccel::setup_vrings`](crate::VhostAccel::setup_vrings).
+#[derive(Clone, Copy, Debug)]
+pub struct Vring<'fd> {
+    /// Which vring.
+    pub queue: QueueIndex,
+    /// Entries: a power of two, at most [`DeviceInfo::max_queue_size`](crate::DeviceInfo).
+    pub size: u16,
+    /// The available index to go on from: 0 for a new ring, else what
+    /// [`vring_base`](crate::VhostAccel::vring_base) read.
+    pub base: u16,
+    /// The descriptor table, 16-byte aligned.
+    pub desc: Iova,
+    /// The available (driver) ring, 2-byte aligned.
+    pub avail: Iova,
+    /// The used (device) ring, 4-byte aligned.
+    pub used: Iova,
+    /// The call eventfd; `None` for a vring that is polled.
+    pub call: Option<BorrowedFd<'fd>>,
+    /// Whether the vring runs from the start, or waits for
+    /// [`enable_vring`](crate::VhostAccel::enable_vring).
+    pub enabled: bool,
+}

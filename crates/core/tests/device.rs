@@ -1,0 +1,519 @@
+//! The rules that `Device` keeps, tested on a backend that records what reaches it.
+
+#![expect(
+    unsafe_code,
+    reason = "the recording backend implements the unsafe DMA methods"
+)]
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
+use vhost_accel_core::{
+    Access, Capabilities, Control, Device, DeviceInfo, Dma, DmaLimits, DmaMapping, Error, Failure,
+    Features, Hva, Interface, Invalid, Iova, IovaRange, Kick, KickKind, Kicker, Operation, Phase,
+    QueueIndex, Reason, Status, Subject, VhostAccel, Vring,
+};
+
+/// What crossed into the backend, and at which crossing it is to fail.
+#[derive(Default)]
+struct Log {
+    calls: Vec<String>,
+    fail: Option<&'static str>,
+    refuse_features: bool,
+}
+
+#[derive(Clone, Default)]
+struct Recorder(Arc<Mutex<Log>>);
+
+impl Recorder {
+    fn call(&self, name: String) -> io::Result<()> {
+        let mut log = self.0.lock().unwrap();
+        let fails = log.fail.is_some_and(|fail| name.starts_with(fail));
+        log.calls.push(name);
+        if fails {
+            Err(io::Error::from_raw_os_error(libc::EIO))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().calls)
+    }
+
+    fn fail_at(&self, call: &'static str) {
+        self.0.lock().unwrap().fail = Some(call);
+    }
+}
+
+const OFFERED: Features = Features::VERSION_1
+    .union(Features::ACCESS_PLATFORM)
+    .union(Features::LOG_ALL);
+
+impl Control for Recorder {
+    fn features(&self) -> io::Result<Features> {
+        self.call("features".into())?;
+        Ok(OFFERED)
+    }
+    fn set_features(&mut self, features: Features) -> io::Result<()> {
+        self.call(format!("set_features {:#x}", features.bits()))
+    }
+    fn status(&self) -> io::Result<Status> {
+        self.call("status".into())?;
+        let refuse = self.0.lock().unwrap().refuse_features;
+        Ok(if refuse {
+            Status::DRIVER
+        } else {
+            Status::DRIVER | Status::FEATURES_OK
+        })
+    }
+    fn set_status(&mut self, status: Status) -> io::Result<()> {
+        self.call(format!("set_status {}", status.bits()))
+    }
+    fn config_size(&self) -> io::Result<u32> {
+        self.call("config_size".into()).map(|()| 12)
+    }
+    fn read_config(&self, offset: u32, data: &mut [u8]) -> io::Result<()> {
+        self.call(format!("read_config {offset}+{}", data.len()))
+    }
+    fn write_config(&mut self, offset: u32, data: &[u8]) -> io::Result<()> {
+        self.call(format!("write_config {offset}+{}", data.len()))
+    }
+    fn setup_vrings(&mut self, vrings: &[Vring<'_>]) -> Result<(), Failure> {
+        for vring in vrings {
+            self.call(format!("setup_vring {}", vring.queue))
+                .map_err(Failure::on(Operation::SetVringAddr, vring.queue))?;
+        }
+        Ok(())
+    }
+    fn enable_vring(&mut self, queue: QueueIndex, enabled: bool) -> io::Result<()> {
+        self.call(format!("enable_vring {queue} {enabled}"))
+    }
+    fn vring_base(&self, queue: QueueIndex) -> io::Result<u16> {
+        self.call(format!("vring_base {queue}")).map(|()| 7)
+    }
+    fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        self.call(format!("set_call {queue} {}", call.is_some()))
+    }
+    fn set_error(&mut self, queue: QueueIndex, error: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        self.call(format!("set_error {queue} {}", error.is_some()))
+    }
+    fn set_config_call(&mut self, call: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        self.call(format!("set_config_call {}", call.is_some()))
+    }
+    fn kicker(&mut self, queue: QueueIndex, kick: Kick<'_>) -> Result<Kicker, Failure> {
+        assert!(matches!(
+            kick,
+            Kick::Kind(KickKind::EventFd) | Kick::EventFd(_)
+        ));
+        let given = if let Kick::EventFd(fd) = kick {
+            Some(fd)
+        } else {
+            None
+        };
+        Ok(Kicker::eventfd(queue, given, |_| {
+            self.call(format!("set_kick {queue}"))
+        })?)
+    }
+    fn suspend(&mut self) -> io::Result<()> {
+        self.call("suspend".into())
+    }
+    fn resume(&mut self) -> io::Result<()> {
+        self.call("resume".into())
+    }
+    unsafe fn set_log_base(&mut self, base: Hva) -> io::Result<()> {
+        self.call(format!("set_log_base {base}"))
+    }
+}
+
+impl Dma for Recorder {
+    unsafe fn map(&mut self, mapping: &DmaMapping) -> io::Result<()> {
+        self.call(format!("map {}", mapping.range()))
+    }
+    fn unmap(&mut self, range: IovaRange) -> io::Result<()> {
+        self.call(format!("unmap {range}"))
+    }
+    fn limits(&self) -> io::Result<DmaLimits> {
+        Err(io::Error::from_raw_os_error(libc::ENOTTY))
+    }
+}
+
+fn abilities() -> Capabilities {
+    Capabilities::KICK_EVENTFD
+        | Capabilities::SUSPEND
+        | Capabilities::RESUME
+        | Capabilities::DIRTY_LOG
+        | Capabilities::VIRTIO_STATUS
+}
+
+fn device(capabilities: Capabilities) -> (Recorder, Box<dyn VhostAccel>) {
+    let recorder = Recorder::default();
+    let info = DeviceInfo {
+        interface: Interface::VhostMdev,
+        path: Arc::from(Path::new("/dev/vhost-mdev-9")),
+        device_id: 1,
+        queue_count: 3,
+        max_queue_size: 256,
+        capabilities,
+    };
+    let device = Box::new(Device::new(info, recorder.clone(), recorder.clone()));
+    (recorder, device)
+}
+
+fn vring(queue: u16) -> Vring<'static> {
+    Vring {
+        queue: QueueIndex(queue),
+        size: 256,
+        base: 0,
+        desc: Iova(0x1000),
+        avail: Iova(0x2000),
+        used: Iova(0x3000),
+        call: None,
+        enabled: true,
+    }
+}
+
+fn page(iova: u64) -> DmaMapping {
+    DmaMapping {
+        iova: Iova(iova),
+        len: 0x1000,
+        host: Hva(0x7000_0000),
+        access: Access::ReadWrite,
+    }
+}
+
+/// Asserts that the result is an error that made no crossing, and gives it.
+fn refused<T: std::fmt::Debug>(recorder: &Recorder, result: Result<T, Error>) -> Error {
+    let error = result.unwrap_err();
+    assert_eq!(recorder.take(), Vec::<String>::new(), "{error}");
+    error
+}
+
+#[test]
+fn the_way_to_driver_ok() {
+    let (recorder, mut device) = device(abilities());
+    let accepted = device.negotiate(Features::all()).unwrap();
+    assert_eq!(accepted, OFFERED);
+    device.setup_vrings(&[vring(0), vring(1)]).unwrap();
+    device.start().unwrap();
+    let offered = format!("set_features {:#x}", OFFERED.bits());
+    let expected = [
+        "features",
+        "set_status 3",
+        &offered,
+        "set_status 11",
+        "status",
+        "setup_vring 0",
+        "setup_vring 1",
+        "set_status 15",
+    ];
+    assert_eq!(recorder.take(), expected);
+    assert_eq!(device.negotiated(), Some(OFFERED));
+}
+
+#[test]
+fn features_that_the_device_drops_are_an_error() {
+    let (recorder, mut device) = device(abilities());
+    recorder.0.lock().unwrap().refuse_features = true;
+    let error = device.negotiate(Features::VERSION_1).unwrap_err();
+    assert!(
+        matches!(error.reason(), Reason::FeaturesRefused(features) if *features == Features::VERSION_1)
+    );
+    assert_eq!(device.negotiated(), None);
+}
+
+#[test]
+fn a_vring_that_no_device_could_take_makes_no_crossing() {
+    let (recorder, mut device) = device(abilities());
+    device.negotiate(OFFERED).unwrap();
+    recorder.take();
+    let cases = [
+        (vring(3), Invalid::Queue(3)),
+        (
+            Vring {
+                size: 0,
+                ..vring(0)
+            },
+            Invalid::QueueSize(256),
+        ),
+        (
+            Vring {
+                size: 100,
+                ..vring(0)
+            },
+            Invalid::QueueSize(256),
+        ),
+        (
+            Vring {
+                size: 512,
+                ..vring(0)
+            },
+            Invalid::QueueSize(256),
+        ),
+        (
+            Vring {
+                desc: Iova(8),
+                ..vring(0)
+            },
+            Invalid::Alignment {
+                part: "descriptor table",
+                align: 16,
+            },
+        ),
+        (
+            Vring {
+                avail: Iova(1),
+                ..vring(0)
+            },
+            Invalid::Alignment {
+                part: "available ring",
+                align: 2,
+            },
+        ),
+        (
+            Vring {
+                used: Iova(2),
+                ..vring(0)
+            },
+            Invalid::Alignment {
+                part: "used ring",
+                align: 4,
+            },
+        ),
+    ];
+    for (bad, why) in cases {
+        // The good one in front must not be set up either.
+        let error = refused(&recorder, device.setup_vrings(&[vring(1), bad]));
+        assert!(
+            matches!(error.reason(), Reason::Invalid(invalid) if *invalid == why),
+            "{error}"
+        );
+        assert_eq!(error.subject(), Subject::Queue(bad.queue));
+    }
+}
+
+#[test]
+fn a_failed_vring_takes_those_before_it_back() {
+    let (recorder, mut device) = device(abilities());
+    device.negotiate(OFFERED).unwrap();
+    recorder.take();
+    recorder.fail_at("setup_vring 2");
+    let error = device
+        .setup_vrings(&[vring(0), vring(1), vring(2)])
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "vhost-mdev /dev/vhost-mdev-9: set up vring 2: set address: Input/output error (os error 5)"
+    );
+    assert_eq!(error.step(), Some(Operation::SetVringAddr));
+    assert_eq!(error.errno(), Some(libc::EIO));
+    let undone = [
+        "setup_vring 0",
+        "setup_vring 1",
+        "setup_vring 2",
+        "enable_vring 0 false",
+        "set_call 0 false",
+        "enable_vring 1 false",
+        "set_call 1 false",
+    ];
+    assert_eq!(recorder.take(), undone);
+    let error = refused(&recorder, device.start());
+    assert!(matches!(error.reason(), Reason::NoVrings), "{error}");
+}
+
+#[test]
+fn a_failed_mapping_takes_those_before_it_back() {
+    let (recorder, mut device) = device(abilities());
+    recorder.fail_at("map 0x3000+0x1000");
+    // SAFETY: the backend only records.
+    let mapped = unsafe { device.dma_map_all(&[page(0x1000), page(0x2000), page(0x3000)]) };
+    let error = mapped.unwrap_err();
+    assert_eq!(
+        error.subject(),
+        Subject::Range(IovaRange::new(Iova(0x3000), 0x1000))
+    );
+    let calls = [
+        "map 0x1000+0x1000",
+        "map 0x2000+0x1000",
+        "map 0x3000+0x1000",
+        "unmap 0x1000+0x1000",
+        "unmap 0x2000+0x1000",
+    ];
+    assert_eq!(recorder.take(), calls);
+}
+
+#[test]
+fn a_mapping_that_no_device_could_take_makes_no_crossing() {
+    let (recorder, mut device) = device(abilities());
+    let cases = [
+        DmaMapping {
+            len: 0,
+            ..page(0x1000)
+        },
+        DmaMapping {
+            len: 0x800,
+            ..page(0x1000)
+        },
+        DmaMapping {
+            iova: Iova(0x10),
+            ..page(0)
+        },
+        DmaMapping {
+            host: Hva(0x10),
+            ..page(0x1000)
+        },
+        DmaMapping {
+            iova: Iova(!0xfff),
+            len: 0x2000,
+            ..page(0)
+        },
+        DmaMapping {
+            host: Hva(!0xfff),
+            len: 0x2000,
+            ..page(0)
+        },
+        DmaMapping {
+            access: Access::Read,
+            ..page(0x1000)
+        },
+    ];
+    for mapping in cases {
+        // SAFETY: the backend only records.
+        let mapped = unsafe { device.dma_map(&mapping) };
+        let error = refused(&recorder, mapped);
+        assert_eq!(error.operation(), Operation::DmaMap, "{mapping:?}");
+        assert_eq!(error.subject(), Subject::Range(mapping.range()));
+    }
+}
+
+#[test]
+fn what_the_device_lacks_makes_no_crossing() {
+    let (recorder, mut device) = device(Capabilities::empty());
+    device.negotiate(OFFERED).unwrap();
+    device.setup_vring(&vring(0)).unwrap();
+    device.start().unwrap();
+    recorder.take();
+    let queue = QueueIndex(0);
+    // SAFETY: refused before anything is logged.
+    let logged = unsafe { device.set_dirty_log(None) };
+    let errors = [
+        (refused(&recorder, logged), Capabilities::DIRTY_LOG),
+        (refused(&recorder, device.suspend()), Capabilities::SUSPEND),
+        (refused(&recorder, device.resume()), Capabilities::RESUME),
+        (
+            refused(&recorder, device.set_error(queue, None)),
+            Capabilities::ERROR_EVENT,
+        ),
+        (
+            refused(&recorder, device.enable_vring(queue, true)),
+            Capabilities::VIRTIO_STATUS,
+        ),
+        (
+            refused(&recorder, device.kicker(queue, Kick::Best)),
+            Capabilities::KICK_EVENTFD,
+        ),
+        (
+            refused(
+                &recorder,
+                device.kicker(queue, Kick::Kind(KickKind::Doorbell)),
+            ),
+            Capabilities::KICK_DOORBELL,
+        ),
+    ];
+    for (error, lacking) in errors {
+        assert!(
+            matches!(error.reason(), Reason::Unsupported(missing) if *missing == lacking),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn the_dirty_log_is_a_base_and_a_feature() {
+    let (recorder, mut device) = device(abilities());
+    device.negotiate(Features::VERSION_1).unwrap();
+    recorder.take();
+    // SAFETY: the backend only records.
+    unsafe { device.set_dirty_log(Some(Hva(0x5000))) }.unwrap();
+    let on = Features::VERSION_1 | Features::LOG_ALL;
+    assert_eq!(device.negotiated(), Some(on));
+    // SAFETY: as above.
+    unsafe { device.set_dirty_log(None) }.unwrap();
+    assert_eq!(device.negotiated(), Some(Features::VERSION_1));
+    let calls = [
+        "set_log_base 0x5000".to_owned(),
+        format!("set_features {:#x}", on.bits()),
+        format!("set_features {:#x}", Features::VERSION_1.bits()),
+    ];
+    assert_eq!(recorder.take(), calls);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Negotiate,
+    SetUp,
+    Start,
+    Suspend,
+    Resume,
+    Reset,
+}
+
+proptest! {
+    /// In whatever order: a step that the phase allows reaches the device, one that it doesn't is an
+    /// error that names the phase and reaches nobody.
+    #[test]
+    fn the_order_of_calls_is_kept(steps in prop::collection::vec(prop::sample::select(vec![
+        Step::Negotiate, Step::SetUp, Step::Start, Step::Suspend, Step::Resume, Step::Reset,
+    ]), 1..40)) {
+        let (recorder, mut device) = device(abilities());
+        let (mut phase, mut set_up) = (Phase::Fresh, false);
+        for step in steps {
+            let (result, next) = match step {
+                Step::Negotiate => (
+                    device.negotiate(OFFERED).map(drop),
+                    (phase == Phase::Fresh).then_some(Phase::Negotiated),
+                ),
+                Step::SetUp => (
+                    device.setup_vring(&vring(0)),
+                    matches!(phase, Phase::Negotiated | Phase::Suspended).then_some(phase),
+                ),
+                Step::Start => (
+                    device.start(),
+                    (phase == Phase::Negotiated && set_up).then_some(Phase::Running),
+                ),
+                Step::Suspend => {
+                    (device.suspend(), (phase == Phase::Running).then_some(Phase::Suspended))
+                }
+                Step::Resume => {
+                    (device.resume(), (phase == Phase::Suspended).then_some(Phase::Running))
+                }
+                Step::Reset => (device.reset(), Some(Phase::Fresh)),
+            };
+            match next {
+                Some(next) => {
+                    prop_assert!(result.is_ok(), "{step:?} in {phase:?}: {result:?}");
+                    prop_assert!(!recorder.take().is_empty());
+                    set_up = match step {
+                        Step::SetUp => true,
+                        Step::Reset => false,
+                        _ => set_up,
+                    };
+                    phase = next;
+                }
+                None => {
+                    let error = refused(&recorder, result);
+                    let named = match error.reason() {
+                        Reason::State(named) => *named == phase,
+                        Reason::NoVrings => phase == Phase::Negotiated && !set_up,
+                        _ => false,
+                    };
+                    prop_assert!(named, "{error}");
+                }
+            }
+            prop_assert_eq!(device.negotiated().is_some(), phase != Phase::Fresh);
+        }
+    }
+}

@@ -118,10 +118,7 @@ pub trait VhostAccel: Send {
     ///    writable if the device may write;
     ///  - nobody may hold a Rust reference to that memory: the device changes it at any time. Raw
     ///    pointers, volatile and atomic access are fine.
-    #[expect(
-        unsafe_code,
-        reason = "the device gets access to memory that the caller names"
-    )]
+    #[expect(unsafe_code, reason = "the device gets access to memory that the caller names")]
     unsafe fn dma_map(&mut self, mapping: &DmaMapping) -> Result<()>;
 
     /// Maps all or none, with [`BATCH_DMA`](crate::Capabilities::BATCH_DMA) as one change.
@@ -131,10 +128,7 @@ pub trait VhostAccel: Send {
     ///
     /// # Safety
     /// As [`dma_map`](Self::dma_map), for each.
-    #[expect(
-        unsafe_code,
-        reason = "the device gets access to memory that the caller names"
-    )]
+    #[expect(unsafe_code, reason = "the device gets access to memory that the caller names")]
     unsafe fn dma_map_all(&mut self, mappings: &[DmaMapping]) -> Result<()>;
 
     /// Takes every mapping inside `range` away; when it returns, the device no longer touches them.
@@ -185,9 +179,6 @@ pub trait VhostAccel: Send {
     /// # Safety
     /// The bitmap must cover every IOVA that is mapped for writing, be aligned to 8 bytes, and be
     /// valid as in [`dma_map`](Self::dma_map) until the log is stopped or the device is reset or dropped.
-    #[expect(
-        unsafe_code,
-        reason = "the device writes into memory that the caller names"
-    )]
+    #[expect(unsafe_code, reason = "the device writes into memory that the caller names")]
     unsafe fn set_dirty_log(&mut self, bitmap: Option<Hva>) -> Result<()>;
 }

@@ -81,14 +81,8 @@ mod tests {
 
     #[test]
     fn last_of_a_range() {
-        assert_eq!(
-            IovaRange::new(Iova(0x1000), 0x1000).last(),
-            Some(Iova(0x1fff))
-        );
-        assert_eq!(
-            IovaRange::new(Iova(u64::MAX), 1).last(),
-            Some(Iova(u64::MAX))
-        );
+        assert_eq!(IovaRange::new(Iova(0x1000), 0x1000).last(), Some(Iova(0x1fff)));
+        assert_eq!(IovaRange::new(Iova(u64::MAX), 1).last(), Some(Iova(u64::MAX)));
         assert_eq!(IovaRange::new(Iova(u64::MAX), 2).last(), None);
         assert_eq!(IovaRange::new(Iova(0), 0).last(), None);
     }

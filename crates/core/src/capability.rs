@@ -52,11 +52,7 @@ impl fmt::Display for Capabilities {
                 f.write_str(" ")?;
             }
             for letter in name.chars() {
-                let letter = if letter == '_' {
-                    '-'
-                } else {
-                    letter.to_ascii_lowercase()
-                };
+                let letter = if letter == '_' { '-' } else { letter.to_ascii_lowercase() };
                 write!(f, "{letter}")?;
             }
         }

@@ -23,40 +23,24 @@ pub struct Failure {
 impl Failure {
     /// A failure of `step`, for `map_err`.
     pub fn at<E: Into<Reason>>(step: Operation) -> impl FnOnce(E) -> Self {
-        move |error| Self {
-            step: Some(step),
-            queue: None,
-            reason: error.into(),
-        }
+        move |error| Self { step: Some(step), queue: None, reason: error.into() }
     }
 
     /// A failure of `step` on `queue`, for `map_err`.
     pub fn on<E: Into<Reason>>(step: Operation, queue: QueueIndex) -> impl FnOnce(E) -> Self {
-        move |error| Self {
-            step: Some(step),
-            queue: Some(queue),
-            reason: error.into(),
-        }
+        move |error| Self { step: Some(step), queue: Some(queue), reason: error.into() }
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self {
-            step: None,
-            queue: None,
-            reason: error.into(),
-        }
+        Self { step: None, queue: None, reason: error.into() }
     }
 }
 
 impl From<Reason> for Failure {
     fn from(reason: Reason) -> Self {
-        Self {
-            step: None,
-            queue: None,
-            reason,
-        }
+        Self { step: None, queue: None, reason }
     }
 }
 
@@ -86,12 +70,9 @@ pub trait Control: Send {
     /// Negotiates: ACKNOWLEDGE and DRIVER, the features, FEATURES_OK; returns the status read back.
     fn negotiate(&mut self, features: Features) -> Result<Status, Failure> {
         let known = Status::ACKNOWLEDGE | Status::DRIVER;
-        self.set_status(known)
-            .map_err(Failure::at(Operation::SetStatus))?;
-        self.set_features(features)
-            .map_err(Failure::at(Operation::SetFeatures))?;
-        self.set_status(known | Status::FEATURES_OK)
-            .map_err(Failure::at(Operation::SetStatus))?;
+        self.set_status(known).map_err(Failure::at(Operation::SetStatus))?;
+        self.set_features(features).map_err(Failure::at(Operation::SetFeatures))?;
+        self.set_status(known | Status::FEATURES_OK).map_err(Failure::at(Operation::SetStatus))?;
         self.status().map_err(Failure::at(Operation::GetStatus))
     }
 
@@ -142,9 +123,6 @@ pub trait Control: Send {
     ///
     /// # Safety
     /// As [`VhostAccel::set_dirty_log`](crate::VhostAccel::set_dirty_log).
-    #[expect(
-        unsafe_code,
-        reason = "the device writes into memory that the caller names"
-    )]
+    #[expect(unsafe_code, reason = "the device writes into memory that the caller names")]
     unsafe fn set_log_base(&mut self, base: Hva) -> io::Result<()>;
 }

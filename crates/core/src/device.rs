@@ -30,24 +30,15 @@ pub struct Device<C, D> {
     set_up: Vec<bool>,
 }
 
-const DRIVER_OK: Status = Status::ACKNOWLEDGE
-    .union(Status::DRIVER)
-    .union(Status::FEATURES_OK)
-    .union(Status::DRIVER_OK);
+const DRIVER_OK: Status =
+    Status::ACKNOWLEDGE.union(Status::DRIVER).union(Status::FEATURES_OK).union(Status::DRIVER_OK);
 
 impl<C: Control, D: Dma> Device<C, D> {
     /// The device that `info` describes, just opened.
     pub fn new(info: DeviceInfo, control: C, dma: D) -> Self {
         let set_up = vec![false; usize::from(info.queue_count)];
         let (phase, negotiated) = (Phase::Fresh, Features::empty());
-        Self {
-            info,
-            control,
-            dma,
-            phase,
-            negotiated,
-            set_up,
-        }
+        Self { info, control, dma, phase, negotiated, set_up }
     }
 
     fn error(&self, operation: Operation, subject: Subject, reason: impl Into<Reason>) -> Error {
@@ -150,11 +141,7 @@ impl<C: Control, D: Dma> Device<C, D> {
             Kick::Kind(kind) => kind,
             Kick::EventFd(_) => KickKind::EventFd,
         };
-        self.need(
-            Operation::MakeKicker,
-            Subject::Queue(queue),
-            kind.capability(),
-        )?;
+        self.need(Operation::MakeKicker, Subject::Queue(queue), kind.capability())?;
         Ok(kind)
     }
 
@@ -169,9 +156,7 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
     }
 
     fn features(&self) -> Result<Features> {
-        self.control
-            .features()
-            .map_err(self.failed(Operation::GetFeatures, Subject::Device))
+        self.control.features().map_err(self.failed(Operation::GetFeatures, Subject::Device))
     }
 
     fn negotiate(&mut self, wanted: Features) -> Result<Features> {
@@ -195,48 +180,29 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
     }
 
     fn status(&self) -> Result<Status> {
-        self.control
-            .status()
-            .map_err(self.failed(Operation::GetStatus, Subject::Device))
+        self.control.status().map_err(self.failed(Operation::GetStatus, Subject::Device))
     }
 
     fn config_size(&self) -> Result<u32> {
-        self.control
-            .config_size()
-            .map_err(self.failed(Operation::ReadConfig, Subject::Device))
+        self.control.config_size().map_err(self.failed(Operation::ReadConfig, Subject::Device))
     }
 
     fn read_config(&self, offset: u32, data: &mut [u8]) -> Result<()> {
-        let subject = Subject::Config {
-            offset,
-            len: data.len(),
-        };
-        self.control
-            .read_config(offset, data)
-            .map_err(self.failed(Operation::ReadConfig, subject))
+        let subject = Subject::Config { offset, len: data.len() };
+        self.control.read_config(offset, data).map_err(self.failed(Operation::ReadConfig, subject))
     }
 
     fn write_config(&mut self, offset: u32, data: &[u8]) -> Result<()> {
-        let subject = Subject::Config {
-            offset,
-            len: data.len(),
-        };
+        let subject = Subject::Config { offset, len: data.len() };
         let written = self.control.write_config(offset, data);
         written.map_err(self.failed(Operation::WriteConfig, subject))
     }
 
     fn setup_vrings(&mut self, vrings: &[Vring<'_>]) -> Result<()> {
-        self.in_phase(
-            Operation::SetupVring,
-            &[Phase::Negotiated, Phase::Suspended],
-        )?;
-        vrings
-            .iter()
-            .try_for_each(|vring| self.check_vring(vring))?;
+        self.in_phase(Operation::SetupVring, &[Phase::Negotiated, Phase::Suspended])?;
+        vrings.iter().try_for_each(|vring| self.check_vring(vring))?;
         if let Err(failure) = self.control.setup_vrings(vrings) {
-            let done = vrings
-                .iter()
-                .take_while(|vring| Some(vring.queue) != failure.queue);
+            let done = vrings.iter().take_while(|vring| Some(vring.queue) != failure.queue);
             for vring in done {
                 // The first error is the one to report; a vring left enabled can't run before
                 // `start`, which wants it set up.
@@ -266,9 +232,7 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
     fn vring_base(&self, queue: QueueIndex) -> Result<u16> {
         let operation = Operation::GetVringBase;
         self.check_queue(operation, queue)?;
-        self.control
-            .vring_base(queue)
-            .map_err(self.failed(operation, Subject::Queue(queue)))
+        self.control.vring_base(queue).map_err(self.failed(operation, Subject::Queue(queue)))
     }
 
     fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> Result<()> {
@@ -310,9 +274,7 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
 
     #[expect(unsafe_code, reason = "passes the caller's promise on")]
     unsafe fn dma_map_all(&mut self, mappings: &[DmaMapping]) -> Result<()> {
-        mappings
-            .iter()
-            .try_for_each(|mapping| self.check_mapping(mapping))?;
+        mappings.iter().try_for_each(|mapping| self.check_mapping(mapping))?;
         // SAFETY: the caller's promise is the same.
         let mapped = unsafe { self.dma.map_all(mappings) };
         mapped.map_err(|failure| {
@@ -329,9 +291,7 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
     }
 
     fn dma_limits(&self) -> Result<DmaLimits> {
-        self.dma
-            .limits()
-            .map_err(self.failed(Operation::DmaLimits, Subject::Device))
+        self.dma.limits().map_err(self.failed(Operation::DmaLimits, Subject::Device))
     }
 
     fn start(&mut self) -> Result<()> {
@@ -388,8 +348,7 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
         };
         let set = self.control.set_features(features);
         set.map_err(|error| {
-            self.error(operation, Subject::Device, error)
-                .in_step(Operation::SetFeatures)
+            self.error(operation, Subject::Device, error).in_step(Operation::SetFeatures)
         })?;
         self.negotiated = features;
         Ok(())

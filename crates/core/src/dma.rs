@@ -69,10 +69,7 @@ pub struct DmaFailure {
 
 impl From<io::Error> for DmaFailure {
     fn from(source: io::Error) -> Self {
-        Self {
-            index: None,
-            source,
-        }
+        Self { index: None, source }
     }
 }
 
@@ -85,10 +82,7 @@ impl From<io::Error> for DmaFailure {
 ///  - when `map_all` fails, none of its mappings is left;
 ///  - when `unmap` returns, the device no longer touches the memory;
 ///  - `unmap` takes whole mappings, any number of them, with gaps between.
-#[expect(
-    unsafe_code,
-    reason = "the device gets access to memory that the caller names"
-)]
+#[expect(unsafe_code, reason = "the device gets access to memory that the caller names")]
 pub trait Dma: Send {
     /// Maps memory.
     ///
@@ -109,10 +103,7 @@ pub trait Dma: Send {
                     // only fail with the device gone.
                     let _ = self.unmap(done.range());
                 }
-                return Err(DmaFailure {
-                    index: Some(index),
-                    source,
-                });
+                return Err(DmaFailure { index: Some(index), source });
             }
         }
         Ok(())

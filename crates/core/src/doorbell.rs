@@ -1,9 +1,6 @@
 //! Doorbells: kicks that are a store into a page that the device watches.
 
-#![expect(
-    unsafe_code,
-    reason = "mmap(2) of device pages and volatile stores into them"
-)]
+#![expect(unsafe_code, reason = "mmap(2) of device pages and volatile stores into them")]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -36,15 +33,8 @@ pub struct DoorbellArea {
 impl DoorbellArea {
     /// An area of which nothing is mapped yet.
     pub fn new(layout: DoorbellLayout) -> Self {
-        let mappings = if layout.contiguous {
-            1
-        } else {
-            usize::from(layout.count)
-        };
-        Self {
-            layout,
-            mapped: vec![None; mappings],
-        }
+        let mappings = if layout.contiguous { 1 } else { usize::from(layout.count) };
+        Self { layout, mapped: vec![None; mappings] }
     }
 
     /// The doorbell of `queue`, mapping its page if it isn't yet.
@@ -55,20 +45,12 @@ impl DoorbellArea {
         if queue.0 >= self.layout.count {
             return Err(io::Error::from_raw_os_error(libc::ENOBUFS));
         }
-        let (slot, page) = if self.layout.contiguous {
-            (0, queue.0)
-        } else {
-            (queue.0, 0)
-        };
+        let (slot, page) = if self.layout.contiguous { (0, queue.0) } else { (queue.0, 0) };
         let slot = usize::from(slot);
         let pages = match &self.mapped[slot] {
             Some(pages) => Arc::clone(pages),
             None => {
-                let count = if self.layout.contiguous {
-                    self.layout.count
-                } else {
-                    1
-                };
+                let count = if self.layout.contiguous { self.layout.count } else { 1 };
                 let offset = self.layout.offset + (slot * page_size()) as u64;
                 let pages = Arc::new(Pages::map(fd, offset, usize::from(count) * page_size())?);
                 Arc::clone(self.mapped[slot].insert(pages))
@@ -76,11 +58,7 @@ impl DoorbellArea {
         };
         // SAFETY: `page` is below the count that was mapped, so the sum lies in the mapping.
         let address = unsafe { pages.start.add(usize::from(page) * page_size()) };
-        Ok(Doorbell {
-            address,
-            queue,
-            _pages: pages,
-        })
+        Ok(Doorbell { address, queue, _pages: pages })
     }
 }
 
@@ -217,11 +195,7 @@ mod tests {
     fn area(contiguous: bool) -> (File, DoorbellArea) {
         let file = tempfile::tempfile().unwrap();
         file.set_len(8 * page_size() as u64).unwrap();
-        let layout = DoorbellLayout {
-            offset: page_size() as u64,
-            count: 4,
-            contiguous,
-        };
+        let layout = DoorbellLayout { offset: page_size() as u64, count: 4, contiguous };
         (file, DoorbellArea::new(layout))
     }
 

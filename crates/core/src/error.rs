@@ -43,14 +43,7 @@ impl Error {
         reason: impl Into<Reason>,
     ) -> Self {
         let reason = reason.into();
-        Self(Box::new(Inner {
-            interface,
-            device,
-            operation,
-            step: None,
-            subject,
-            reason,
-        }))
+        Self(Box::new(Inner { interface, device, operation, step: None, subject, reason }))
     }
 
     /// The same error, met in the step `step` of a compound operation.
@@ -101,19 +94,8 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
-            interface,
-            device,
-            operation,
-            step,
-            subject,
-            reason,
-        } = &*self.0;
-        write!(
-            f,
-            "{interface} {}: {operation}{subject}: ",
-            device.display()
-        )?;
+        let Inner { interface, device, operation, step, subject, reason } = &*self.0;
+        write!(f, "{interface} {}: {operation}{subject}: ", device.display())?;
         if let Some(step) = step {
             write!(f, "{step}: ")?;
         }

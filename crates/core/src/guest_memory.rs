@@ -23,20 +23,12 @@ pub unsafe fn map_guest_memory<M: GuestMemoryBackend>(
     let mappings = memory
         .iter()
         .map(|region| {
-            let host = region
-                .get_host_address(MemoryRegionAddress(0))
-                .map_err(|error| {
-                    let info = device.info();
-                    let reason = Reason::Library(Box::new(error));
-                    let path = info.path.clone();
-                    Error::new(
-                        info.interface,
-                        path,
-                        Operation::DmaMap,
-                        Subject::Device,
-                        reason,
-                    )
-                })?;
+            let host = region.get_host_address(MemoryRegionAddress(0)).map_err(|error| {
+                let info = device.info();
+                let reason = Reason::Library(Box::new(error));
+                let path = info.path.clone();
+                Error::new(info.interface, path, Operation::DmaMap, Subject::Device, reason)
+            })?;
             Ok(DmaMapping {
                 iova: Iova::from(Gpa(region.start_addr().0)),
                 len: region.len(),

@@ -18,12 +18,7 @@ pub enum Interface {
 
 impl Interface {
     /// All four, in the order in which tables show them.
-    pub const ALL: [Self; 4] = [
-        Self::VfioMsg,
-        Self::VfioIoctl,
-        Self::VhostMdev,
-        Self::VhostVdpa,
-    ];
+    pub const ALL: [Self; 4] = [Self::VfioMsg, Self::VfioIoctl, Self::VhostMdev, Self::VhostVdpa];
 
     /// The name in URIs, results and reports.
     pub const fn name(self) -> &'static str {
@@ -61,10 +56,7 @@ impl FromStr for Interface {
     type Err = UnknownInterface;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|interface| interface.name() == name)
-            .ok_or(UnknownInterface)
+        Self::ALL.into_iter().find(|interface| interface.name() == name).ok_or(UnknownInterface)
     }
 }
 

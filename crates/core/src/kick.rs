@@ -1,9 +1,6 @@
 //! Kicks: telling the device that a vring has work.
 
-#![expect(
-    unsafe_code,
-    reason = "eventfd(2) and pwrite(2) without an allocation or a second fd"
-)]
+#![expect(unsafe_code, reason = "eventfd(2) and pwrite(2) without an allocation or a second fd")]
 
 use std::fmt;
 use std::fs::File;
@@ -92,19 +89,14 @@ struct RegionWrite {
 
 impl fmt::Debug for RegionWrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RegionWrite")
-            .field("offset", &self.offset)
-            .finish_non_exhaustive()
+        f.debug_struct("RegionWrite").field("offset", &self.offset).finish_non_exhaustive()
     }
 }
 
 impl Kicker {
     /// A kicker that rings `doorbell`.
     pub fn doorbell(queue: QueueIndex, doorbell: Doorbell) -> Self {
-        Self {
-            queue,
-            way: Way::Doorbell(doorbell),
-        }
+        Self { queue, way: Way::Doorbell(doorbell) }
     }
 
     /// A kicker that signals an eventfd, handed to the kernel by `set` first.
@@ -123,10 +115,7 @@ impl Kicker {
             None => new_eventfd()?,
         };
         set(eventfd.as_fd())?;
-        Ok(Self {
-            queue,
-            way: Way::EventFd(eventfd.into()),
-        })
+        Ok(Self { queue, way: Way::EventFd(eventfd.into()) })
     }
 
     /// A kicker that writes the vring's number to `device` at `offset`.
@@ -135,10 +124,7 @@ impl Kicker {
         device: Weak<dyn AsFd + Send + Sync>,
         offset: u64,
     ) -> Self {
-        Self {
-            queue,
-            way: Way::RegionWrite(RegionWrite { device, offset }),
-        }
+        Self { queue, way: Way::RegionWrite(RegionWrite { device, offset }) }
     }
 
     /// The vring that it kicks.
@@ -239,11 +225,7 @@ impl RegionWrite {
                 self.offset as libc::off_t,
             )
         };
-        if written < 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
+        if written < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 }
 
@@ -294,9 +276,6 @@ mod tests {
         assert_eq!(u32::from_ne_bytes(bytes), 5);
         assert_eq!(device.metadata().unwrap().len(), 20);
         drop(device);
-        assert_eq!(
-            kicker.kick().unwrap_err().raw_os_error(),
-            Some(libc::ENODEV)
-        );
+        assert_eq!(kicker.kick().unwrap_err().raw_os_error(), Some(libc::ENODEV));
     }
 }

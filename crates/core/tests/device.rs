@@ -1,9 +1,7 @@
 //! The rules that `Device` keeps, tested on a backend that records what reaches it.
 
-#![expect(
-    unsafe_code,
-    reason = "the recording backend implements the unsafe DMA methods"
-)]
+#![expect(unsafe_code, reason = "the recording backend implements the unsafe DMA methods")]
+#![expect(clippy::unwrap_used, reason = "a test's helpers panic as the test does")]
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -33,11 +31,7 @@ impl Recorder {
         let mut log = self.0.lock().unwrap();
         let fails = log.fail.is_some_and(|fail| name.starts_with(fail));
         log.calls.push(name);
-        if fails {
-            Err(io::Error::from_raw_os_error(libc::EIO))
-        } else {
-            Ok(())
-        }
+        if fails { Err(io::Error::from_raw_os_error(libc::EIO)) } else { Ok(()) }
     }
 
     fn take(&self) -> Vec<String> {
@@ -49,9 +43,8 @@ impl Recorder {
     }
 }
 
-const OFFERED: Features = Features::VERSION_1
-    .union(Features::ACCESS_PLATFORM)
-    .union(Features::LOG_ALL);
+const OFFERED: Features =
+    Features::VERSION_1.union(Features::ACCESS_PLATFORM).union(Features::LOG_ALL);
 
 impl Control for Recorder {
     fn features(&self) -> io::Result<Features> {
@@ -64,11 +57,7 @@ impl Control for Recorder {
     fn status(&self) -> io::Result<Status> {
         self.call("status".into())?;
         let refuse = self.0.lock().unwrap().refuse_features;
-        Ok(if refuse {
-            Status::DRIVER
-        } else {
-            Status::DRIVER | Status::FEATURES_OK
-        })
+        Ok(if refuse { Status::DRIVER } else { Status::DRIVER | Status::FEATURES_OK })
     }
     fn set_status(&mut self, status: Status) -> io::Result<()> {
         self.call(format!("set_status {}", status.bits()))
@@ -105,18 +94,9 @@ impl Control for Recorder {
         self.call(format!("set_config_call {}", call.is_some()))
     }
     fn kicker(&mut self, queue: QueueIndex, kick: Kick<'_>) -> Result<Kicker, Failure> {
-        assert!(matches!(
-            kick,
-            Kick::Kind(KickKind::EventFd) | Kick::EventFd(_)
-        ));
-        let given = if let Kick::EventFd(fd) = kick {
-            Some(fd)
-        } else {
-            None
-        };
-        Ok(Kicker::eventfd(queue, given, |_| {
-            self.call(format!("set_kick {queue}"))
-        })?)
+        assert!(matches!(kick, Kick::Kind(KickKind::EventFd) | Kick::EventFd(_)));
+        let given = if let Kick::EventFd(fd) = kick { Some(fd) } else { None };
+        Ok(Kicker::eventfd(queue, given, |_| self.call(format!("set_kick {queue}")))?)
     }
     fn suspend(&mut self) -> io::Result<()> {
         self.call("suspend".into())
@@ -177,12 +157,7 @@ fn vring(queue: u16) -> Vring<'static> {
 }
 
 fn page(iova: u64) -> DmaMapping {
-    DmaMapping {
-        iova: Iova(iova),
-        len: 0x1000,
-        host: Hva(0x7000_0000),
-        access: Access::ReadWrite,
-    }
+    DmaMapping { iova: Iova(iova), len: 0x1000, host: Hva(0x7000_0000), access: Access::ReadWrite }
 }
 
 /// Asserts that the result is an error that made no crossing, and gives it.
@@ -232,65 +207,23 @@ fn a_vring_that_no_device_could_take_makes_no_crossing() {
     recorder.take();
     let cases = [
         (vring(3), Invalid::Queue(3)),
+        (Vring { size: 0, ..vring(0) }, Invalid::QueueSize(256)),
+        (Vring { size: 100, ..vring(0) }, Invalid::QueueSize(256)),
+        (Vring { size: 512, ..vring(0) }, Invalid::QueueSize(256)),
         (
-            Vring {
-                size: 0,
-                ..vring(0)
-            },
-            Invalid::QueueSize(256),
+            Vring { desc: Iova(8), ..vring(0) },
+            Invalid::Alignment { part: "descriptor table", align: 16 },
         ),
         (
-            Vring {
-                size: 100,
-                ..vring(0)
-            },
-            Invalid::QueueSize(256),
+            Vring { avail: Iova(1), ..vring(0) },
+            Invalid::Alignment { part: "available ring", align: 2 },
         ),
-        (
-            Vring {
-                size: 512,
-                ..vring(0)
-            },
-            Invalid::QueueSize(256),
-        ),
-        (
-            Vring {
-                desc: Iova(8),
-                ..vring(0)
-            },
-            Invalid::Alignment {
-                part: "descriptor table",
-                align: 16,
-            },
-        ),
-        (
-            Vring {
-                avail: Iova(1),
-                ..vring(0)
-            },
-            Invalid::Alignment {
-                part: "available ring",
-                align: 2,
-            },
-        ),
-        (
-            Vring {
-                used: Iova(2),
-                ..vring(0)
-            },
-            Invalid::Alignment {
-                part: "used ring",
-                align: 4,
-            },
-        ),
+        (Vring { used: Iova(2), ..vring(0) }, Invalid::Alignment { part: "used ring", align: 4 }),
     ];
     for (bad, why) in cases {
         // The good one in front must not be set up either.
         let error = refused(&recorder, device.setup_vrings(&[vring(1), bad]));
-        assert!(
-            matches!(error.reason(), Reason::Invalid(invalid) if *invalid == why),
-            "{error}"
-        );
+        assert!(matches!(error.reason(), Reason::Invalid(invalid) if *invalid == why), "{error}");
         assert_eq!(error.subject(), Subject::Queue(bad.queue));
     }
 }
@@ -301,9 +234,7 @@ fn a_failed_vring_takes_those_before_it_back() {
     device.negotiate(OFFERED).unwrap();
     recorder.take();
     recorder.fail_at("setup_vring 2");
-    let error = device
-        .setup_vrings(&[vring(0), vring(1), vring(2)])
-        .unwrap_err();
+    let error = device.setup_vrings(&[vring(0), vring(1), vring(2)]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "vhost-mdev /dev/vhost-mdev-9: set up vring 2: set address: Input/output error (os error 5)"
@@ -331,10 +262,7 @@ fn a_failed_mapping_takes_those_before_it_back() {
     // SAFETY: the backend only records.
     let mapped = unsafe { device.dma_map_all(&[page(0x1000), page(0x2000), page(0x3000)]) };
     let error = mapped.unwrap_err();
-    assert_eq!(
-        error.subject(),
-        Subject::Range(IovaRange::new(Iova(0x3000), 0x1000))
-    );
+    assert_eq!(error.subject(), Subject::Range(IovaRange::new(Iova(0x3000), 0x1000)));
     let calls = [
         "map 0x1000+0x1000",
         "map 0x2000+0x1000",
@@ -349,36 +277,13 @@ fn a_failed_mapping_takes_those_before_it_back() {
 fn a_mapping_that_no_device_could_take_makes_no_crossing() {
     let (recorder, mut device) = device(abilities());
     let cases = [
-        DmaMapping {
-            len: 0,
-            ..page(0x1000)
-        },
-        DmaMapping {
-            len: 0x800,
-            ..page(0x1000)
-        },
-        DmaMapping {
-            iova: Iova(0x10),
-            ..page(0)
-        },
-        DmaMapping {
-            host: Hva(0x10),
-            ..page(0x1000)
-        },
-        DmaMapping {
-            iova: Iova(!0xfff),
-            len: 0x2000,
-            ..page(0)
-        },
-        DmaMapping {
-            host: Hva(!0xfff),
-            len: 0x2000,
-            ..page(0)
-        },
-        DmaMapping {
-            access: Access::Read,
-            ..page(0x1000)
-        },
+        DmaMapping { len: 0, ..page(0x1000) },
+        DmaMapping { len: 0x800, ..page(0x1000) },
+        DmaMapping { iova: Iova(0x10), ..page(0) },
+        DmaMapping { host: Hva(0x10), ..page(0x1000) },
+        DmaMapping { iova: Iova(!0xfff), len: 0x2000, ..page(0) },
+        DmaMapping { host: Hva(!0xfff), len: 0x2000, ..page(0) },
+        DmaMapping { access: Access::Read, ..page(0x1000) },
     ];
     for mapping in cases {
         // SAFETY: the backend only records.
@@ -403,23 +308,11 @@ fn what_the_device_lacks_makes_no_crossing() {
         (refused(&recorder, logged), Capabilities::DIRTY_LOG),
         (refused(&recorder, device.suspend()), Capabilities::SUSPEND),
         (refused(&recorder, device.resume()), Capabilities::RESUME),
+        (refused(&recorder, device.set_error(queue, None)), Capabilities::ERROR_EVENT),
+        (refused(&recorder, device.enable_vring(queue, true)), Capabilities::VIRTIO_STATUS),
+        (refused(&recorder, device.kicker(queue, Kick::Best)), Capabilities::KICK_EVENTFD),
         (
-            refused(&recorder, device.set_error(queue, None)),
-            Capabilities::ERROR_EVENT,
-        ),
-        (
-            refused(&recorder, device.enable_vring(queue, true)),
-            Capabilities::VIRTIO_STATUS,
-        ),
-        (
-            refused(&recorder, device.kicker(queue, Kick::Best)),
-            Capabilities::KICK_EVENTFD,
-        ),
-        (
-            refused(
-                &recorder,
-                device.kicker(queue, Kick::Kind(KickKind::Doorbell)),
-            ),
+            refused(&recorder, device.kicker(queue, Kick::Kind(KickKind::Doorbell))),
             Capabilities::KICK_DOORBELL,
         ),
     ];

@@ -58,10 +58,7 @@ impl MemTable {
     fn write_head(&mut self) {
         // A count that doesn't fit saturates: no kernel takes that many, and the call never sends it.
         let nregions = u32::try_from(self.len()).unwrap_or(u32::MAX);
-        let head = Memory {
-            nregions,
-            padding: 0,
-        };
+        let head = Memory { nregions, padding: 0 };
         self.bytes[..size_of::<Memory>()].copy_from_slice(head.as_bytes());
     }
 }
@@ -92,17 +89,7 @@ mod tests {
             .collect();
         assert_eq!(
             words,
-            [
-                2,
-                0x1000,
-                0x2000,
-                0x7f00_0000_0000,
-                0,
-                0x10_0000,
-                0x1000,
-                0x7f00_0010_0000,
-                0
-            ]
+            [2, 0x1000, 0x2000, 0x7f00_0000_0000, 0, 0x10_0000, 0x1000, 0x7f00_0010_0000, 0]
         );
         table.clear();
         assert_eq!(table.as_bytes(), [0; 8]);

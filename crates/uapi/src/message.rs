@@ -66,15 +66,9 @@ pub struct Accepts {
 
 impl Accepts {
     /// RFC v2: no capability.
-    pub const RFC: Self = Self {
-        status: false,
-        max_batch: None,
-    };
+    pub const RFC: Self = Self { status: false, max_batch: None };
     /// Both extensions.
-    pub const ALL: Self = Self {
-        status: true,
-        max_batch: Some(MAX_BATCH),
-    };
+    pub const ALL: Self = Self { status: true, max_batch: Some(MAX_BATCH) };
 }
 
 impl From<vfio::RegionCapVhost> for Accepts {

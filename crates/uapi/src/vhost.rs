@@ -290,19 +290,7 @@ impl MsgV2 {
     }
 
     const fn new(asid: u32, iova: u64, size: u64, uaddr: u64, perm: u8, kind: u8) -> Self {
-        let iotlb = IotlbMsg {
-            iova,
-            size,
-            uaddr,
-            perm,
-            kind,
-            padding: [0; 6],
-        };
-        Self {
-            msg_type: IOTLB_MSG_V2,
-            asid,
-            iotlb,
-            padding: [0; 32],
-        }
+        let iotlb = IotlbMsg { iova, size, uaddr, perm, kind, padding: [0; 6] };
+        Self { msg_type: IOTLB_MSG_V2, asid, iotlb, padding: [0; 32] }
     }
 }

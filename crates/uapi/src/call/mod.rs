@@ -11,10 +11,7 @@
 //! A function is `unsafe` when the kernel goes on using the caller's memory after it has returned,
 //! because the device may then read or write it at any time.
 
-#![expect(
-    unsafe_code,
-    reason = "system calls; every other module of the crate is safe"
-)]
+#![expect(unsafe_code, reason = "system calls; every other module of the crate is safe")]
 
 use std::{
     io,
@@ -125,11 +122,7 @@ fn raw(fd: Option<BorrowedFd<'_>>) -> i32 {
 }
 
 fn check(ret: c_int) -> io::Result<()> {
-    if ret < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    if ret < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// EINVAL, for what could not even be asked.

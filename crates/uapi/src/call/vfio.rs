@@ -18,10 +18,7 @@ use crate::{
 
 /// What a device has.
 pub fn get_device_info(device: impl AsFd) -> io::Result<DeviceInfo> {
-    let mut info = DeviceInfo {
-        argsz: argsz::<DeviceInfo>(),
-        ..Default::default()
-    };
+    let mut info = DeviceInfo { argsz: argsz::<DeviceInfo>(), ..Default::default() };
     // SAFETY: the kernel writes no more than `argsz`, the structure's size.
     unsafe { exchange_bytes(device.as_fd(), uapi::DEVICE_GET_INFO, info.as_mut_bytes()) }?;
     Ok(info)
@@ -39,36 +36,19 @@ pub fn get_region_info(
     index: u32,
     buf: &mut [u8],
 ) -> io::Result<(RegionInfo, Caps<'_>)> {
-    let request = RegionInfo {
-        argsz: room(buf),
-        index,
-        ..Default::default()
-    };
+    let request = RegionInfo { argsz: room(buf), index, ..Default::default() };
     // SAFETY: the kernel writes no more than `argsz`, the buffer's size.
     let info =
         unsafe { get_with_caps(device.as_fd(), uapi::DEVICE_GET_REGION_INFO, request, buf) }?;
     let has_caps = info.flags & uapi::REGION_INFO_FLAG_CAPS != 0;
-    Ok((
-        info,
-        Caps::new(buf, if has_caps { info.cap_offset } else { 0 }),
-    ))
+    Ok((info, Caps::new(buf, if has_caps { info.cap_offset } else { 0 })))
 }
 
 /// How many interrupts an index has.
 pub fn get_irq_info(device: impl AsFd, index: u32) -> io::Result<IrqInfo> {
-    let mut info = IrqInfo {
-        argsz: argsz::<IrqInfo>(),
-        index,
-        ..Default::default()
-    };
+    let mut info = IrqInfo { argsz: argsz::<IrqInfo>(), index, ..Default::default() };
     // SAFETY: the kernel writes no more than `argsz`, the structure's size.
-    unsafe {
-        exchange_bytes(
-            device.as_fd(),
-            uapi::DEVICE_GET_IRQ_INFO,
-            info.as_mut_bytes(),
-        )
-    }?;
+    unsafe { exchange_bytes(device.as_fd(), uapi::DEVICE_GET_IRQ_INFO, info.as_mut_bytes()) }?;
     Ok(info)
 }
 
@@ -120,13 +100,7 @@ pub fn set_irqs(
 /// Takes the eventfds of a whole index away.
 pub fn clear_irqs(device: impl AsFd, index: u32) -> io::Result<()> {
     let flags = IRQ_SET_DATA_NONE | IRQ_SET_ACTION_TRIGGER;
-    let arg = IrqSet {
-        argsz: argsz::<IrqSet>(),
-        flags,
-        index,
-        start: 0,
-        count: 0,
-    };
+    let arg = IrqSet { argsz: argsz::<IrqSet>(), flags, index, start: 0, count: 0 };
     // SAFETY: the kernel reads the structure; without data nothing is behind it.
     unsafe { set_bytes(device.as_fd(), uapi::DEVICE_SET_IRQS, arg.as_bytes()) }
 }
@@ -149,13 +123,7 @@ pub unsafe fn map_dma(
     vaddr: u64,
     flags: u32,
 ) -> io::Result<()> {
-    let map = DmaMap {
-        argsz: argsz::<DmaMap>(),
-        flags,
-        vaddr,
-        iova,
-        size,
-    };
+    let map = DmaMap { argsz: argsz::<DmaMap>(), flags, vaddr, iova, size };
     // SAFETY: the kernel reads a `DmaMap`; the caller allows the use of what it points to.
     unsafe { set_bytes(container.as_fd(), uapi::IOMMU_MAP_DMA, map.as_bytes()) }
 }
@@ -166,20 +134,9 @@ pub unsafe fn map_dma(
 /// # Errors
 /// EINVAL if a mapping would be cut.
 pub fn unmap_dma(container: impl AsFd, iova: u64, size: u64) -> io::Result<u64> {
-    let mut unmap = DmaUnmap {
-        argsz: argsz::<DmaUnmap>(),
-        flags: 0,
-        iova,
-        size,
-    };
+    let mut unmap = DmaUnmap { argsz: argsz::<DmaUnmap>(), flags: 0, iova, size };
     // SAFETY: the kernel reads and writes a `DmaUnmap`; without flags nothing is behind it.
-    unsafe {
-        exchange_bytes(
-            container.as_fd(),
-            uapi::IOMMU_UNMAP_DMA,
-            unmap.as_mut_bytes(),
-        )
-    }?;
+    unsafe { exchange_bytes(container.as_fd(), uapi::IOMMU_UNMAP_DMA, unmap.as_mut_bytes()) }?;
     Ok(unmap.size)
 }
 
@@ -191,17 +148,11 @@ pub fn unmap_dma(container: impl AsFd, iova: u64, size: u64) -> io::Result<u64> 
 /// # Errors
 /// EINVAL if the container has no IOMMU type, or if `buf` has less than the structure's 24 bytes.
 pub fn iommu_get_info(container: impl AsFd, buf: &mut [u8]) -> io::Result<(IommuInfo, Caps<'_>)> {
-    let request = IommuInfo {
-        argsz: room(buf),
-        ..Default::default()
-    };
+    let request = IommuInfo { argsz: room(buf), ..Default::default() };
     // SAFETY: the kernel writes no more than `argsz`, the buffer's size.
     let info = unsafe { get_with_caps(container.as_fd(), uapi::IOMMU_GET_INFO, request, buf) }?;
     let has_caps = info.flags & uapi::IOMMU_INFO_CAPS != 0;
-    Ok((
-        info,
-        Caps::new(buf, if has_caps { info.cap_offset } else { 0 }),
-    ))
+    Ok((info, Caps::new(buf, if has_caps { info.cap_offset } else { 0 })))
 }
 
 /// Puts `head` at the front of `buf`, makes the call, and reads the head back.
@@ -217,9 +168,7 @@ unsafe fn get_with_caps<T: FromBytes + IntoBytes + Immutable>(
     head.write_to_prefix(buf).map_err(|_| invalid())?;
     // SAFETY: the caller vouches for the length.
     unsafe { exchange_bytes(fd, request, buf) }?;
-    T::read_from_prefix(buf)
-        .map(|(info, _)| info)
-        .map_err(|_| invalid())
+    T::read_from_prefix(buf).map(|(info, _)| info).map_err(|_| invalid())
 }
 
 /// The size of a structure as its `argsz`.

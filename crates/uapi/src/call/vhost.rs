@@ -92,13 +92,7 @@ pub fn set_vring_kick(
     index: u32,
     eventfd: Option<BorrowedFd<'_>>,
 ) -> io::Result<()> {
-    set::<{ uapi::SET_VRING_KICK }, _>(
-        fd,
-        &VringFile {
-            index,
-            fd: raw(eventfd),
-        },
-    )
+    set::<{ uapi::SET_VRING_KICK }, _>(fd, &VringFile { index, fd: raw(eventfd) })
 }
 
 /// The eventfd that a vring signals after used buffers; `None` takes it away.
@@ -107,24 +101,12 @@ pub fn set_vring_call(
     index: u32,
     eventfd: Option<BorrowedFd<'_>>,
 ) -> io::Result<()> {
-    set::<{ uapi::SET_VRING_CALL }, _>(
-        fd,
-        &VringFile {
-            index,
-            fd: raw(eventfd),
-        },
-    )
+    set::<{ uapi::SET_VRING_CALL }, _>(fd, &VringFile { index, fd: raw(eventfd) })
 }
 
 /// The eventfd that a vring signals on a fault; `None` takes it away.
 pub fn set_vring_err(fd: impl AsFd, index: u32, eventfd: Option<BorrowedFd<'_>>) -> io::Result<()> {
-    set::<{ uapi::SET_VRING_ERR }, _>(
-        fd,
-        &VringFile {
-            index,
-            fd: raw(eventfd),
-        },
-    )
+    set::<{ uapi::SET_VRING_ERR }, _>(fd, &VringFile { index, fd: raw(eventfd) })
 }
 
 /// Backend features that are offered, bits `BACKEND_F_*`.
@@ -180,10 +162,7 @@ fn with_config(
     f: impl FnOnce(&mut [u8]) -> io::Result<()>,
 ) -> io::Result<()> {
     const HEAD: usize = size_of::<Config>();
-    let head = Config {
-        off,
-        len: u32::try_from(len).map_err(|_| invalid())?,
-    };
+    let head = Config { off, len: u32::try_from(len).map_err(|_| invalid())? };
     with_bytes::<{ HEAD + 256 }, _>(HEAD + len, |arg| {
         arg[..HEAD].copy_from_slice(head.as_bytes());
         f(arg)
@@ -192,13 +171,7 @@ fn with_config(
 
 /// Enables or disables a vring.
 pub fn set_vring_enable(fd: impl AsFd, index: u32, enable: bool) -> io::Result<()> {
-    set::<{ uapi::SET_VRING_ENABLE }, _>(
-        fd,
-        &VringState {
-            index,
-            num: enable.into(),
-        },
-    )
+    set::<{ uapi::SET_VRING_ENABLE }, _>(fd, &VringState { index, num: enable.into() })
 }
 
 /// The largest vring size.
@@ -238,13 +211,7 @@ pub fn get_vring_desc_group(fd: impl AsFd, index: u32) -> io::Result<u32> {
 
 /// Gives a group an address space.
 pub fn set_group_asid(fd: impl AsFd, group: u32, asid: u32) -> io::Result<()> {
-    set::<{ uapi::SET_GROUP_ASID }, _>(
-        fd,
-        &VringState {
-            index: group,
-            num: asid,
-        },
-    )
+    set::<{ uapi::SET_GROUP_ASID }, _>(fd, &VringState { index: group, num: asid })
 }
 
 /// Stops every vring at a chain boundary.

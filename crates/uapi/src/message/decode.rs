@@ -136,15 +136,11 @@ pub fn messages(write: &[u8], offset: u64, accepts: Accepts) -> Result<Messages<
         return Err(DecodeError::Offset { offset });
     }
     match accepts.max_batch {
-        Some(max) if write.len() as u64 > u64::from(max) => Err(DecodeError::WriteTooLong {
-            len: write.len(),
-            max,
-        }),
+        Some(max) if write.len() as u64 > u64::from(max) => {
+            Err(DecodeError::WriteTooLong { len: write.len(), max })
+        }
         _ if write.is_empty() => Err(DecodeError::Short { len: 0 }),
-        _ => Ok(Messages {
-            rest: write,
-            accepts,
-        }),
+        _ => Ok(Messages { rest: write, accepts }),
     }
 }
 
@@ -154,21 +150,14 @@ impl<'a> Messages<'a> {
         let bytes = self.rest;
         let short = DecodeError::Short { len: bytes.len() };
         let (header, rest) = Header::read_from_prefix(bytes).map_err(|_| short)?;
-        let Header {
-            request,
-            flags,
-            size,
-        } = header;
+        let Header { request, flags, size } = header;
         if size as usize > MAX_PAYLOAD {
             return Err(DecodeError::PayloadTooLong { size });
         }
         if flags & !NEED_REPLY != 0 {
             return Err(DecodeError::Flags { flags });
         }
-        let truncated = DecodeError::Truncated {
-            size,
-            room: rest.len(),
-        };
+        let truncated = DecodeError::Truncated { size, room: rest.len() };
         let (payload, behind) = rest.split_at_checked(size as usize).ok_or(truncated)?;
         let request = match u32::try_from(request) {
             Ok(request) if is_taken(request, self.accepts) => request,
@@ -186,11 +175,7 @@ impl<'a> Messages<'a> {
             len if is_get(request) => return Err(DecodeError::GetNotLast { len }),
             _ => {}
         }
-        Ok(Message {
-            request,
-            flags,
-            payload,
-        })
+        Ok(Message { request, flags, payload })
     }
 }
 
@@ -252,21 +237,13 @@ pub fn decode_reply(bytes: &[u8], request: u32) -> Result<&[u8], ReplyError> {
     let short = ReplyError::Short { len: bytes.len() };
     let (header, payload) = Header::read_from_prefix(bytes).map_err(|_| short)?;
     if header.request != u64::from(request) {
-        return Err(ReplyError::Request {
-            asked: request,
-            found: header.request,
-        });
+        return Err(ReplyError::Request { asked: request, found: header.request });
     }
     if header.flags != 0 {
-        return Err(ReplyError::Flags {
-            flags: header.flags,
-        });
+        return Err(ReplyError::Flags { flags: header.flags });
     }
     if header.size as usize != payload.len() {
-        return Err(ReplyError::PayloadLen {
-            size: header.size,
-            len: payload.len(),
-        });
+        return Err(ReplyError::PayloadLen { size: header.size, len: payload.len() });
     }
     Ok(payload)
 }

@@ -55,11 +55,7 @@ pub struct Encoder<'a> {
 impl<'a> Encoder<'a> {
     /// An encoder that fills `buf`, whose length is the limit of the batch.
     pub fn new(buf: &'a mut [u8]) -> Self {
-        Self {
-            buf,
-            len: 0,
-            ends_with_get: false,
-        }
+        Self { buf, len: 0, ends_with_get: false }
     }
 
     /// Adds a message; a get is marked as needing its reply.
@@ -81,9 +77,7 @@ impl<'a> Encoder<'a> {
     pub fn push_get(&mut self, request: u32) -> Result<(), EncodeError> {
         let zeroes = [0; 8];
         let len = crate::ioc::size(request);
-        let payload = zeroes
-            .get(..len)
-            .ok_or(EncodeError::PayloadLen { request, len })?;
+        let payload = zeroes.get(..len).ok_or(EncodeError::PayloadLen { request, len })?;
         self.push(request, payload)
     }
 
@@ -93,9 +87,7 @@ impl<'a> Encoder<'a> {
     /// As [`push`](Self::push).
     pub fn push_get_config(&mut self, offset: u32, len: usize) -> Result<(), EncodeError> {
         let zeroes = [0; MAX_PAYLOAD];
-        let bytes = zeroes
-            .get(..len)
-            .ok_or(EncodeError::PayloadTooLong { len })?;
+        let bytes = zeroes.get(..len).ok_or(EncodeError::PayloadTooLong { len })?;
         self.push_parts(vhost::GET_CONFIG, config(offset, len)?.as_bytes(), bytes)
     }
 
@@ -104,11 +96,7 @@ impl<'a> Encoder<'a> {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn push_set_config(&mut self, offset: u32, bytes: &[u8]) -> Result<(), EncodeError> {
-        self.push_parts(
-            vhost::SET_CONFIG,
-            config(offset, bytes.len())?.as_bytes(),
-            bytes,
-        )
+        self.push_parts(vhost::SET_CONFIG, config(offset, bytes.len())?.as_bytes(), bytes)
     }
 
     /// What is to be written to the region.
@@ -178,11 +166,7 @@ fn put(
     let Some(out) = buf.get_mut(..needed) else {
         return Err(EncodeError::NoRoom { needed, room });
     };
-    let header = Header {
-        request: request.into(),
-        flags,
-        size: size as u32,
-    };
+    let header = Header { request: request.into(), flags, size: size as u32 };
     let (to_header, payload) = out.split_at_mut(HEADER_LEN);
     let (to_head, to_tail) = payload.split_at_mut(head.len());
     to_header.copy_from_slice(header.as_bytes());

@@ -75,7 +75,7 @@ impl<'a> Encoder<'a> {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn push_get(&mut self, request: u32) -> Result<(), EncodeError> {
-        let zeroes = [0; 8];
+        let zeroes = [0u8; 8];
         let len = crate::ioc::size(request);
         let payload = zeroes.get(..len).ok_or(EncodeError::PayloadLen { request, len })?;
         self.push(request, payload)
@@ -86,7 +86,7 @@ impl<'a> Encoder<'a> {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn push_get_config(&mut self, offset: u32, len: usize) -> Result<(), EncodeError> {
-        let zeroes = [0; MAX_PAYLOAD];
+        let zeroes = [0u8; MAX_PAYLOAD];
         let bytes = zeroes.get(..len).ok_or(EncodeError::PayloadTooLong { len })?;
         self.push_parts(vhost::GET_CONFIG, config(offset, len)?.as_bytes(), bytes)
     }

@@ -16,9 +16,9 @@ pub const UNMAP_DMA: u32 = iowr::<DmaUnmap>(TYPE, 0x91);
 /// What can be mapped, [`DmaInfo`]: `VHOST_MDEV_GET_DMA_INFO`.
 pub const GET_DMA_INFO: u32 = ior::<DmaInfo>(TYPE, 0x92);
 
-/// Live mappings that one device takes.
+/// Live mappings that one device takes; more is ENOSPC. `VHOST_MDEV_MAX_MAPPINGS`.
 pub const MAX_MAPPINGS: u32 = 1_048_576 + 64;
-/// Regions that one memory table may have; more is E2BIG.
+/// Regions that one memory table may have; more is E2BIG. `VHOST_MDEV_MAX_REGIONS`.
 pub const MAX_REGIONS: u32 = 509;
 
 /// A mapping to make: `struct vhost_mdev_dma_map`.

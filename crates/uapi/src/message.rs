@@ -25,9 +25,10 @@ compile_error!("vfio-vhost messages are little-endian");
 
 /// Bytes of a [`Header`].
 pub const HEADER_LEN: usize = size_of::<Header>();
-/// Bytes that a payload may have: RFC v2's limit.
+/// Bytes that a payload may have: RFC v2's limit. `VHOST_VFIO_MAX_PAYLOAD`.
 pub const MAX_PAYLOAD: usize = 1024;
 /// Bytes that our kernel halves take in one write, with the BATCH capability.
+/// `VHOST_VFIO_MAX_BATCH`.
 pub const MAX_BATCH: u32 = 65536;
 /// Flag of a get, and of nothing else: `VHOST_VFIO_NEED_REPLY`.
 pub const NEED_REPLY: u32 = 1;

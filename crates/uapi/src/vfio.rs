@@ -91,22 +91,25 @@ pub const VHOST_CAP_STATUS: u32 = 1 << 0;
 /// Ours: flag of [`RegionCapVhost`], a write may carry several messages. `VFIO_VHOST_CAP_BATCH`.
 pub const VHOST_CAP_BATCH: u32 = 1 << 1;
 
-/// Ours: index of the region that takes messages, in RFC v2. Better found by its type.
+/// Ours: index of the region that takes messages, better found by its type. RFC v2's
+/// `VFIO_VHOST_CONFIG_REGION_INDEX`.
 pub const REGION_INDEX_CONFIG: u32 = 0;
-/// Ours: index of the doorbells, in RFC v2. Better found by their type.
+/// Ours: index of the doorbells, better found by their type. RFC v2's
+/// `VFIO_VHOST_NOTIFY_REGION_INDEX`.
 pub const REGION_INDEX_NOTIFY: u32 = 1;
-/// Ours: regions of the device.
+/// Ours: regions of the device. `VFIO_VHOST_NUM_REGIONS`.
 pub const NUM_REGIONS: u32 = 2;
-/// Ours: bytes of the CONFIG region.
+/// Ours: bytes of the CONFIG region. `VFIO_VHOST_CONFIG_REGION_SIZE`.
 pub const REGION_CONFIG_SIZE: u64 = 0x100_0000;
 
-/// Ours: interrupts that are a vring's calls, one subindex per vring. RFC v2's `VFIO_VHOST_VQ_IRQ_INDEX`.
+/// Ours: interrupts that are a vring's calls, one subindex per vring. RFC v2's
+/// `VFIO_VHOST_VQ_IRQ_INDEX`.
 pub const IRQ_INDEX_VQ: u32 = 0;
 /// Ours: interrupts that are a vring's errors, one subindex per vring. `VFIO_VHOST_ERR_IRQ_INDEX`.
 pub const IRQ_INDEX_ERR: u32 = 1;
-/// Ours: the config-change interrupt. `VFIO_VHOST_CONFIG_IRQ_INDEX`.
+/// Ours: the config-change interrupt, one subindex. `VFIO_VHOST_CONFIG_IRQ_INDEX`.
 pub const IRQ_INDEX_CONFIG: u32 = 2;
-/// Ours: interrupt indexes of the device.
+/// Ours: interrupt indexes of the device. `VFIO_VHOST_NUM_IRQS`.
 pub const NUM_IRQS: u32 = 3;
 
 /// The interrupt takes an eventfd: `VFIO_IRQ_INFO_EVENTFD`.

@@ -40,6 +40,10 @@ pub trait VhostAccel: Send {
     fn status(&self) -> Result<Status>;
 
     /// The size of config space in bytes.
+    ///
+    /// # Errors
+    /// For this and the two below: [`Unsupported`](crate::Reason::Unsupported) without
+    /// [`VIRTIO_STATUS`](crate::Capabilities::VIRTIO_STATUS).
     fn config_size(&self) -> Result<u32>;
 
     /// Reads config space from `offset` on.

@@ -184,16 +184,19 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
     }
 
     fn config_size(&self) -> Result<u32> {
+        self.need(Operation::ReadConfig, Subject::Device, Capabilities::VIRTIO_STATUS)?;
         self.control.config_size().map_err(self.failed(Operation::ReadConfig, Subject::Device))
     }
 
     fn read_config(&self, offset: u32, data: &mut [u8]) -> Result<()> {
         let subject = Subject::Config { offset, len: data.len() };
+        self.need(Operation::ReadConfig, subject, Capabilities::VIRTIO_STATUS)?;
         self.control.read_config(offset, data).map_err(self.failed(Operation::ReadConfig, subject))
     }
 
     fn write_config(&mut self, offset: u32, data: &[u8]) -> Result<()> {
         let subject = Subject::Config { offset, len: data.len() };
+        self.need(Operation::WriteConfig, subject, Capabilities::VIRTIO_STATUS)?;
         let written = self.control.write_config(offset, data);
         written.map_err(self.failed(Operation::WriteConfig, subject))
     }

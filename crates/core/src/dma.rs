@@ -54,7 +54,8 @@ pub struct DmaLimits {
     pub ranges: Vec<IovaRange>,
     /// The sizes that a mapping may be made of, a bit each (4 KiB is bit 12).
     pub page_sizes: u64,
-    /// How many mappings there can be at a time; `None` where the kernel doesn't say.
+    /// How many mappings there can be at a time, for VFIO: how many more; `None` where the kernel
+    /// doesn't say.
     pub max_mappings: Option<u64>,
 }
 

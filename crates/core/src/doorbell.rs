@@ -168,7 +168,7 @@ impl Drop for Pages {
 }
 
 /// The size of a page of this process's memory in bytes.
-pub(crate) fn page_size() -> usize {
+pub fn page_size() -> usize {
     use std::sync::OnceLock;
     static SIZE: OnceLock<usize> = OnceLock::new();
     *SIZE.get_or_init(|| {

@@ -243,6 +243,10 @@ macro_rules! operations {
 operations! {
     /// Opening.
     Open = "open",
+    /// Opening the VFIO container.
+    OpenContainer = "open /dev/vfio/vfio",
+    /// Opening the device's VFIO group and joining it to the container.
+    OpenGroup = "open the VFIO group",
     /// Becoming the owner.
     SetOwner = "set owner",
     /// Reading the device's features.

@@ -310,6 +310,9 @@ fn what_the_device_lacks_makes_no_crossing() {
         (refused(&recorder, device.resume()), Capabilities::RESUME),
         (refused(&recorder, device.set_error(queue, None)), Capabilities::ERROR_EVENT),
         (refused(&recorder, device.enable_vring(queue, true)), Capabilities::VIRTIO_STATUS),
+        (refused(&recorder, device.config_size()), Capabilities::VIRTIO_STATUS),
+        (refused(&recorder, device.read_config(0, &mut [0])), Capabilities::VIRTIO_STATUS),
+        (refused(&recorder, device.write_config(0, &[0])), Capabilities::VIRTIO_STATUS),
         (refused(&recorder, device.kicker(queue, Kick::Best)), Capabilities::KICK_EVENTFD),
         (
             refused(&recorder, device.kicker(queue, Kick::Kind(KickKind::Doorbell))),

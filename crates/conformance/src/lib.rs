@@ -1,1 +1,3 @@
-//! The suite that every backend passes on every kernel half
+//! The suite that every backend passes on every kernel half.
+
+pub mod driver;

@@ -1,0 +1,151 @@
+//! A device together with the memory that was lent to it.
+
+#![expect(unsafe_code, reason = "keeps the promise that lending memory to a device asks for")]
+
+use std::sync::Arc;
+
+use vhost_accel_core::{DmaMapping, IovaRange, Result, VhostAccel};
+
+use super::memory::{Lease, Region, page_size};
+
+/// Owns a device and holds every [`Region`] that it was ever given, until the device is closed: so
+/// lending memory is safe here.
+pub struct Machine {
+    // Before `lent`: the device closes before any memory goes.
+    device: Box<dyn VhostAccel>,
+    lent: Vec<Arc<Region>>,
+    /// The end of the highest range that was ever lent.
+    end: u64,
+    logging: bool,
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let info = self.device.info();
+        f.debug_struct("Machine").field("device", info).field("lent", &self.lent).finish()
+    }
+}
+
+impl Machine {
+    /// Takes a device that was lent nothing yet.
+    pub fn new(device: Box<dyn VhostAccel>) -> Self {
+        Self { device, lent: Vec::new(), end: 0, logging: false }
+    }
+
+    /// The device.
+    pub fn device(&self) -> &dyn VhostAccel {
+        self.device.as_ref()
+    }
+
+    /// The device.
+    pub fn device_mut(&mut self) -> &mut dyn VhostAccel {
+        self.device.as_mut()
+    }
+
+    fn hold(&mut self, region: &Arc<Region>) {
+        if !self.lent.iter().any(|held| Arc::ptr_eq(held, region)) {
+            self.lent.push(Arc::clone(region));
+        }
+    }
+
+    fn lend(&mut self, lease: &Lease) {
+        self.hold(lease.region());
+        let last = lease.range().last().map_or(u64::MAX, |last| last.0);
+        self.end = self.end.max(last.saturating_add(1));
+        assert!(!self.logging || self.end <= DirtyLog::END, "beyond what the dirty log covers");
+    }
+
+    /// Lends memory.
+    ///
+    /// # Errors
+    /// As [`VhostAccel::dma_map`].
+    ///
+    /// # Panics
+    /// When a dirty log is set that doesn't cover it.
+    pub fn map(&mut self, lease: &Lease) -> Result<()> {
+        self.lend(lease);
+        // SAFETY: the region is held until the device is dropped, and hands out no reference. One
+        // without memory behind it is refused or faults: that the device can't use it is the point.
+        unsafe { self.device.dma_map(&lease.mapping()) }
+    }
+
+    /// Lends all or none.
+    ///
+    /// # Errors
+    /// As [`VhostAccel::dma_map_all`].
+    ///
+    /// # Panics
+    /// As [`map`](Self::map).
+    pub fn map_all(&mut self, leases: &[Lease]) -> Result<()> {
+        for lease in leases {
+            self.lend(lease);
+        }
+        let mappings: Vec<DmaMapping> = leases.iter().map(Lease::mapping).collect();
+        // SAFETY: as in `map`.
+        unsafe { self.device.dma_map_all(&mappings) }
+    }
+
+    /// Takes back what was lent in a range.
+    ///
+    /// # Errors
+    /// As [`VhostAccel::dma_unmap`].
+    pub fn unmap(&mut self, range: IovaRange) -> Result<()> {
+        self.device.dma_unmap(range)
+    }
+
+    /// Makes the device log the pages that it writes in `bitmap`, or stops that.
+    ///
+    /// # Errors
+    /// As [`VhostAccel::set_dirty_log`].
+    ///
+    /// # Panics
+    /// When something was lent that the log doesn't cover.
+    pub fn log(&mut self, bitmap: Option<&DirtyLog>) -> Result<()> {
+        if let Some(log) = bitmap {
+            assert!(self.end <= DirtyLog::END, "the dirty log ends before the memory");
+            self.hold(&log.bitmap);
+            self.logging = true;
+        }
+        let base = bitmap.map(|log| log.bitmap.host());
+        // SAFETY: the bitmap covers every address that was lent and, `logging` being set for good, that
+        // will be; it is page aligned, and held until the device is dropped.
+        unsafe { self.device.set_dirty_log(base) }
+    }
+}
+
+/// A dirty bitmap for the IOVAs below 8 GiB, where [`Config`](super::Config) puts guest memory.
+#[derive(Debug)]
+pub struct DirtyLog {
+    bitmap: Arc<Region>,
+}
+
+impl DirtyLog {
+    /// The end of the addresses that it covers.
+    pub const END: u64 = 8 << 30;
+
+    /// An empty one.
+    ///
+    /// # Errors
+    /// As [`Region::new`].
+    pub fn new() -> std::result::Result<Self, super::Error> {
+        let pages = Self::END / 4096;
+        Ok(Self { bitmap: Region::new(usize::try_from(pages / 8).unwrap_or(page_size()))? })
+    }
+
+    /// The pages that are marked, in order.
+    pub fn pages(&self) -> Vec<u64> {
+        use std::sync::atomic::Ordering::Acquire;
+        let words = (0..self.bitmap.len()).step_by(8);
+        let marked = words.flat_map(|offset| {
+            let word = self.bitmap.load_u64(offset, Acquire);
+            let first = offset as u64 * 8;
+            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| first + bit)
+        });
+        marked.collect()
+    }
+
+    /// Clears it.
+    pub fn clear(&self) {
+        self.bitmap.fill(0, self.bitmap.len(), 0);
+    }
+}

@@ -1,0 +1,135 @@
+//! The VFIO container as the DMA column.
+
+#![expect(
+    unsafe_code,
+    reason = "the device gets access to memory; `vfio-ioctls` lends its fd as a number"
+)]
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::Arc;
+
+use vfio_ioctls::VfioContainer;
+use vhost_accel_core::{Access, Dma, DmaLimits, DmaMapping, Iova, IovaRange};
+use vhost_accel_uapi::call::vfio;
+use vhost_accel_uapi::caps::Caps;
+use vhost_accel_uapi::vfio::{DMA_MAP_FLAG_READ, DMA_MAP_FLAG_WRITE, IommuInfo};
+
+/// A VFIO container of IOMMU type 1 v2.
+pub struct Container(Arc<VfioContainer>);
+
+impl Container {
+    pub(super) fn new(container: Arc<VfioContainer>) -> Self {
+        Self(container)
+    }
+}
+
+impl AsFd for Container {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the container owns the fd until it is dropped, which `self` outlives.
+        unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) }
+    }
+}
+
+impl fmt::Debug for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Container").field(&self.0.as_raw_fd()).finish()
+    }
+}
+
+const fn flags(access: Access) -> u32 {
+    match access {
+        Access::Read => DMA_MAP_FLAG_READ,
+        Access::Write => DMA_MAP_FLAG_WRITE,
+        Access::ReadWrite => DMA_MAP_FLAG_READ | DMA_MAP_FLAG_WRITE,
+    }
+}
+
+impl Dma for Container {
+    unsafe fn map(&mut self, mapping: &DmaMapping) -> io::Result<()> {
+        let DmaMapping { iova, len, host, access } = *mapping;
+        // SAFETY: the caller promises that the memory may be used until it is unmapped or the
+        // device is dropped, and the container with it.
+        unsafe { vfio::map_dma(self.as_fd(), iova.0, len, host.0, flags(access)) }
+    }
+
+    fn unmap(&mut self, range: IovaRange) -> io::Result<()> {
+        match vfio::unmap_dma(self.as_fd(), range.start.0, range.len)? {
+            // VFIO's way of saying that there was nothing.
+            0 => Err(io::Error::from_raw_os_error(libc::ENOENT)),
+            _ => Ok(()),
+        }
+    }
+
+    fn limits(&self) -> io::Result<DmaLimits> {
+        let mut room = vec![0; 1024];
+        loop {
+            let size = room.len();
+            let (info, caps) = vfio::iommu_get_info(self.as_fd(), &mut room)?;
+            let needed = info.argsz as usize;
+            if needed <= size {
+                return Ok(limits(&info, &caps));
+            }
+            room.resize(needed, 0);
+        }
+    }
+}
+
+fn limits(info: &IommuInfo, caps: &Caps<'_>) -> DmaLimits {
+    let mut ranges: Vec<_> = caps
+        .iova_ranges()
+        // All 2^64 addresses are one more than a length can say.
+        .map(|range| {
+            let len = range.end.saturating_sub(range.start).saturating_add(1);
+            IovaRange::new(Iova(range.start), len)
+        })
+        .collect();
+    if ranges.is_empty() {
+        ranges.push(IovaRange::new(Iova(0), u64::MAX));
+    }
+    DmaLimits {
+        ranges,
+        page_sizes: info.iova_pgsizes,
+        max_mappings: caps.dma_avail().map(u64::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vhost_accel_uapi::vfio::{
+        CapHeader, IOMMU_INFO_CAP_DMA_AVAIL, IOMMU_INFO_CAP_IOVA_RANGE, IommuCapDmaAvail,
+        IommuCapIovaRange, IovaRange as VfioIovaRange,
+    };
+    use zerocopy::IntoBytes;
+
+    use super::*;
+
+    #[test]
+    fn limits_come_out_of_the_capabilities() {
+        let mut bytes = vec![0; 24];
+        let header = CapHeader { id: IOMMU_INFO_CAP_IOVA_RANGE, version: 1, next: 72 };
+        bytes.extend(IommuCapIovaRange { header, nr_iovas: 2, reserved: 0 }.as_bytes());
+        bytes.extend(VfioIovaRange { start: 0, end: 0xfedf_ffff }.as_bytes());
+        bytes.extend(VfioIovaRange { start: 0, end: u64::MAX }.as_bytes());
+        let header = CapHeader { id: IOMMU_INFO_CAP_DMA_AVAIL, version: 1, next: 0 };
+        bytes.extend(IommuCapDmaAvail { header, avail: 65535 }.as_bytes());
+        let info = IommuInfo { iova_pgsizes: !0xfff, ..Default::default() };
+        let expected = DmaLimits {
+            ranges: vec![IovaRange::new(Iova(0), 0xfee0_0000), IovaRange::new(Iova(0), u64::MAX)],
+            page_sizes: !0xfff,
+            max_mappings: Some(65535),
+        };
+        assert_eq!(limits(&info, &Caps::new(&bytes, 24)), expected);
+        let silent = limits(&info, &Caps::new(&bytes, 0));
+        assert_eq!(silent.ranges, [IovaRange::new(Iova(0), u64::MAX)]);
+        assert_eq!(silent.max_mappings, None);
+    }
+
+    #[test]
+    fn access_is_told() {
+        assert_eq!(flags(Access::Read), 1);
+        assert_eq!(flags(Access::Write), 2);
+        assert_eq!(flags(Access::ReadWrite), 3);
+    }
+}

@@ -1,0 +1,82 @@
+//! What the library promises about its cost, held against a result.
+
+use vhost_accel_core::{Interface, KickKind};
+
+use super::numbers::{ratio, time};
+use crate::{Argument, ResultFile, Scenario, Side, Subject};
+
+/// A promise and what was measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// What is promised.
+    pub promise: &'static str,
+    /// What was measured, on the interface where it came out worst.
+    pub measured: String,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+/// A trapped crossing whose argument is copied, over a bare one.
+const COPY_LIMIT: f64 = 1.6;
+/// kick/eventfd over a bare write(2).
+const EVENTFD_LIMIT: f64 = 1.02;
+
+/// The promises that `file` has figures for.
+pub fn claims(file: &ResultFile) -> Vec<Claim> {
+    [copied(file), doorbell(file), eventfd(file)].into_iter().flatten().collect()
+}
+
+fn copied(file: &ResultFile) -> Option<Claim> {
+    let over_bare = |subject| {
+        let copied = file.floor(Scenario::Crossing(Argument::In), subject)?;
+        Some(copied / file.floor(Scenario::Crossing(Argument::None), subject)?)
+    };
+    let (worst, interface) = worst(over_bare)?;
+    Some(Claim {
+        promise: "a trapped crossing with its argument copied costs at most 1.6 bare ones",
+        measured: format!("{} ({interface})", ratio(Some(worst))),
+        holds: worst <= COPY_LIMIT,
+    })
+}
+
+fn doorbell(file: &ResultFile) -> Option<Claim> {
+    let scenario = Scenario::Kick(KickKind::Doorbell);
+    let difference =
+        |subject| Some(file.median(scenario, subject)? - file.floor(scenario, subject)?);
+    let noise = |subject| {
+        let spread = |side| file.timing(scenario, subject, side).map(|timing| timing.std_dev);
+        Some(spread(Side::Library)?.max(spread(Side::Floor)?))
+    };
+    // Worst by how far the difference stands out of its own noise.
+    let (_, interface) = worst(|subject| Some(difference(subject)? / noise(subject)?))?;
+    let subject = Subject::plain(interface);
+    let (difference, noise) = (difference(subject)?, noise(subject)?);
+    Some(Claim {
+        promise: "kick/doorbell is one store: within noise of a raw volatile store",
+        measured: format!(
+            "{} against {}, standard deviation {} ({interface})",
+            time(file.median(scenario, subject)),
+            time(file.floor(scenario, subject)),
+            time(Some(noise)),
+        ),
+        holds: difference <= noise,
+    })
+}
+
+fn eventfd(file: &ResultFile) -> Option<Claim> {
+    let scenario = Scenario::Kick(KickKind::EventFd);
+    let (worst, interface) = worst(|subject| file.over_floor(scenario, subject))?;
+    Some(Claim {
+        promise: "kick/eventfd costs at most 1.02 bare write(2)",
+        measured: format!("{} ({interface})", ratio(Some(worst))),
+        holds: worst <= EVENTFD_LIMIT,
+    })
+}
+
+/// The largest figure and whose it is.
+fn worst(figure: impl Fn(Subject) -> Option<f64>) -> Option<(f64, Interface)> {
+    Interface::ALL
+        .into_iter()
+        .filter_map(|interface| Some((figure(Subject::plain(interface))?, interface)))
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+}

@@ -1,0 +1,154 @@
+//! Figures as the reports write them.
+
+use vhost_accel_core::Interface;
+
+use crate::{ResultFile, Scenario, Side, Subject, Variant};
+
+/// Three digits and a unit; `-` for none.
+pub(super) fn time(nanoseconds: Option<f64>) -> String {
+    let Some(ns) = nanoseconds else {
+        return "-".to_owned();
+    };
+    let (value, unit) = match ns {
+        ns if ns < 999.5 => (ns, "ns"),
+        ns if ns < 999_500.0 => (ns / 1e3, "µs"),
+        ns => (ns / 1e6, "ms"),
+    };
+    let digits = match value {
+        value if value < 9.995 => 2,
+        value if value < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+/// A ratio with two digits behind the point; `-` for none.
+pub(super) fn ratio(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))
+}
+
+/// A count; `-` for none.
+pub(super) fn count(count: Option<u64>) -> String {
+    count.map_or_else(|| "-".to_owned(), |count| count.to_string())
+}
+
+/// What the reports ask of a result.
+impl ResultFile {
+    /// The median of the library's time.
+    pub(super) fn median(&self, scenario: Scenario, subject: Subject) -> Option<f64> {
+        self.timing(scenario, subject, Side::Library).map(|timing| timing.median)
+    }
+
+    /// The median of the floor's time.
+    pub(super) fn floor(&self, scenario: Scenario, subject: Subject) -> Option<f64> {
+        self.timing(scenario, subject, Side::Floor).map(|timing| timing.median)
+    }
+
+    /// The library's time as a multiple of the floor's.
+    pub(super) fn over_floor(&self, scenario: Scenario, subject: Subject) -> Option<f64> {
+        Some(self.median(scenario, subject)? / self.floor(scenario, subject)?)
+    }
+
+    /// How many crossings the library makes.
+    pub(super) fn total(&self, scenario: Scenario, subject: Subject) -> Option<u64> {
+        self.crossings(scenario, subject, Side::Library).map(|counted| counted.total)
+    }
+
+    /// How many of them are of a kind that begins with `prefix`.
+    pub(super) fn of_kind(
+        &self,
+        scenario: Scenario,
+        subject: Subject,
+        prefix: &str,
+    ) -> Option<u64> {
+        let counted = self.crossings(scenario, subject, Side::Library)?;
+        let of_kind = counted.kinds.iter().filter(|(kind, _)| kind.starts_with(prefix));
+        Some(of_kind.map(|(_, count)| count).sum())
+    }
+
+    /// The crossings of a setup as a fixed part and a part for each queue pair, if that is what they
+    /// are.
+    pub(super) fn setup_law(&self, scenario: fn(u16) -> Scenario, subject: Subject) -> Option<Law> {
+        let mut points = crate::PAIRS
+            .iter()
+            .map(|&pairs| Some((u64::from(pairs), self.total(scenario(pairs), subject)?)));
+        let (x0, y0) = points.next()??;
+        let (x1, y1) = points.next()??;
+        let per_pair = y1.checked_sub(y0)? / (x1 - x0);
+        let law = Law { fixed: y0.checked_sub(per_pair * x0)?, per_pair };
+        let holds = |point: Option<(u64, u64)>| point.is_some_and(|(x, y)| law.at(x) == y);
+        (law.at(x1) == y1 && points.all(holds)).then_some(law)
+    }
+}
+
+/// `fixed + per_pair × pairs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Law {
+    pub(super) fixed: u64,
+    pub(super) per_pair: u64,
+}
+
+impl Law {
+    fn at(self, pairs: u64) -> u64 {
+        self.fixed + self.per_pair * pairs
+    }
+}
+
+impl std::fmt::Display for Law {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.per_pair {
+            0 => write!(f, "{}", self.fixed),
+            per_pair => write!(f, "{} + {per_pair} N", self.fixed),
+        }
+    }
+}
+
+/// The one subject of an interface in a scenario's row, and the subjects that need a row of their own.
+pub(super) fn rows(scenario: Scenario) -> (Vec<Option<Subject>>, Vec<Subject>) {
+    let (mut main, mut own) = (vec![None; Interface::ALL.len()], Vec::new());
+    for subject in scenario.subjects() {
+        let column = Interface::ALL
+            .iter()
+            .position(|&interface| interface == subject.interface)
+            .unwrap_or_default();
+        match main[column] {
+            None => main[column] = Some(subject),
+            Some(_) => own.push(subject),
+        }
+    }
+    (main, own)
+}
+
+/// The subject whose setup takes the fewest requests.
+pub(super) fn batched(interface: Interface) -> Option<Subject> {
+    let variant = match interface {
+        Interface::VfioMsg | Interface::VhostVdpa => Variant::Batch,
+        Interface::VhostMdev => Variant::MemTable,
+        Interface::VfioIoctl => return None,
+    };
+    Some(Subject::new(interface, variant))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_three_digits() {
+        let times = [0.5, 9.994, 9.995, 99.94, 99.95, 156.4, 999.6, 2_345.0, 1.66e6];
+        assert_eq!(
+            times.map(|ns| time(Some(ns))),
+            [
+                "0.50 ns", "9.99 ns", "10.0 ns", "99.9 ns", "100 ns", "156 ns", "1.00 µs",
+                "2.35 µs", "1.66 ms"
+            ]
+        );
+        assert_eq!((time(None), ratio(Some(1.004))), ("-".into(), "1.00".into()));
+    }
+
+    #[test]
+    fn a_law_reads_as_a_formula() {
+        assert_eq!(Law { fixed: 31, per_pair: 11 }.to_string(), "31 + 11 N");
+        assert_eq!(Law { fixed: 31, per_pair: 0 }.to_string(), "31");
+    }
+}

@@ -1,0 +1,254 @@
+//! DMA by a memory table that is sent whole.
+
+#![expect(unsafe_code, reason = "the device gets access to memory that the caller names")]
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use vhost_accel_core::{Dma, DmaFailure, DmaLimits, DmaMapping, IovaRange};
+use vhost_accel_uapi::call::{mdev, vhost};
+use vhost_accel_uapi::mdev::MAX_REGIONS;
+use vhost_accel_uapi::mem_table::MemTable as Table;
+
+use crate::map_unmap;
+
+/// VHOST_SET_MEM_TABLE: each change sends every mapping again.
+///
+/// The kernel refuses an overlap in a table as EINVAL, and can't tell an unmap of nothing; the table
+/// is here, so the errors are those of the other style.
+#[derive(Debug)]
+pub struct MemTable {
+    mappings: Mappings,
+    /// What is sent, built anew for each request.
+    table: Table,
+    fd: Arc<File>,
+}
+
+impl MemTable {
+    pub(crate) fn new(fd: Arc<File>) -> Self {
+        let most = MAX_REGIONS as usize;
+        Self { mappings: Mappings::new(most), table: Table::with_capacity(most), fd }
+    }
+
+    /// Makes the first `count` mappings the device's.
+    ///
+    /// # Safety
+    /// As [`Dma::map`], for each of them.
+    unsafe fn send(&mut self, count: usize) -> io::Result<()> {
+        fill(&mut self.table, &self.mappings.all[..count]);
+        // SAFETY: the caller vouches for the mappings; a table that is refused leaves the one before
+        // it in place, whose mappings are still promised.
+        unsafe { vhost::set_mem_table(&self.fd, &self.table) }
+    }
+}
+
+fn fill(table: &mut Table, mappings: &[DmaMapping]) {
+    table.clear();
+    for mapping in mappings {
+        table.push(mapping.iova.0, mapping.len, mapping.host.0);
+    }
+}
+
+impl Dma for MemTable {
+    unsafe fn map(&mut self, mapping: &DmaMapping) -> io::Result<()> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.map_all(std::slice::from_ref(mapping)) }.map_err(|failure| failure.source)
+    }
+
+    unsafe fn map_all(&mut self, mappings: &[DmaMapping]) -> Result<(), DmaFailure> {
+        if mappings.is_empty() {
+            return Ok(());
+        }
+        let before = self.mappings.all.len();
+        self.mappings.add(mappings)?;
+        let count = self.mappings.all.len();
+        // SAFETY: the caller promises for the new mappings, and has for those before them, which it
+        // would have unmapped otherwise.
+        unsafe { self.send(count) }.map_err(|source| {
+            self.mappings.all.truncate(before);
+            // The kernel took them as one and doesn't say; of one it is clear.
+            DmaFailure { index: (mappings.len() == 1).then_some(0), source }
+        })
+    }
+
+    fn unmap(&mut self, range: IovaRange) -> io::Result<()> {
+        let kept = self.mappings.without(range)?;
+        // SAFETY: what is sent are mappings that the caller has promised for and not unmapped.
+        unsafe { self.send(kept) }?;
+        self.mappings.all.truncate(kept);
+        Ok(())
+    }
+
+    fn limits(&self) -> io::Result<DmaLimits> {
+        mdev::dma_info(&self.fd)
+            .map(|info| map_unmap::limits(&info, info.max_regions.min(MAX_REGIONS)))
+    }
+}
+
+/// The mappings in force, in no particular order; never more than there is room for.
+#[derive(Debug)]
+struct Mappings {
+    all: Vec<DmaMapping>,
+    most: usize,
+}
+
+impl Mappings {
+    fn new(most: usize) -> Self {
+        Self { all: Vec::with_capacity(most), most }
+    }
+
+    /// Adds all or none.
+    fn add(&mut self, mappings: &[DmaMapping]) -> Result<(), DmaFailure> {
+        let before = self.all.len();
+        for (index, mapping) in mappings.iter().enumerate() {
+            let errno = if self.all.len() == self.most {
+                libc::ENOSPC
+            } else if self.all.iter().any(|other| overlap(mapping.range(), other.range())) {
+                libc::EEXIST
+            } else {
+                self.all.push(*mapping);
+                continue;
+            };
+            self.all.truncate(before);
+            let source = io::Error::from_raw_os_error(errno);
+            return Err(DmaFailure { index: Some(index), source });
+        }
+        Ok(())
+    }
+
+    /// Moves the mappings inside `range` behind the others, and says how many those others are.
+    fn without(&mut self, range: IovaRange) -> io::Result<usize> {
+        let cut = |one: &DmaMapping| overlap(range, one.range()) && !covers(range, one.range());
+        if self.all.iter().any(cut) {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        let mut kept = 0;
+        for index in 0..self.all.len() {
+            if !covers(range, self.all[index].range()) {
+                self.all.swap(kept, index);
+                kept += 1;
+            }
+        }
+        if kept == self.all.len() {
+            return Err(io::Error::from_raw_os_error(libc::ENOENT));
+        }
+        Ok(kept)
+    }
+}
+
+// Ranges here are not empty and don't wrap: `Device` has seen to it.
+
+fn overlap(one: IovaRange, other: IovaRange) -> bool {
+    one.start <= last(other) && other.start <= last(one)
+}
+
+fn covers(outer: IovaRange, inner: IovaRange) -> bool {
+    outer.start <= inner.start && last(inner) <= last(outer)
+}
+
+fn last(range: IovaRange) -> vhost_accel_core::Iova {
+    range.last().unwrap_or(range.start)
+}
+
+#[cfg(test)]
+mod tests {
+    use vhost_accel_core::{Access, Hva, Iova};
+
+    use super::*;
+
+    fn mapping(iova: u64, len: u64) -> DmaMapping {
+        DmaMapping { iova: Iova(iova), len, host: Hva(iova << 8), access: Access::ReadWrite }
+    }
+
+    fn three() -> Mappings {
+        let mut mappings = Mappings::new(4);
+        let three = [mapping(0x1000, 0x1000), mapping(0x2000, 0x2000), mapping(0x8000, 0x1000)];
+        mappings.add(&three).unwrap();
+        mappings
+    }
+
+    fn errno(error: io::Error) -> i32 {
+        error.raw_os_error().unwrap()
+    }
+
+    #[test]
+    fn an_overlap_is_eexist_and_adds_nothing() {
+        for (bad, at) in [(0x1000, 0), (0x3000, 0), (0x7000, 0)] {
+            let mut mappings = three();
+            let failure = mappings.add(&[mapping(bad, 0x2000)]).unwrap_err();
+            assert_eq!((failure.index, errno(failure.source)), (Some(at), libc::EEXIST));
+            assert_eq!(mappings.all, three().all);
+        }
+        let mut mappings = Mappings::new(4);
+        let failure = mappings.add(&[mapping(0, 0x2000), mapping(0x1000, 0x1000)]).unwrap_err();
+        assert_eq!((failure.index, errno(failure.source)), (Some(1), libc::EEXIST));
+        assert_eq!(mappings.all, []);
+    }
+
+    #[test]
+    fn one_too_many_is_enospc_and_adds_nothing() {
+        let mut mappings = three();
+        let two = [mapping(0x10000, 0x1000), mapping(0x20000, 0x1000)];
+        let failure = mappings.add(&two).unwrap_err();
+        assert_eq!((failure.index, errno(failure.source)), (Some(1), libc::ENOSPC));
+        assert_eq!(mappings.all, three().all);
+    }
+
+    #[test]
+    fn an_unmap_takes_whole_mappings_over_gaps() {
+        let mut mappings = three();
+        let kept = mappings.without(IovaRange::new(Iova(0x2000), 0x10000)).unwrap();
+        assert_eq!(mappings.all[..kept], [mapping(0x1000, 0x1000)]);
+        // Nothing is lost until the kernel has agreed.
+        assert_eq!(mappings.all.len(), 3);
+    }
+
+    #[test]
+    fn an_unmap_that_cuts_or_finds_nothing_is_refused() {
+        let mut mappings = three();
+        for (start, len, expected) in [
+            (0x3000, 0x1000, libc::EINVAL),
+            (0x1000, 0x2000, libc::EINVAL),
+            (0x4000, 0x4000, libc::ENOENT),
+        ] {
+            let error = mappings.without(IovaRange::new(Iova(start), len)).unwrap_err();
+            assert_eq!(errno(error), expected, "{start:#x}+{len:#x}");
+        }
+        assert_eq!(mappings.all, three().all);
+    }
+
+    #[test]
+    fn the_table_is_sent_whole_and_never_grows() {
+        let mut table = Table::with_capacity(4);
+        let start = table.as_bytes().as_ptr();
+        fill(&mut table, &three().all);
+        let words: Vec<u64> = table
+            .as_bytes()
+            .chunks_exact(8)
+            .map(|word| u64::from_ne_bytes(word.try_into().unwrap()))
+            .collect();
+        let expected = [
+            3, 0x1000, 0x1000, 0x10_0000, 0, 0x2000, 0x2000, 0x20_0000, 0, 0x8000, 0x1000,
+            0x80_0000, 0,
+        ];
+        assert_eq!(words, expected);
+        fill(&mut table, &three().all[..1]);
+        assert_eq!(table.as_bytes().len(), 8 + 32);
+        assert_eq!(table.as_bytes().as_ptr(), start);
+    }
+
+    #[test]
+    fn a_refused_table_leaves_the_mappings_as_they_were() {
+        // A file that is no vhost device refuses every request with ENOTTY.
+        let mut dma = MemTable::new(Arc::new(tempfile::tempfile().unwrap()));
+        // SAFETY: nothing is mapped, the request is refused.
+        let failure = unsafe { dma.map_all(&[mapping(0, 0x1000)]) }.unwrap_err();
+        assert_eq!((failure.index, errno(failure.source)), (Some(0), libc::ENOTTY));
+        assert_eq!(dma.mappings.all, []);
+        dma.mappings = three();
+        let error = dma.unmap(IovaRange::new(Iova(0x8000), 0x1000)).unwrap_err();
+        assert_eq!(errno(error), libc::ENOTTY);
+        assert_eq!(dma.mappings.all, three().all);
+    }
+}

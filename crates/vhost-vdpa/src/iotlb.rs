@@ -1,0 +1,169 @@
+//! DMA by IOTLB messages.
+
+#![expect(unsafe_code, reason = "the device gets access to memory that the caller names")]
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use vhost_accel_core::{
+    Access, Dma, DmaFailure, DmaLimits, DmaMapping, Iova, IovaRange, page_size,
+};
+use vhost_accel_uapi::call::{iotlb, vhost};
+use vhost_accel_uapi::vhost::{ACCESS_RO, ACCESS_RW, ACCESS_WO};
+
+/// The address space in use, the one that each vDPA device has.
+const ASID: u32 = 0;
+
+/// IOTLB messages v2, one write(2) each.
+#[derive(Debug)]
+pub struct Iotlb {
+    batches: bool,
+    fd: Arc<File>,
+}
+
+impl Iotlb {
+    pub(crate) fn new(fd: Arc<File>, batches: bool) -> Self {
+        Self { batches, fd }
+    }
+}
+
+const fn perm(access: Access) -> u8 {
+    match access {
+        Access::Read => ACCESS_RO,
+        Access::Write => ACCESS_WO,
+        Access::ReadWrite => ACCESS_RW,
+    }
+}
+
+impl Dma for Iotlb {
+    unsafe fn map(&mut self, mapping: &DmaMapping) -> io::Result<()> {
+        let DmaMapping { iova, len, host, access } = *mapping;
+        // SAFETY: the caller promises that the memory may be used until it is unmapped or the device
+        // is dropped, and the fd with it.
+        unsafe { iotlb::update(&self.fd, ASID, iova.0, len, host.0, perm(access)) }
+    }
+
+    unsafe fn map_all(&mut self, mappings: &[DmaMapping]) -> Result<(), DmaFailure> {
+        // A single change needs no batch around it.
+        let batch = self.batches && mappings.len() > 1;
+        if batch {
+            iotlb::batch_begin(&self.fd, ASID)?;
+        }
+        let mut result = Ok(());
+        let mut mapped = 0;
+        for (index, mapping) in mappings.iter().enumerate() {
+            // SAFETY: the caller promises for each.
+            if let Err(source) = unsafe { self.map(mapping) } {
+                result = Err(DmaFailure { index: Some(index), source });
+                break;
+            }
+            mapped = index + 1;
+        }
+        if result.is_err() {
+            self.take_back(&mappings[..mapped]);
+        }
+        if batch {
+            // Ended in any case: a batch left open would hold back what comes next.
+            let ended = iotlb::batch_end(&self.fd, ASID);
+            if result.is_ok() && ended.is_err() {
+                self.take_back(mappings);
+            }
+            result = result.and(ended.map_err(DmaFailure::from));
+        }
+        result
+    }
+
+    fn unmap(&mut self, range: IovaRange) -> io::Result<()> {
+        iotlb::invalidate(&self.fd, ASID, range.start.0, range.len)
+    }
+
+    fn limits(&self) -> io::Result<DmaLimits> {
+        let range = vhost::get_iova_range(&self.fd)?;
+        // All 2^64 addresses are one more than a length can say.
+        let len = range.last.saturating_sub(range.first).saturating_add(1);
+        Ok(DmaLimits {
+            ranges: vec![IovaRange::new(Iova(range.first), len)],
+            // Any run of pages is taken.
+            page_sizes: !(page_size() as u64 - 1),
+            max_mappings: None,
+        })
+    }
+}
+
+impl Iotlb {
+    /// Takes back what was mapped before the failure that is reported; an unmap of what was just
+    /// mapped can only fail with the device gone.
+    fn take_back(&mut self, mappings: &[DmaMapping]) {
+        for mapping in mappings {
+            let _ = self.unmap(mapping.range());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixDatagram;
+
+    use vhost_accel_core::Hva;
+    use vhost_accel_uapi::vhost::MsgV2;
+    use zerocopy::IntoBytes;
+
+    use super::*;
+
+    /// A socket in the device's place: each write(2) is one datagram.
+    fn iotlb(batches: bool) -> (Iotlb, UnixDatagram) {
+        let (device, kernel) = UnixDatagram::pair().unwrap();
+        kernel.set_nonblocking(true).unwrap();
+        let file = File::from(OwnedFd::from(device));
+        (Iotlb::new(Arc::new(file), batches), kernel)
+    }
+
+    #[track_caller]
+    fn assert_written(kernel: &UnixDatagram, expected: &[MsgV2]) {
+        for message in expected {
+            let mut bytes = [0; 100];
+            let len = kernel.recv(&mut bytes).unwrap();
+            assert_eq!(&bytes[..len], message.as_bytes());
+            assert_eq!(len, 72);
+        }
+        assert!(kernel.recv(&mut [0; 100]).is_err(), "more was written");
+    }
+
+    fn mapping(iova: u64, access: Access) -> DmaMapping {
+        DmaMapping { iova: Iova(iova), len: 0x1000, host: Hva(0x7000 + iova), access }
+    }
+
+    #[test]
+    fn a_change_is_one_write() {
+        let (mut dma, kernel) = iotlb(true);
+        // SAFETY: a socket maps nothing.
+        unsafe { dma.map(&mapping(0x2000, Access::Read)) }.unwrap();
+        assert_written(&kernel, &[MsgV2::update(0, 0x2000, 0x1000, 0x9000, 1)]);
+        dma.unmap(IovaRange::new(Iova(0x2000), 0x3000)).unwrap();
+        assert_written(&kernel, &[MsgV2::invalidate(0, 0x2000, 0x3000)]);
+        // SAFETY: as above.
+        unsafe { dma.map_all(&[mapping(0x2000, Access::Write)]) }.unwrap();
+        assert_written(&kernel, &[MsgV2::update(0, 0x2000, 0x1000, 0x9000, 2)]);
+        // SAFETY: as above.
+        unsafe { dma.map_all(&[]) }.unwrap();
+        assert_written(&kernel, &[]);
+    }
+
+    #[test]
+    fn several_changes_are_a_batch_where_the_device_has_them() {
+        let mappings = [mapping(0, Access::ReadWrite), mapping(0x1000, Access::ReadWrite)];
+        let updates =
+            [MsgV2::update(0, 0, 0x1000, 0x7000, 3), MsgV2::update(0, 0x1000, 0x1000, 0x8000, 3)];
+        let (mut dma, kernel) = iotlb(true);
+        // SAFETY: a socket maps nothing.
+        unsafe { dma.map_all(&mappings) }.unwrap();
+        let batch = [MsgV2::batch_begin(0), updates[0], updates[1], MsgV2::batch_end(0)];
+        assert_written(&kernel, &batch);
+        let (mut dma, kernel) = iotlb(false);
+        // SAFETY: as above.
+        unsafe { dma.map_all(&mappings) }.unwrap();
+        assert_written(&kernel, &updates);
+    }
+}

@@ -1,0 +1,84 @@
+//! Opening.
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use vhost_accel_common::{Identity, Opening, VhostIoctls, map_if_present};
+use vhost_accel_core::{Capabilities, Device, DoorbellLayout, Interface, Operation, Result};
+use vhost_accel_uapi::vhost::{
+    BACKEND_F_ENABLE_AFTER_DRIVER_OK, BACKEND_F_IOTLB_BATCH, BACKEND_F_IOTLB_MSG_V2,
+    BACKEND_F_IOTLB_PERSIST, BACKEND_F_RESUME, BACKEND_F_SUSPEND,
+};
+
+use crate::iotlb::Iotlb;
+
+/// A device opened through vhost-vdpa.
+pub type VhostVdpa = Device<VhostIoctls<File>, Iotlb>;
+
+/// What can be chosen at open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Whether several mappings are announced as one change, where the device offers it.
+    pub batch: bool,
+}
+
+impl Default for Options {
+    /// With batches.
+    fn default() -> Self {
+        Self { batch: true }
+    }
+}
+
+/// The backend features that the driver accepts, a bit for each number.
+fn wanted(options: Options) -> u64 {
+    let numbers = [
+        BACKEND_F_IOTLB_MSG_V2,
+        BACKEND_F_SUSPEND,
+        BACKEND_F_RESUME,
+        // A vring may be enabled while the device runs.
+        BACKEND_F_ENABLE_AFTER_DRIVER_OK,
+        // Without it a parent drops its mappings on reset, as those before Linux 6.7 did.
+        BACKEND_F_IOTLB_PERSIST,
+    ];
+    let plain = numbers.into_iter().fold(0, |bits, number| bits | 1 << number);
+    plain | u64::from(options.batch) << BACKEND_F_IOTLB_BATCH
+}
+
+/// Opens the character device at `path`: `/dev/vhost-vdpa-N`.
+///
+/// # Errors
+/// Those of open(2), EBUSY for a device that is open already, and of [`Identity::ask`].
+pub fn open(path: impl AsRef<Path>, options: Options) -> Result<VhostVdpa> {
+    let opening = Opening::new(Interface::VhostVdpa, path.as_ref());
+    let file = OpenOptions::new().read(true).write(true).open(opening.path());
+    let fd = Arc::new(file.map_err(opening.failed(Operation::Open))?);
+    let identity = Identity::ask(&opening, fd.as_fd(), wanted(options))?;
+    let layout = DoorbellLayout { offset: 0, count: identity.queue_count, contiguous: false };
+    let doorbells =
+        map_if_present(fd.as_fd(), layout).map_err(opening.failed(Operation::MakeKicker))?;
+    let batches = identity.backend_features & (1 << BACKEND_F_IOTLB_BATCH) != 0;
+    let mut capabilities = identity.capabilities()
+        | Capabilities::KICK_EVENTFD
+        | Capabilities::DMA_ACCESS
+        | Capabilities::DMA_INCREMENTAL;
+    capabilities.set(Capabilities::KICK_DOORBELL, doorbells.is_some());
+    capabilities.set(Capabilities::BATCH_DMA, batches);
+    // There are no SET_LOG requests, whatever the parent's features say.
+    capabilities.remove(Capabilities::DIRTY_LOG);
+    let info = opening.into_info(&identity, capabilities);
+    let control = VhostIoctls::new(Arc::clone(&fd), &identity, doorbells).confirming_start();
+    Ok(Device::new(info, control, Iotlb::new(fd, batches)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backend_features_are_bit_numbers() {
+        assert_eq!(wanted(Options { batch: true }), 0b1_0111_0110);
+        assert_eq!(wanted(Options { batch: false }), 0b1_0111_0010);
+    }
+}

@@ -36,6 +36,11 @@ impl Region {
         self.flags & REGION_INFO_FLAG_WRITE != 0
     }
 
+    /// Whether its information comes with capabilities.
+    pub fn has_capabilities(&self) -> bool {
+        self.flags & REGION_INFO_FLAG_CAPS != 0
+    }
+
     /// Its pages as doorbells, one of each vring; `None` if it can't be mapped. Maps nothing yet.
     pub fn doorbells(&self) -> Option<DoorbellArea> {
         let pages = self.size / page_size() as u64;
@@ -53,24 +58,23 @@ impl VfioFd {
         Self(device)
     }
 
+    /// The region at this index.
+    pub fn region(&self, index: u32) -> Option<Region> {
+        let device = &self.0;
+        // A region that can't even be read, or that the device hasn't got, has no flags.
+        let flags = Some(device.get_region_flags(index)).filter(|&flags| flags != 0)?;
+        let (offset, size) = (device.get_region_offset(index), device.get_region_size(index));
+        Some(Region { index, flags, offset, size })
+    }
+
     /// The vhost region of this subtype, found by its type capability.
     pub fn vhost_region(&self, subtype: u32) -> Option<Region> {
-        let device = &self.0;
-        (0..MOST_REGIONS)
-            // An index that the device hasn't got has no flags.
-            .filter(|&index| device.get_region_flags(index) & REGION_INFO_FLAG_CAPS != 0)
-            .find(|&index| {
-                device.get_region_caps(index).iter().any(|cap| {
-                    matches!(cap, VfioRegionInfoCap::Type(kind)
-                        if (kind.type_, kind.subtype) == (REGION_TYPE_VHOST, subtype))
-                })
+        (0..MOST_REGIONS).filter_map(|index| self.region(index)).find(|region| {
+            self.0.get_region_caps(region.index).iter().any(|cap| {
+                matches!(cap, VfioRegionInfoCap::Type(kind)
+                    if (kind.type_, kind.subtype) == (REGION_TYPE_VHOST, subtype))
             })
-            .map(|index| Region {
-                index,
-                flags: device.get_region_flags(index),
-                offset: device.get_region_offset(index),
-                size: device.get_region_size(index),
-            })
+        })
     }
 
     /// The region of the doorbells, if the device has one: RFC v3 had none.

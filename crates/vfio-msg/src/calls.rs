@@ -1,0 +1,139 @@
+//! The call eventfds of many vrings in as few VFIO_DEVICE_SET_IRQS as can be.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use vhost_accel_common::Held;
+use vhost_accel_core::{Failure, Operation, QueueIndex, Vring};
+
+/// Sets the calls of `vrings` with `set`, which takes the first subindex and an eventfd for each from
+/// there on.
+///
+/// A run of subindexes reaches over vrings that have no call and want none: removing nothing is
+/// nothing. It ends before a vring whose call is to stay. When a run fails, its vrings are tried one
+/// by one to learn which it was.
+pub(crate) fn set_calls(
+    held: &mut Held,
+    vrings: &[Vring<'_>],
+    mut set: impl FnMut(u32, &[Option<BorrowedFd<'_>>]) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let wanted: BTreeMap<u16, _> = vrings
+        .iter()
+        .filter(|vring| held.must_call(vring))
+        .map(|vring| (vring.queue.0, vring.call))
+        .collect();
+    let mut runs: Vec<(u16, Vec<Option<BorrowedFd<'_>>>)> = Vec::new();
+    for (&queue, &call) in &wanted {
+        let bridged = runs.last_mut().filter(|(start, run)| {
+            let next = start + run.len() as u16;
+            (next..queue).all(|between| !held.has_call(QueueIndex(between)))
+        });
+        match bridged {
+            Some((start, run)) => {
+                run.resize(usize::from(queue - *start), None);
+                run.push(call);
+            }
+            None => runs.push((queue, vec![call])),
+        }
+    }
+    for (start, run) in &runs {
+        if set((*start).into(), run).is_ok() {
+            continue;
+        }
+        for (queue, call) in (*start..).zip(run) {
+            set(queue.into(), &[*call])
+                .map_err(Failure::on(Operation::SetCall, QueueIndex(queue)))?;
+        }
+    }
+    for (queue, call) in wanted {
+        held.set_call(QueueIndex(queue), call.is_some());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::{AsFd, AsRawFd};
+
+    use vhost_accel_core::Iova;
+
+    use super::*;
+
+    fn vring<'fd>(queue: u16, call: Option<&'fd File>) -> Vring<'fd> {
+        Vring {
+            queue: QueueIndex(queue),
+            size: 8,
+            base: 0,
+            desc: Iova(0),
+            avail: Iova(0),
+            used: Iova(0),
+            call: call.map(File::as_fd),
+            enabled: true,
+        }
+    }
+
+    type Seen = Vec<(u32, Vec<i32>)>;
+
+    fn record(seen: &mut Seen, start: u32, run: &[Option<BorrowedFd<'_>>]) {
+        let fds = run.iter().map(|fd| fd.map_or(-1, |fd| fd.as_raw_fd()));
+        seen.push((start, fds.collect()));
+    }
+
+    fn calls(held: &mut Held, vrings: &[Vring<'_>]) -> Seen {
+        let mut seen = Vec::new();
+        set_calls(held, vrings, |start, run| {
+            record(&mut seen, start, run);
+            Ok(())
+        })
+        .unwrap();
+        seen
+    }
+
+    #[test]
+    fn one_request_covers_all_in_whatever_order() {
+        let null = File::open("/dev/null").unwrap();
+        let fd = null.as_raw_fd();
+        let mut held = Held::new(6);
+        let vrings = [vring(4, Some(&null)), vring(1, Some(&null)), vring(2, None)];
+        assert_eq!(calls(&mut held, &vrings), [(1, vec![fd, -1, -1, fd])]);
+        assert!(held.has_call(QueueIndex(4)) && !held.has_call(QueueIndex(2)));
+    }
+
+    #[test]
+    fn a_call_set_before_stays_unless_it_is_meant() {
+        let null = File::open("/dev/null").unwrap();
+        let fd = null.as_raw_fd();
+        let mut held = Held::new(6);
+        held.set_call(QueueIndex(2), true);
+        let ends = [vring(1, Some(&null)), vring(3, Some(&null))];
+        assert_eq!(calls(&mut held, &ends), [(1, vec![fd]), (3, vec![fd])]);
+        assert!(held.has_call(QueueIndex(2)));
+        // A vring that is set up to be polled loses its call.
+        assert_eq!(calls(&mut held, &[vring(2, None)]), [(2, vec![-1])]);
+        assert!(!held.has_call(QueueIndex(2)));
+    }
+
+    #[test]
+    fn no_call_is_no_request() {
+        assert_eq!(calls(&mut Held::new(4), &[vring(0, None), vring(1, None)]), []);
+    }
+
+    #[test]
+    fn a_failure_names_its_vring() {
+        let null = File::open("/dev/null").unwrap();
+        let fd = null.as_raw_fd();
+        let mut seen = Vec::new();
+        let vrings = [vring(1, Some(&null)), vring(2, Some(&null)), vring(3, Some(&null))];
+        let failure = set_calls(&mut Held::new(4), &vrings, |start, run| {
+            record(&mut seen, start, run);
+            let covers_2 = start <= 2 && start + run.len() as u32 > 2;
+            if covers_2 { Err(io::Error::from_raw_os_error(libc::EBADF)) } else { Ok(()) }
+        })
+        .unwrap_err();
+        assert_eq!(failure.queue, Some(QueueIndex(2)));
+        assert_eq!(failure.step, Some(Operation::SetCall));
+        assert_eq!(seen, [(1, vec![fd, fd, fd]), (1, vec![fd]), (2, vec![fd])]);
+    }
+}

@@ -1,1 +1,82 @@
-//! Open a vhost accelerator by URI, whatever interface the kernel gives it
+//! Open a vhost accelerator by URI, whatever interface the kernel gives it.
+//!
+//! A device that walks virtio rings by itself takes the datapath of a virtio device off the VMM. This
+//! crate is what a VMM depends on: [`open`] gives a [`VhostAccel`], and nothing behind it depends on
+//! which of the four kernel interfaces the device has. The traits and types are those of
+//! `vhost-accel-core`, all of them here.
+//!
+//! # In a VMM
+//! ```no_run
+//! # #![allow(unsafe_code)]
+//! use std::os::fd::AsFd;
+//! use vhost_accel::{
+//!     Access, DmaMapping, Features, Hva, Iova, Kick, Kicker, QueueIndex, VhostAccel, Vring,
+//! };
+//! # struct GuestQueue { size: u16, desc: u64, avail: u64, used: u64, call: std::fs::File }
+//! # fn go(
+//! #     guest: *mut u8, guest_len: u64, guest_features: u64, queues: &[GuestQueue],
+//! # ) -> Result<(Box<dyn VhostAccel>, Vec<Kicker>), Box<dyn std::error::Error>> {
+//! let mut device = vhost_accel::open("vhost-vdpa:/dev/vhost-vdpa-0")?;
+//!
+//! // The guest's memory, at the addresses that the guest uses.
+//! let memory = DmaMapping {
+//!     iova: Iova(0),
+//!     len: guest_len,
+//!     host: Hva::from(guest),
+//!     access: Access::ReadWrite,
+//! };
+//! // SAFETY: guest memory stays mapped as long as the device is open, and is accessed through raw
+//! // pointers only.
+//! unsafe { device.dma_map(&memory)? };
+//!
+//! // When the guest's driver sets DRIVER_OK: what it negotiated, its rings, and go.
+//! let accepted = device.negotiate(Features::from_bits_retain(guest_features))?;
+//! assert!(accepted.contains(Features::VERSION_1 | Features::ACCESS_PLATFORM));
+//! let vrings: Vec<_> = (0..)
+//!     .zip(queues)
+//!     .map(|(index, queue)| Vring {
+//!         queue: QueueIndex(index),
+//!         size: queue.size,
+//!         base: 0,
+//!         desc: Iova(queue.desc),
+//!         avail: Iova(queue.avail),
+//!         used: Iova(queue.used),
+//!         call: Some(queue.call.as_fd()), // an irqfd, that KVM injects by itself
+//!         enabled: true,
+//!     })
+//!     .collect();
+//! device.setup_vrings(&vrings)?;
+//! let kickers = vrings
+//!     .iter()
+//!     .map(|vring| device.kicker(vring.queue, Kick::Best))
+//!     .collect::<Result<Vec<_>, _>>()?;
+//! device.start()?;
+//!
+//! // When the guest notifies queue 0.
+//! kickers[0].kick()?;
+//! # Ok((device, kickers))
+//! # }
+//! ```
+//!
+//! # Which devices
+//! [`devices`] lists those of this machine. A [`Uri`] is written `INTERFACE:PATH[?OPTION=VALUE]`:
+//!
+//! | URI | interface | options, the default first |
+//! |---|---|---|
+//! | `vfio-msg:/sys/bus/mdev/devices/UUID` | #1/A | `batch=on`, `batch=off` |
+//! | `vfio-ioctl:/sys/bus/mdev/devices/UUID` | #1/B | |
+//! | `vhost-mdev:/dev/vhost-mdev-N` | #2 | `dma=map-unmap`, `dma=mem-table` |
+//! | `vhost-vdpa:/dev/vhost-vdpa-N` | the control | `iotlb=batch`, `iotlb=plain` |
+//!
+//! # Features
+//! `vfio-msg`, `vfio-ioctl`, `vhost-mdev` and `vhost-vdpa`, all by default, compile a backend in;
+//! `vm-memory` adds the helper that maps a whole guest memory of that crate.
+
+mod devices;
+mod open;
+mod uri;
+
+pub use devices::devices;
+pub use open::{OpenError, open, open_uri};
+pub use uri::{Uri, UriError, Variant};
+pub use vhost_accel_core::*;

@@ -33,7 +33,11 @@ impl Identity {
     pub fn ask(opening: &Opening, fd: BorrowedFd<'_>, wanted: u64) -> Result<Self, Error> {
         let at = |step| move |error: io::Error| opening.failed(step)(error);
         vhost::set_owner(fd).map_err(at(Operation::SetOwner))?;
-        let offered = vhost::get_backend_features(fd).map_err(at(Operation::BackendFeatures))?;
+        let offered = match vhost::get_backend_features(fd) {
+            // Linux before 5.9 has no such request, and none of these features.
+            Err(error) if error.raw_os_error() == Some(libc::ENOTTY) => 0,
+            offered => offered.map_err(at(Operation::BackendFeatures))?,
+        };
         let accepted = offered & wanted;
         if accepted != 0 {
             vhost::set_backend_features(fd, accepted).map_err(at(Operation::BackendFeatures))?;

@@ -1,0 +1,268 @@
+//! Open files of the emulated kernel, and which descriptor of which thread is one of them.
+//!
+//! A file is a sparse memfd. The client gets a second open file description of it; inotify tells when
+//! the kernel has let go of that one for good, after the last close, dup, fork's copy, exit, exec and
+//! munmap, which is when a kernel calls a driver's release. So nothing here follows what a client does
+//! with its descriptors.
+
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
+};
+
+use crate::{
+    errno::Errno,
+    front::Front,
+    lock,
+    paths::ProcPath,
+    sys::{
+        self,
+        wait::{CloseWatch, Poller},
+    },
+};
+
+/// Bytes of every file: beyond the largest mmap offset that any interface has.
+const FILE_SIZE: u64 = (1 << 40) + (1 << 32);
+
+/// One open file.
+pub(crate) struct OpenFile {
+    inode: Inode,
+    /// What the file does.
+    pub(crate) front: Arc<dyn Front>,
+    /// Kept, so that the inode lives as long as anybody here compares with it.
+    _memfd: OwnedFd,
+}
+
+type Inode = (u64, u64);
+
+/// A thread of a client.
+#[derive(Debug)]
+pub(crate) struct Task {
+    /// The thread.
+    pub(crate) tid: u32,
+    /// Its process.
+    pub(crate) tgid: u32,
+    pidfd: OwnedFd,
+}
+
+impl Task {
+    /// A copy of the thread's descriptor `fd`.
+    pub(crate) fn descriptor(&self, fd: i32) -> Result<OwnedFd, Errno> {
+        sys::remote::pidfd_getfd(&self.pidfd, fd).map_err(|error| sys::errno(&error))
+    }
+}
+
+/// A descriptor that was looked up.
+#[derive(Clone)]
+pub(crate) struct Found {
+    pub(crate) file: Arc<OpenFile>,
+    pub(crate) task: Arc<Task>,
+}
+
+/// All open files of one emulated kernel.
+pub(crate) struct Files {
+    watch: CloseWatch,
+    poller: Poller,
+    /// Locked before `descriptors`.
+    table: Mutex<Table>,
+    descriptors: Mutex<Descriptors>,
+}
+
+#[derive(Default)]
+struct Table {
+    by_inode: HashMap<Inode, Arc<OpenFile>>,
+    by_watch: HashMap<i32, Inode>,
+}
+
+/// What was looked up before. The truth is in /proc; this is what makes it cheap to ask twice.
+#[derive(Default)]
+struct Descriptors {
+    found: HashMap<(u32, u32), Found>,
+    tasks: HashMap<u32, Arc<Task>>,
+}
+
+/// What the poller of [`Files`] can report beside the end of a thread, whose token is its number.
+const TOKEN_CLOSED: u64 = u64::MAX;
+const TOKEN_STOP: u64 = u64::MAX - 1;
+
+impl Files {
+    /// No files yet. `stop` becomes readable when [`Files::reap`] is to return.
+    pub(crate) fn new(stop: &OwnedFd) -> io::Result<Self> {
+        let watch = CloseWatch::new()?;
+        let poller = Poller::new()?;
+        poller.add(watch.fd(), TOKEN_CLOSED)?;
+        poller.add(stop, TOKEN_STOP)?;
+        Ok(Self {
+            watch,
+            poller,
+            table: Mutex::default(),
+            descriptors: Mutex::default(),
+        })
+    }
+
+    /// Releases what clients let go of, and forgets threads that ended, until told to stop.
+    pub(crate) fn reap(&self) {
+        loop {
+            match self.poller.wait() {
+                Ok(TOKEN_CLOSED) => self.drain(),
+                Ok(TOKEN_STOP) | Err(_) => return,
+                Ok(tid) => self.forget_thread(tid as u32),
+            }
+        }
+    }
+
+    /// Releases the files that clients have let go of by now.
+    pub(crate) fn drain(&self) {
+        self.drain_locked(&mut lock(&self.table));
+    }
+
+    fn drain_locked(&self, table: &mut MutexGuard<'_, Table>) {
+        self.watch.drain(|watch| {
+            let Some(inode) = table.by_watch.remove(&watch) else {
+                return;
+            };
+            let Some(file) = table.by_inode.remove(&inode) else {
+                return;
+            };
+            lock(&self.descriptors)
+                .found
+                .retain(|_, found| found.file.inode != inode);
+            file.front.release();
+        });
+    }
+
+    /// Opens a file: `make` says what it does, `install` gives the descriptor to the client and
+    /// returns its number there.
+    pub(crate) fn open(
+        &self,
+        tid: u32,
+        flags: i32,
+        make: impl FnOnce(&Arc<Task>, &OwnedFd) -> Result<Arc<dyn Front>, Errno>,
+        install: impl FnOnce(&OwnedFd) -> Result<u32, Errno>,
+    ) -> Result<u32, Errno> {
+        let mut table = lock(&self.table);
+        // A close that has returned to its caller has been seen from here on: no stale EBUSY.
+        self.drain_locked(&mut table);
+        let task = self.task(tid)?;
+        let failed = |error: io::Error| sys::errno(&error);
+        let memfd = sys::fs::memfd(c"vhost-accel", FILE_SIZE).map_err(failed)?;
+        let stat = sys::fs::stat(&memfd).map_err(failed)?;
+        let inode = (stat.st_dev, stat.st_ino);
+        let link = ProcPath::new(format_args!("/proc/self/fd/{}", memfd.as_raw_fd()))
+            .ok_or(Errno(libc::ENAMETOOLONG))?;
+        let flags = flags & (libc::O_ACCMODE | libc::O_NONBLOCK);
+        let description = sys::fs::open(link.as_c_str(), flags).map_err(failed)?;
+        let front = make(&task, &memfd)?;
+        let watch = self.watch.add(link.as_c_str()).map_err(|error| {
+            front.release();
+            failed(error)
+        })?;
+        let file = Arc::new(OpenFile {
+            inode,
+            front,
+            _memfd: memfd,
+        });
+        table.by_inode.insert(inode, Arc::clone(&file));
+        table.by_watch.insert(watch, inode);
+        // From here on a failure is a close: the description ends, and the next drain sees it.
+        let number = install(&description)?;
+        let mut descriptors = lock(&self.descriptors);
+        descriptors.found.retain(|&(_, fd), _| fd != number);
+        descriptors.found.insert((tid, number), Found { file, task });
+        // Our own copy ends while the table is locked: nobody else takes it for the client's.
+        drop(description);
+        Ok(number)
+    }
+
+    /// The open file behind descriptor `fd` of thread `tid`, if it is one of this kernel.
+    pub(crate) fn find(&self, tid: u32, fd: u32) -> Option<Found> {
+        if let Some(found) = lock(&self.descriptors).found.get(&(tid, fd)) {
+            return Some(found.clone());
+        }
+        let link = ProcPath::new(format_args!("/proc/{tid}/fd/{fd}"))?;
+        let stat = sys::fs::stat_path(link.as_c_str()).ok()?;
+        let table = lock(&self.table);
+        let file = Arc::clone(table.by_inode.get(&(stat.st_dev, stat.st_ino))?);
+        let task = self.task(tid).ok()?;
+        let found = Found { file, task };
+        lock(&self.descriptors)
+            .found
+            .insert((tid, fd), found.clone());
+        Some(found)
+    }
+
+    /// Descriptor `fd` is about to mean something else, in whatever process.
+    pub(crate) fn forget_descriptor(&self, fd: u32) {
+        self.forget_descriptors(fd, fd);
+    }
+
+    /// The same of all from `first` to `last`.
+    pub(crate) fn forget_descriptors(&self, first: u32, last: u32) {
+        lock(&self.descriptors)
+            .found
+            .retain(|&(_, fd), _| fd < first || fd > last);
+    }
+
+    /// Thread `tid` is about to execute another program: its process's descriptors may be closed,
+    /// and it goes on under its process's number.
+    pub(crate) fn forget_process(&self, tid: u32) {
+        let mut descriptors = lock(&self.descriptors);
+        let tgid = match descriptors.tasks.get(&tid) {
+            Some(task) => task.tgid,
+            None => tgid_of(tid).unwrap_or(tid),
+        };
+        descriptors.found.retain(|_, found| found.task.tgid != tgid);
+        descriptors.tasks.retain(|_, task| task.tgid != tgid);
+    }
+
+    fn forget_thread(&self, tid: u32) {
+        let mut descriptors = lock(&self.descriptors);
+        descriptors.found.retain(|&(of, _), _| of != tid);
+        // Closing the last copy of its pidfd takes it off the poller.
+        descriptors.tasks.remove(&tid);
+    }
+
+    fn task(&self, tid: u32) -> Result<Arc<Task>, Errno> {
+        let mut descriptors = lock(&self.descriptors);
+        if let Some(task) = descriptors.tasks.get(&tid) {
+            return Ok(Arc::clone(task));
+        }
+        let tgid = tgid_of(tid).ok_or(Errno(libc::ESRCH))?;
+        let failed = |error: io::Error| sys::errno(&error);
+        let pidfd = sys::remote::pidfd_open(tid, tgid).map_err(failed)?;
+        self.poller
+            .add(&pidfd, u64::from(tid))
+            .map_err(failed)?;
+        let task = Arc::new(Task { tid, tgid, pidfd });
+        descriptors.tasks.insert(tid, Arc::clone(&task));
+        Ok(task)
+    }
+
+    /// How many files are open, descriptors are remembered, and threads are known.
+    #[cfg(test)]
+    pub(crate) fn sizes(&self) -> (usize, usize, usize) {
+        let files = lock(&self.table).by_inode.len();
+        let descriptors = lock(&self.descriptors);
+        (files, descriptors.found.len(), descriptors.tasks.len())
+    }
+}
+
+/// The process that thread `tid` belongs to. Does not allocate.
+fn tgid_of(tid: u32) -> Option<u32> {
+    if tid == own_pid() {
+        return Some(tid);
+    }
+    let path = ProcPath::new(format_args!("/proc/{tid}/status"))?;
+    let mut buffer = [0; 1024];
+    let status = sys::fs::read_file(path.as_c_str(), &mut buffer).ok()?;
+    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Tgid:"))?;
+    std::str::from_utf8(line).ok()?.trim().parse().ok()
+}
+
+/// This process.
+pub(crate) fn own_pid() -> u32 {
+    static PID: OnceLock<u32> = OnceLock::new();
+    *PID.get_or_init(std::process::id)
+}

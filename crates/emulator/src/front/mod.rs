@@ -1,0 +1,81 @@
+//! The front ends: what each kind of file does when a client uses it.
+
+use std::{os::fd::OwnedFd, sync::Arc};
+
+use crate::{
+    call::{Call, UserBuf},
+    errno::Errno,
+    files::Task,
+};
+
+/// An open file of the emulated kernel: a kernel's `struct file_operations`.
+///
+/// Several clients may be in it at once, each on the thread of its own server.
+pub(crate) trait Front: Send + Sync {
+    /// ioctl(2).
+    fn ioctl(&self, call: &Call<'_>, request: u32, arg: u64) -> Result<Answer, Errno>;
+
+    /// read(2) and its relatives, at `offset` where the caller gave one. The bytes read.
+    fn read(&self, call: &Call<'_>, buf: &UserBuf, offset: Option<u64>) -> Result<u64, Errno> {
+        let _ = (buf, offset);
+        call.count_syscall();
+        Err(Errno(libc::EINVAL))
+    }
+
+    /// write(2) and its relatives, at `offset` where the caller gave one. The bytes written.
+    fn write(&self, call: &Call<'_>, buf: &UserBuf, offset: Option<u64>) -> Result<u64, Errno> {
+        let _ = (buf, offset);
+        call.count_syscall();
+        Err(Errno(libc::EINVAL))
+    }
+
+    /// mmap(2): whether it may go on. The kernel then maps the memfd itself.
+    fn mmap(&self, call: &Call<'_>, mapping: &Mapping) -> Result<(), Errno> {
+        let _ = mapping;
+        call.count_syscall();
+        Err(Errno(libc::ENODEV))
+    }
+
+    /// The last descriptor and mapping is gone.
+    fn release(&self);
+}
+
+/// What an ioctl returns.
+pub(crate) enum Answer {
+    /// This number.
+    Value(i64),
+    /// A new descriptor.
+    File(Arc<dyn Node>),
+}
+
+impl Answer {
+    /// Success, with nothing to say.
+    pub(crate) const OK: Self = Self::Value(0);
+}
+
+/// Something that can be opened.
+pub(crate) trait Node: Send + Sync {
+    /// Opens it for `task`; `memfd` is what its descriptor will map.
+    fn open(&self, task: &Arc<Task>, memfd: &OwnedFd) -> Result<Arc<dyn Front>, Errno>;
+}
+
+/// The arguments of an mmap(2) that a front end decides on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mapping {
+    pub(crate) len: u64,
+    pub(crate) prot: i32,
+    pub(crate) flags: i32,
+    pub(crate) offset: u64,
+}
+
+impl Mapping {
+    /// MAP_SHARED, or MAP_SHARED_VALIDATE.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.flags & libc::MAP_SHARED != 0
+    }
+
+    /// The length in whole pages, as the kernel rounds it.
+    pub(crate) fn pages(&self) -> u64 {
+        self.len.div_ceil(4096)
+    }
+}

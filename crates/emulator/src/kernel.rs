@@ -1,0 +1,230 @@
+//! The emulated kernel as its users see it.
+
+use std::{
+    collections::HashMap,
+    ffi::CString,
+    io,
+    os::fd::AsRawFd,
+    process::{Child, Command},
+    sync::{Arc, Mutex, mpsc},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    crossings::Crossings,
+    error::Error,
+    filter, lock,
+    machine::Engine,
+    server::Server,
+    shadow::Shadow,
+    sys::{
+        self,
+        seccomp::{InstallStep, Listener},
+        wait::Post,
+    },
+};
+
+/// How long the drop of a kernel waits for servers whose clients are gone.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// An emulated kernel with its devices: see the crate's documentation.
+pub struct EmulatedKernel {
+    engine: Arc<Engine>,
+    program: Arc<[libc::sock_filter]>,
+    servers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl EmulatedKernel {
+    pub(crate) fn start(
+        shadow: Shadow,
+        nodes: HashMap<CString, Arc<dyn crate::front::Node>>,
+        everything: bool,
+    ) -> Result<Self, Error> {
+        let engine = Engine::start(shadow, nodes, everything)?;
+        let program = filter::program(&engine.machine.range, everything);
+        Ok(Self {
+            engine: Arc::new(engine),
+            program: program.into(),
+            servers: Mutex::default(),
+        })
+    }
+
+    /// Runs `client` on a new thread that sees the emulated devices, as do the threads and processes
+    /// that it starts. Returns what `client` returns; a panic of it goes on in the caller.
+    ///
+    /// Several clients may run on one kernel at the same time. Descriptors of emulated devices mean
+    /// nothing to threads outside.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyInside`] on a thread that is itself a client of an emulated kernel, and what
+    /// [`probe`](crate::probe) would say.
+    pub fn run<F, T>(&self, client: F) -> Result<T, Error>
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
+        // The client makes no system call between its filter and its server but those of a channel,
+        // futexes, which no filter of ours traps.
+        let (post, listener) = mpsc::sync_channel(1);
+        let (ready, served) = mpsc::sync_channel(1);
+        self.serve(move || {
+            let listener = Listener::new(listener.recv().ok()?);
+            let (listener, verdict) = match listener {
+                Ok(listener) => (Some(listener), Ok(())),
+                Err(error) => (None, Err(Error::NoInjection(error))),
+            };
+            ready.send(verdict).ok()?;
+            listener
+        })?;
+        let program = &*self.program;
+        thread::scope(|scope| {
+            let thread = thread::Builder::new()
+                .name("emukern-client".to_owned())
+                .spawn_scoped(scope, move || {
+                    let listener = sys::seccomp::install(program).map_err(refused)?;
+                    let gone = |_| Error::Setup {
+                        what: "a server",
+                        source: io::ErrorKind::BrokenPipe.into(),
+                    };
+                    post.send(listener).map_err(|error| gone(drop(error)))?;
+                    served.recv().map_err(|error| gone(drop(error)))??;
+                    Ok(client())
+                })
+                .map_err(|source| Error::Setup {
+                    what: "a thread",
+                    source,
+                })?;
+            match thread.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
+    }
+
+    /// Starts a program that sees the emulated devices, as do the processes that it starts.
+    ///
+    /// # Errors
+    /// [`Error::Spawn`] if the program can't be started, the filter included.
+    pub fn spawn(&self, mut command: Command) -> Result<Child, Error> {
+        let setup = |source| Error::Setup {
+            what: "a shared page",
+            source,
+        };
+        let post = Arc::new(Post::new().map_err(setup)?);
+        self.serve({
+            let post = Arc::clone(&post);
+            move || {
+                let (pid, fd) = post.take()?;
+                let pidfd = sys::remote::pidfd_open(pid, pid).ok()?;
+                let listener = sys::remote::pidfd_getfd(&pidfd, fd).ok()?;
+                Listener::new(listener).ok()
+            }
+        })?;
+        let limit = u64::from(self.engine.machine.range.end);
+        sys::fork::before_exec(&mut command, {
+            let (post, program) = (Arc::clone(&post), Arc::clone(&self.program));
+            move || {
+                sys::fs::raise_file_limit(limit)?;
+                let pid = sys::fork::pid();
+                let listener = sys::seccomp::install(&program).map_err(|(_, error)| error)?;
+                post.post(pid, listener.as_raw_fd());
+                // The parent takes a copy. This one closes itself at exec.
+                std::mem::forget(listener);
+                Ok(())
+            }
+        });
+        let child = command.spawn();
+        // A child that died before it could post never will.
+        post.abandon();
+        child.map_err(Error::Spawn)
+    }
+
+    /// Starts a server for the listener that `listener` waits for.
+    fn serve(
+        &self,
+        listener: impl FnOnce() -> Option<Listener> + Send + 'static,
+    ) -> Result<(), Error> {
+        let engine = Arc::clone(&self.engine);
+        let server = thread::Builder::new()
+            .name("emukern-server".to_owned())
+            .spawn(move || {
+                if let Some(listener) = listener() {
+                    Server::new(Arc::clone(&engine.machine), listener).run();
+                }
+            })
+            .map_err(|source| Error::Setup {
+                what: "a thread",
+                source,
+            })?;
+        let mut servers = lock(&self.servers);
+        servers.retain(|server| !server.is_finished());
+        servers.push(server);
+        Ok(())
+    }
+
+    /// How many system calls of each kind clients have made since the kernel was built, or since
+    /// [`reset_crossings`](Self::reset_crossings).
+    ///
+    /// Counted is what is trapped: everything on descriptors of emulated devices, and every use of a
+    /// path. With [`Builder::count_everything`](crate::Builder::count_everything) it is every system
+    /// call but those of a process's own housekeeping.
+    pub fn crossings(&self) -> Crossings {
+        self.engine.machine.counters.read()
+    }
+
+    /// Begins to count anew.
+    pub fn reset_crossings(&self) {
+        self.engine.machine.counters.reset();
+    }
+}
+
+/// Waits a moment for servers whose clients are gone. Clients that live on (a detached thread, a
+/// program still running) keep their server, and with it the devices, until they end.
+impl Drop for EmulatedKernel {
+    fn drop(&mut self) {
+        let deadline = Instant::now() + GRACE;
+        for server in lock(&self.servers).drain(..) {
+            while !server.is_finished() && Instant::now() < deadline {
+                thread::sleep(Duration::from_micros(200));
+            }
+            if server.is_finished() {
+                // A panic of it was printed when it happened.
+                let _ = server.join();
+            }
+        }
+    }
+}
+
+/// What it means that the filter could not be installed.
+fn refused((step, error): (InstallStep, io::Error)) -> Error {
+    match (step, error.raw_os_error()) {
+        (InstallStep::Filter, Some(libc::EBUSY)) => Error::AlreadyInside,
+        (InstallStep::Filter, Some(libc::ENOSYS | libc::EINVAL)) => Error::NoSeccompListener(error),
+        _ => Error::SeccompForbidden(error),
+    }
+}
+
+#[cfg(test)]
+impl EmulatedKernel {
+    pub(crate) fn engine_range(&self) -> std::ops::Range<u32> {
+        self.engine.machine.range.clone()
+    }
+
+    pub(crate) fn drain(&self) {
+        self.engine.machine.files.drain();
+    }
+
+    pub(crate) fn sizes(&self) -> (usize, usize, usize) {
+        self.engine.machine.files.sizes()
+    }
+
+    pub(crate) fn shadow_path(&self) -> std::path::PathBuf {
+        self.engine.machine.shadow.real_path().to_owned()
+    }
+
+    /// Servers that still serve.
+    pub(crate) fn servers(&self) -> usize {
+        lock(&self.servers).iter().filter(|server| !server.is_finished()).count()
+    }
+}

@@ -1,3 +1,36 @@
-//! The suite that every backend passes on every kernel half.
+//! The suite that every backend passes on every kernel half, and the virtio-net driver beneath it.
+//!
+//! A [`Case`] is one named expectation, written against
+//! [`VhostAccel`](vhost_accel_core::VhostAccel) alone. It runs on a [`Target`]: something that can be
+//! opened again and again. What comes out is an [`Outcome`]: a case that the device lacks a means for
+//! is *not applicable* and says what it needs, which is not a pass.
+//!
+//! ```no_run
+//! # use vhost_accel_conformance::{Outcome, Target, cases};
+//! # fn open() -> vhost_accel_core::Result<Box<dyn vhost_accel_core::VhostAccel>> { unimplemented!() }
+//! let target = Target::new(&open);
+//! for case in cases() {
+//!     match case.run(&target) {
+//!         Outcome::Passed => eprintln!("{}: passed", case.name()),
+//!         Outcome::NotApplicable(need) => eprintln!("{}: not applicable: {need}", case.name()),
+//!         Outcome::Failed(failure) => eprintln!("{}: FAILED: {failure}", case.name()),
+//!     }
+//! }
+//! ```
+//!
+//! # Words
+//! - **loopback**: the device of `docs/abi.md`, which gives every frame back on the pair that it was
+//!   sent on. Cases that need it find out by sending one.
+//! - **fault**: what stops a vring; **quiet**: nothing happens for a little while.
 
+mod case;
+mod cases;
+mod check;
 pub mod driver;
+mod random;
+mod target;
+
+pub use case::{Case, Need, Outcome};
+pub use cases::cases;
+pub use check::{Failure, Stop};
+pub use target::{Target, hold};

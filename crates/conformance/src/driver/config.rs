@@ -28,9 +28,10 @@ pub struct Config {
     /// Descriptors of a transmit chain: 1 has header and frame in one, more have the header in its own
     /// and the frame in the rest.
     pub segments: u16,
-    /// The bytes of one buffer, of either direction; a transmitted frame and its header must fit one, a
-    /// received one must without MRG_RXBUF.
-    pub buffer: usize,
+    /// The bytes of one transmit buffer: a frame and its header must fit.
+    pub tx_buffer: usize,
+    /// The bytes of one receive buffer: without MRG_RXBUF a frame and its header must fit.
+    pub rx_buffer: usize,
     /// The memory regions, each a DMA mapping: rings are in the first, buffers in the others.
     pub regions: usize,
     /// Where the device finds the first region; between two there is a hole of a page at least.
@@ -72,7 +73,8 @@ impl Default for Config {
                 | Self::CTRL_MAC_ADDR,
             kick: None,
             segments: 2,
-            buffer: 2048,
+            tx_buffer: 2048,
+            rx_buffer: 2048,
             regions: 2,
             iova: Iova(1 << 32),
             base: 0,

@@ -70,8 +70,11 @@ impl Guest {
             let home = buffers_in(number);
             (ring, tables, home, plan.take(home, buffer * usize::from(size)))
         };
+        let buffer = |number: usize| {
+            if number.is_multiple_of(2) { config.rx_buffer } else { config.tx_buffer }
+        };
         let places: Vec<_> = (0..2 * usize::from(config.pairs))
-            .map(|number| place(number, size, config.buffer, table))
+            .map(|number| place(number, size, buffer(number), table))
             .collect();
         let control_at = place(0, CONTROL_SIZE, CONTROL_BUFFER, 2 * Descriptor::SIZE);
 
@@ -101,12 +104,12 @@ impl Guest {
         for (index, &at) in (0u16..).zip(&places) {
             let (queues, segments) =
                 if index % 2 == 0 { (&mut receive, 1) } else { (&mut transmit, config.segments) };
-            queues.push(queue(index, size, at, config.buffer, table, segments)?);
+            queues.push(queue(index, size, at, buffer(index.into()), table, segments)?);
         }
         let table = 2 * Descriptor::SIZE;
         let control = queue(queue_count - 1, CONTROL_SIZE, control_at, CONTROL_BUFFER, table, 2)?;
         let mut guest = Self {
-            frame: Vec::with_capacity(config.buffer),
+            frame: Vec::with_capacity(config.tx_buffer),
             config,
             leases,
             receive,

@@ -1,6 +1,7 @@
 //! The driver's side of one vring: which chains are whose, and when to kick.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
@@ -46,6 +47,7 @@ pub struct Queue {
     event_idx: bool,
     notification_data: bool,
     free: Vec<u16>,
+    base: u16,
     next_avail: u16,
     next_used: u16,
     /// The available index at the last decision about a kick.
@@ -75,6 +77,7 @@ impl Queue {
             event_idx: false,
             notification_data: false,
             free,
+            base: 0,
             next_avail: 0,
             next_used: 0,
             decided: 0,
@@ -87,7 +90,7 @@ impl Queue {
     /// Empties the ring, which goes on at `base`, and takes every slot back.
     pub(super) fn clear(&mut self, base: u16, features: Features) {
         self.ring.clear(base);
-        (self.next_avail, self.next_used, self.decided) = (base, base, base);
+        (self.base, self.next_avail, self.next_used, self.decided) = (base, base, base, base);
         self.indirect = features.contains(Features::INDIRECT_DESC);
         self.event_idx = features.contains(Features::EVENT_IDX);
         self.notification_data = features.contains(Features::NOTIFICATION_DATA);
@@ -127,15 +130,19 @@ impl Queue {
 
     /// The vring as it is to be set up.
     pub fn vring(&self) -> Vring<'_> {
-        use std::os::fd::AsFd;
+        Vring { call: Some(self.call.as_fd()), ..self.polled_vring() }
+    }
+
+    /// The same without a call.
+    pub fn polled_vring(&self) -> Vring<'static> {
         Vring {
             queue: self.index,
             size: self.ring.size(),
-            base: self.next_avail,
+            base: self.base,
             desc: self.ring.desc_iova(),
             avail: self.ring.avail_iova(),
             used: self.ring.used_iova(),
-            call: Some(self.call.as_fd()),
+            call: None,
             enabled: true,
         }
     }

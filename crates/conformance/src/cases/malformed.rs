@@ -1,0 +1,373 @@
+//! Malformed rings stop their own vring, and nothing else.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use vhost_accel_core::{Capabilities, Iova, QueueIndex};
+
+use super::{small_pairs, watch};
+use crate::case::Case;
+use crate::check::{
+    Stop, echoes, equal, faulted, healthy, quiet, same, signalled, silent, untouched,
+};
+use crate::driver::{Descriptor, Event, NetDriver, RawRing, Region, write_desc};
+use crate::random::frame;
+use crate::target::Target;
+
+pub(super) const CASES: &[Case] = &[
+    Case::new("malformed::tx_loop", |target| {
+        tx(target, |bad| {
+            bad.desc(0, bad.read(100).then(0));
+        })
+    }),
+    Case::new("malformed::tx_long_loop", |target| {
+        tx(target, |bad| {
+            (0..SIZE).for_each(|index| bad.desc(index, bad.read(16).then((index + 1) % SIZE)));
+        })
+    }),
+    Case::new("malformed::tx_next_out_of_range", |target| {
+        tx(target, |bad| {
+            bad.desc(0, bad.read(100).then(SIZE));
+        })
+    }),
+    Case::new("malformed::tx_next_far_out_of_range", |target| {
+        tx(target, |bad| {
+            bad.desc(0, bad.read(100).then(u16::MAX));
+        })
+    }),
+    Case::new("malformed::tx_head_out_of_range", |target| tx(target, |bad| bad.head(SIZE))),
+    Case::new("malformed::tx_index_jump", |target| tx(target, |bad| bad.index(SIZE + 1))),
+    Case::new("malformed::tx_index_backwards", |target| tx(target, |bad| bad.index(u16::MAX))),
+    Case::new("malformed::tx_writable_descriptor", |target| {
+        tx(target, |bad| {
+            bad.desc(0, bad.read(100).then(1));
+            bad.desc(1, bad.write(100));
+        })
+    }),
+    Case::new("malformed::tx_only_writable", |target| {
+        tx(target, |bad| {
+            bad.desc(0, bad.write(100));
+        })
+    }),
+    Case::new("malformed::tx_readable_behind_writable", |target| {
+        tx(target, |bad| {
+            bad.desc(0, bad.write(100).then(1));
+            bad.desc(1, bad.read(100));
+        })
+    }),
+    Case::new("malformed::tx_short_header", |target| {
+        tx(target, |bad| {
+            bad.desc(0, bad.read(11));
+        })
+    }),
+    Case::new("malformed::tx_short_header_in_two", |target| {
+        tx(target, |bad| {
+            bad.desc(0, bad.read(6).then(1));
+            bad.desc(1, bad.read(5));
+        })
+    }),
+    Case::new("malformed::tx_length_off_the_mapping", |target| {
+        tx(target, |bad| {
+            bad.desc(0, bad.read(u32::MAX));
+        })
+    }),
+    Case::new("malformed::indirect_length_not_whole", |target| {
+        tx(target, |bad| {
+            bad.table(0, bad.read(100));
+            bad.desc(0, Descriptor::indirect(bad.table_iova(), 24));
+        })
+    }),
+    Case::new("malformed::indirect_length_zero", |target| {
+        tx(target, |bad| {
+            bad.desc(0, Descriptor::indirect(bad.table_iova(), 0));
+        })
+    }),
+    Case::new("malformed::indirect_table_too_long", |target| {
+        tx(target, |bad| {
+            (0..=SIZE).for_each(|index| {
+                let part = bad.read(16);
+                bad.table(index, if index < SIZE { part.then(index + 1) } else { part });
+            });
+            bad.desc(0, Descriptor::indirect(bad.table_iova(), 16 * (u32::from(SIZE) + 1)));
+        })
+    }),
+    Case::new("malformed::indirect_in_indirect", |target| {
+        tx(target, |bad| {
+            bad.table(0, Descriptor::indirect(bad.table_iova(), 32));
+            bad.table(1, bad.read(100));
+            bad.desc(0, Descriptor::indirect(bad.table_iova(), 16));
+        })
+    }),
+    Case::new("malformed::indirect_loop", |target| {
+        tx(target, |bad| {
+            bad.table(0, bad.read(100).then(1));
+            bad.table(1, bad.read(100).then(0));
+            bad.desc(0, Descriptor::indirect(bad.table_iova(), 32));
+        })
+    }),
+    Case::new("malformed::indirect_next_out_of_range", |target| {
+        tx(target, |bad| {
+            bad.table(0, bad.read(100).then(2));
+            bad.desc(0, Descriptor::indirect(bad.table_iova(), 32));
+        })
+    }),
+    Case::new("malformed::rx_loop", |target| {
+        rx(target, |bad| {
+            bad.desc(0, bad.write(16).then(0));
+        })
+    }),
+    Case::new("malformed::rx_next_out_of_range", |target| {
+        rx(target, |bad| {
+            bad.desc(0, bad.write(20).then(SIZE));
+        })
+    }),
+    Case::new("malformed::rx_head_out_of_range", |target| rx(target, |bad| bad.head(SIZE))),
+    Case::new("malformed::rx_index_jump", |target| rx(target, |bad| bad.index(SIZE + 1))),
+    Case::new("malformed::rx_readable_descriptor", |target| {
+        rx(target, |bad| {
+            bad.desc(0, bad.read(2048));
+        })
+    }),
+    Case::new("malformed::rx_readable_before_writable", |target| {
+        rx(target, |bad| {
+            bad.desc(0, bad.read(16).then(1));
+            bad.desc(1, bad.write(2048));
+        })
+    }),
+    Case::new("malformed::rx_readable_behind_writable", |target| {
+        rx(target, |bad| {
+            bad.desc(0, bad.write(2048).then(1));
+            bad.desc(1, bad.read(16));
+        })
+    }),
+    Case::new("malformed::control_readable_behind_writable", |target| {
+        control(target, |bad| {
+            bad.desc(0, bad.write(1).then(1));
+            bad.desc(1, bad.read(2));
+        })
+    }),
+    Case::new("malformed::control_loop", |target| {
+        control(target, |bad| {
+            bad.desc(0, bad.read(2).then(0));
+        })
+    }),
+    Case::new("malformed::a_stopped_vring_stays_stopped", stays_stopped),
+    Case::new("malformed::every_vring_can_stop_alone", every_vring_can_stop),
+    Case::new("malformed::good_chains_before_the_bad_one_come_back", good_before_bad),
+];
+
+/// Entries of the rings that are spoiled.
+const SIZE: u16 = 16;
+/// Where the memory of bad chains is mapped; half of it for an indirect table.
+const PLACE: Iova = Iova(6 << 30);
+const TABLE: usize = 0x8000;
+
+/// A ring to spoil, with memory that is mapped.
+struct Bad {
+    ring: RawRing,
+    memory: Arc<Region>,
+}
+
+impl Bad {
+    fn new(driver: &mut NetDriver, ring: RawRing) -> Result<Self, Stop> {
+        let memory = Region::new(2 * TABLE)?;
+        memory.fill(0, TABLE, 0xa5);
+        driver.machine().map(&memory.at(PLACE))?;
+        Ok(Self { ring, memory })
+    }
+
+    fn read(&self, len: u32) -> Descriptor {
+        Descriptor::readable(PLACE, len)
+    }
+
+    fn write(&self, len: u32) -> Descriptor {
+        Descriptor::writable(PLACE, len)
+    }
+
+    fn desc(&self, index: u16, desc: Descriptor) {
+        self.ring.set_desc(index, desc);
+    }
+
+    fn table_iova(&self) -> Iova {
+        Iova(PLACE.0 + TABLE as u64)
+    }
+
+    fn table(&self, index: u16, desc: Descriptor) {
+        write_desc(&self.memory, TABLE + Descriptor::SIZE * usize::from(index), desc);
+    }
+
+    fn head(&self, head: u16) {
+        self.ring.set_avail(0, head);
+    }
+
+    fn index(&self, index: u16) {
+        self.ring.set_avail_index(index);
+    }
+}
+
+/// Error events of all queues of two pairs and of the control queue.
+fn error_events(
+    target: &Target<'_>,
+    driver: &mut NetDriver,
+) -> Result<Vec<(QueueIndex, Event)>, Stop> {
+    if !target.has(Capabilities::ERROR_EVENT)? {
+        return Ok(Vec::new());
+    }
+    let control = driver.control().index();
+    let queues = (0..4).map(QueueIndex).chain([control]);
+    queues
+        .map(|queue| {
+            let event = Event::new()?;
+            driver.device().set_error(queue, Some(event.as_fd()))?;
+            Ok((queue, event))
+        })
+        .collect()
+}
+
+/// The vring has stopped and nothing of it came back; the second pair runs on.
+#[track_caller]
+fn stopped(
+    driver: &mut NetDriver,
+    bad: &Bad,
+    queue: QueueIndex,
+    config: &Event,
+    errors: &[(QueueIndex, Event)],
+) -> Result<(), Stop> {
+    faulted(driver, config)?;
+    equal("the used index of the stopped vring", bad.ring.used_index(), 0)?;
+    for (other, event) in errors {
+        if *other == queue {
+            signalled("the error event of the vring that stopped", event)?;
+        } else {
+            equal("the error event of another vring", event.take()?, 0)?;
+        }
+    }
+    for seed in 0..3 {
+        echoes(driver, 1, &frame(seed, 100))?;
+    }
+    equal("the used index later", bad.ring.used_index(), 0)
+}
+
+/// Spoils the first transmit queue.
+fn tx(target: &Target<'_>, spoil: impl FnOnce(&Bad)) -> Result<(), Stop> {
+    let mut driver = target.running(small_pairs(2))?;
+    let config = watch(&mut driver)?;
+    let errors = error_events(target, &mut driver)?;
+    let ring = driver.tx(0).ring().clone();
+    let bad = Bad::new(&mut driver, ring)?;
+    bad.desc(0, bad.read(100));
+    bad.head(0);
+    spoil(&bad);
+    if bad.ring.avail_index() == 0 {
+        bad.index(1);
+    }
+    driver.tx(0).kick()?;
+    stopped(&mut driver, &bad, QueueIndex(1), &config, &errors)?;
+    untouched("the memory of the chain", &bad.memory.bytes(0, TABLE), 0xa5)?;
+    equal("frames that arrived", driver.rx(0).used_count(), 0)
+}
+
+/// Spoils the first receive queue before the device can have looked at it, and sends a frame for it.
+fn rx(target: &Target<'_>, spoil: impl FnOnce(&Bad)) -> Result<(), Stop> {
+    let mut driver = target.driver(small_pairs(2))?;
+    driver.setup()?;
+    let config = watch(&mut driver)?;
+    let errors = error_events(target, &mut driver)?;
+    let ring = driver.rx(0).ring().clone();
+    let bad = Bad::new(&mut driver, ring)?;
+    spoil(&bad);
+    driver.start()?;
+    driver.set_pairs(2)?;
+    driver.send(0, &[&frame(1, 500)])?;
+    stopped(&mut driver, &bad, QueueIndex(0), &config, &errors)
+}
+
+/// Spoils the control queue.
+fn control(target: &Target<'_>, spoil: impl FnOnce(&Bad)) -> Result<(), Stop> {
+    let mut driver = target.running(small_pairs(2))?;
+    let config = watch(&mut driver)?;
+    let errors = error_events(target, &mut driver)?;
+    let queue = driver.control().index();
+    let ring = driver.control().ring().clone();
+    let before = ring.used_index();
+    let bad = Bad::new(&mut driver, ring)?;
+    spoil(&bad);
+    bad.ring.set_avail(before, 0);
+    bad.index(before + 1);
+    driver.control().kick()?;
+    faulted(&mut driver, &config)?;
+    equal("the used index of the control queue", bad.ring.used_index(), before)?;
+    for (other, event) in &errors {
+        if *other == queue {
+            signalled("the error event of the control queue", event)?;
+        } else {
+            equal("the error event of another vring", event.take()?, 0)?;
+        }
+    }
+    echoes(&mut driver, 0, &frame(1, 100))?;
+    echoes(&mut driver, 1, &frame(2, 100))
+}
+
+/// Neither a good chain nor a kick nor switching it off and on brings a stopped vring back; a reset does.
+fn stays_stopped(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.running(small_pairs(2))?;
+    let config = watch(&mut driver)?;
+    let ring = driver.tx(0).ring().clone();
+    let bad = Bad::new(&mut driver, ring)?;
+    bad.head(SIZE);
+    bad.index(1);
+    driver.tx(0).kick()?;
+    faulted(&mut driver, &config)?;
+    let used = bad.ring.used_bytes();
+    bad.desc(0, bad.read(100));
+    bad.head(0);
+    driver.tx(0).kick()?;
+    if target.has(Capabilities::VIRTIO_STATUS)? {
+        driver.device().enable_vring(QueueIndex(1), false)?;
+        driver.device().enable_vring(QueueIndex(1), true)?;
+    }
+    quiet();
+    same("the used ring", &bad.ring.used_bytes(), &used)?;
+    silent("a second config change", &config)?;
+    driver.restart()?;
+    healthy(&mut driver)?;
+    echoes(&mut driver, 0, &frame(1, 100))
+}
+
+/// One after the other, transmit queues of many pairs stop; those that are left still run.
+fn every_vring_can_stop(target: &Target<'_>) -> Result<(), Stop> {
+    let pairs = target.pairs()?.min(4);
+    target.need_pairs(2)?;
+    let mut driver = target.running(small_pairs(pairs))?;
+    for pair in 0..pairs {
+        let config = watch(&mut driver)?;
+        let ring = driver.tx(pair).ring().clone();
+        let index = ring.avail_index();
+        ring.set_avail(index, SIZE + pair);
+        ring.set_avail_index(index + 1);
+        driver.tx(pair).kick()?;
+        // NEEDS_RESET is there from the first one on; the event comes with each.
+        faulted(&mut driver, &config)?;
+        equal("the used index", ring.used_index(), index)?;
+        for other in pair + 1..pairs {
+            echoes(&mut driver, other, &frame(other.into(), 100))?;
+            crate::check::eventually("the chain comes back", || driver.tx(other).has_used())?;
+        }
+    }
+    Ok(())
+}
+
+fn good_before_bad(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.running(small_pairs(2))?;
+    let config = watch(&mut driver)?;
+    let frames = [frame(1, 100), frame(2, 200), frame(3, 300)];
+    driver.queue_frames(0, &[&frames[0], &frames[1], &frames[2]])?;
+    let ring = driver.tx(0).ring().clone();
+    ring.set_avail(3, SIZE);
+    ring.set_avail_index(4);
+    driver.tx(0).kick()?;
+    faulted(&mut driver, &config)?;
+    equal("used transmit chains", ring.used_index(), 3)?;
+    let all: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+    crate::check::received(&mut driver, 0, &all)
+}

@@ -1,0 +1,113 @@
+//! The control queue: virtio 1.2, section 5.1.6.5.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use virtio_bindings::virtio_net::{
+    VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, VIRTIO_NET_CTRL_MQ,
+    VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, VIRTIO_NET_ERR, VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_MQ,
+    VIRTIO_NET_OK,
+};
+
+use super::counters::count;
+use super::fault::FaultKind;
+use super::net::Scratch;
+use super::shared::{Pass, Shared, lock};
+use super::vring::{Bus, Ring};
+
+/// Class, command and the longest data of a command that is known: a MAC.
+const LONGEST: usize = 2 + 6;
+
+/// Commands before the other queues have their turn.
+const BATCH: u32 = 16;
+
+impl Shared {
+    /// Carries out a kick of the control queue.
+    pub(super) fn control(&self, scratch: &mut Scratch) -> Pass {
+        let mut vring = self.vring(self.control_queue());
+        let Some(ring) = &mut vring.ring else { return Pass::default() };
+        let dma = Arc::clone(&ring.dma);
+        let log = self.log();
+        let bus = || Bus { view: dma.view(), log: &log };
+        let mut pass = Pass::default();
+        let fault = self.commands(&bus, ring, scratch, &mut pass).err();
+        self.settle(&mut vring, &bus(), fault);
+        log.signal();
+        pass
+    }
+
+    fn commands<'a>(
+        &self,
+        bus: &impl Fn() -> Bus<'a>,
+        ring: &mut Ring,
+        scratch: &mut Scratch,
+        pass: &mut Pass,
+    ) -> Result<(), FaultKind> {
+        ring.suppress_kicks(&bus())?;
+        loop {
+            if pass.work == BATCH {
+                pass.more = true;
+                return Ok(());
+            }
+            let bus = bus();
+            if ring.ready(&bus, 1)? > 0 {
+                self.command(&bus, ring, scratch)?;
+                pass.work += 1;
+            } else if !ring.want_kick(&bus)? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn command(
+        &self,
+        bus: &Bus<'_>,
+        ring: &mut Ring,
+        scratch: &mut Scratch,
+    ) -> Result<(), FaultKind> {
+        let chain = &mut scratch.chain;
+        let head = ring.chain(bus, 0, chain)?;
+        let mut command = [0; LONGEST];
+        let len = usize::try_from(chain.readable_len()).unwrap_or(usize::MAX);
+        let known = match command.get_mut(..len) {
+            Some(command) => {
+                bus.view.read_all(chain.readable().iter().copied(), &mut scratch.spans, command)?;
+                self.execute(command)
+            }
+            None => false,
+        };
+        let ack = [if known { VIRTIO_NET_OK } else { VIRTIO_NET_ERR } as u8];
+        let room = u64::min(chain.writable_len(), 1) as usize;
+        bus.write_all(chain.writable(), &mut scratch.spans, &ack[..room])?;
+        count(&self.counters.commands, 1);
+        ring.complete(bus, head, room as u32)
+    }
+
+    /// Carries out a command. Returns whether it is one that was negotiated and well-formed.
+    fn execute(&self, command: &[u8]) -> bool {
+        let Some((&[class, command], data)) = command.split_first_chunk() else { return false };
+        match (u32::from(class), u32::from(command)) {
+            (VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET)
+                if self.negotiated(VIRTIO_NET_F_CTRL_MAC_ADDR) =>
+            {
+                let Ok(mac) = <[u8; 6]>::try_from(data) else { return false };
+                *lock(&self.mac) = mac;
+                true
+            }
+            (VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET)
+                if self.negotiated(VIRTIO_NET_F_MQ) =>
+            {
+                let Ok(pairs) = <[u8; 2]>::try_from(data) else { return false };
+                let pairs = u16::from_le_bytes(pairs);
+                if pairs == 0 || pairs > self.config.pairs {
+                    return false;
+                }
+                let before = self.active_pairs.swap(pairs, Ordering::Relaxed);
+                // Frames may wait in the queues that have come to life.
+                (before..pairs).for_each(|pair| self.mark(2 * pair + 1));
+                true
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,599 @@
+//! The accelerator: a virtio-net loopback that walks rings by itself, in userspace.
+//!
+//! One [`Device`] stands behind an interface's front end, which turns system calls into calls of its
+//! methods. What they mean is in `docs/abi.md`, section 1; errors are the errnos written there.
+//!
+//! # Threads
+//! A device has one thread of its own, `vhost-accel-N`, started by the first DRIVER_OK and ended when
+//! the device is dropped. While no vring runs it sleeps and holds nothing of the client's. The methods
+//! may be called from any thread: each has had its effect when it returns. Stopping (suspend, reset,
+//! disabling a vring, unbinding) returns when the device is at a chain boundary, an unmap of a
+//! [`DmaSpace`] when no access to what was unmapped is under way.
+//!
+//! # Kicks
+//! The device looks at a ring when it was kicked, once when the vring starts, and then until it finds
+//! it empty; an available index that nobody kicked for is left alone. Kick eventfds are waited for with
+//! `epoll` and never read, as in vhost. Doorbell pages are polled: those of queues that had work within
+//! 50 µs all the time, the others every 100 µs, as long as the front end says that a client has any.
+
+mod chain;
+mod config;
+mod control;
+mod counters;
+mod dirty;
+mod doorbell;
+pub mod eventfd;
+mod fault;
+mod net;
+mod queues;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod vring;
+mod wait;
+mod worker;
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use virtio_bindings::virtio_config::{
+    VIRTIO_CONFIG_S_ACKNOWLEDGE, VIRTIO_CONFIG_S_DRIVER, VIRTIO_CONFIG_S_DRIVER_OK,
+    VIRTIO_CONFIG_S_FAILED, VIRTIO_CONFIG_S_FEATURES_OK,
+};
+use virtio_bindings::virtio_ids::VIRTIO_ID_NET;
+use virtio_bindings::virtio_net::{VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_MRG_RXBUF};
+use virtio_bindings::virtio_ring::VIRTIO_RING_F_EVENT_IDX;
+use vmm_sys_util::epoll::{ControlOperation, EpollEvent, EventSet};
+
+use self::config::{CONFIG_SIZE, REQUIRED, VHOST_F_LOG_ALL};
+use self::eventfd::Signal;
+use self::shared::{Shared, lock};
+use self::vring::{Addresses, Vring};
+use crate::dma::{ClientMemory, DmaSpace};
+use crate::errno::Errno;
+
+pub use self::config::DeviceConfig;
+pub use self::counters::Counters;
+pub use self::doorbell::DoorbellPages;
+pub use self::fault::FaultKind;
+
+const DRIVER_OK: u8 = VIRTIO_CONFIG_S_DRIVER_OK as u8;
+const FEATURES_OK: u8 = VIRTIO_CONFIG_S_FEATURES_OK as u8;
+
+/// The status bits that a driver sets.
+const DRIVER_BITS: u8 = (VIRTIO_CONFIG_S_ACKNOWLEDGE
+    | VIRTIO_CONFIG_S_DRIVER
+    | VIRTIO_CONFIG_S_DRIVER_OK
+    | VIRTIO_CONFIG_S_FEATURES_OK
+    | VIRTIO_CONFIG_S_FAILED) as u8;
+
+/// The accelerator. See the [module](self).
+#[derive(Debug)]
+pub struct Device {
+    shared: Arc<Shared>,
+    control: Mutex<Control>,
+}
+
+/// What only the front ends need. Taken before any lock of [`Shared`], and never by the worker.
+#[derive(Debug, Default)]
+struct Control {
+    dma: Option<Arc<DmaSpace>>,
+    suspended: bool,
+    doorbells: Option<Arc<DoorbellPages>>,
+    worker: Option<JoinHandle<()>>,
+}
+
+/// While it lives the worker starts no look at a queue.
+struct Attention<'a>(&'a AtomicU32);
+
+impl Drop for Attention<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Release);
+    }
+}
+
+impl Device {
+    /// A device that nobody has opened.
+    ///
+    /// # Errors
+    /// EINVAL for a `config` outside the limits of its fields; EMFILE or ENOMEM when the kernel gives
+    /// no epoll or eventfd.
+    pub fn new(config: DeviceConfig) -> Result<Arc<Self>, Errno> {
+        config.check()?;
+        let shared = Arc::new(Shared::new(config)?);
+        Ok(Arc::new(Self { shared, control: Mutex::default() }))
+    }
+
+    /// How many vrings there are, the control queue included.
+    pub fn queue_count(&self) -> u16 {
+        self.shared.config.queue_count()
+    }
+
+    /// The largest size of a vring.
+    pub fn max_queue_size(&self) -> u16 {
+        self.shared.config.max_queue_size
+    }
+
+    /// The virtio device id: 1, a network device.
+    pub fn device_id(&self) -> u32 {
+        VIRTIO_ID_NET
+    }
+
+    /// The features offered.
+    pub fn device_features(&self) -> u64 {
+        self.shared.config.features()
+    }
+
+    /// The features that the driver accepted.
+    pub fn features(&self) -> u64 {
+        self.shared.features.load(Ordering::Relaxed)
+    }
+
+    /// Accepts features.
+    ///
+    /// # Errors
+    /// EBUSY after FEATURES_OK, unless nothing but VHOST_F_LOG_ALL changes on a device that offers it;
+    /// EOPNOTSUPP for a bit that is not offered.
+    pub fn set_features(&self, features: u64) -> Result<(), Errno> {
+        let _control = self.control();
+        let log_all = 1 << VHOST_F_LOG_ALL;
+        let changed = features ^ self.features();
+        let only_log = self.shared.config.log && changed & !log_all == 0;
+        if self.status() & FEATURES_OK != 0 && !only_log {
+            return Err(Errno::EBUSY);
+        }
+        if features & !self.device_features() != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.shared.features.store(features, Ordering::Relaxed);
+        // Waits for the pass that is under way: what is written from now on is logged.
+        self.with_log(|log| log.enabled = features & log_all != 0);
+        Ok(())
+    }
+
+    /// The virtio status.
+    pub fn status(&self) -> u8 {
+        self.shared.status.load(Ordering::Relaxed)
+    }
+
+    /// Adds status bits, or resets with 0. Bits that are not a driver's are ignored. FEATURES_OK does
+    /// not stay without VERSION_1 and ACCESS_PLATFORM.
+    ///
+    /// # Errors
+    /// EINVAL when a bit would be cleared, or for DRIVER_OK without FEATURES_OK; EAGAIN or ENOMEM when
+    /// there is no thread to be had for DRIVER_OK. Nothing changes then.
+    pub fn set_status(&self, status: u8) -> Result<(), Errno> {
+        let mut control = self.control();
+        if status == 0 {
+            self.reset_all(&mut control);
+            return Ok(());
+        }
+        let old = self.status();
+        let mut added = status & DRIVER_BITS & !old;
+        if added & FEATURES_OK != 0 && self.features() & REQUIRED != REQUIRED {
+            added &= !FEATURES_OK;
+        }
+        let lacks_features = (old | added) & (DRIVER_OK | FEATURES_OK) == DRIVER_OK;
+        if old & !status != 0 || lacks_features {
+            return Err(Errno::EINVAL);
+        }
+        if added & DRIVER_OK != 0 {
+            self.start_worker(&mut control)?;
+        }
+        self.shared.status.fetch_or(added, Ordering::Relaxed);
+        if added & DRIVER_OK != 0 {
+            self.start_vrings(&control);
+        }
+        Ok(())
+    }
+
+    /// Writes status 0: everything goes back to how it was when the device was opened, but for DMA
+    /// mappings, doorbells and the config-change eventfd.
+    pub fn reset(&self) {
+        self.reset_all(&mut self.control());
+    }
+
+    /// Bytes of config space.
+    pub fn config_size(&self) -> u32 {
+        CONFIG_SIZE as u32
+    }
+
+    /// Reads config space.
+    ///
+    /// # Errors
+    /// EINVAL for an empty range or one beyond the end.
+    pub fn read_config(&self, offset: u32, to: &mut [u8]) -> Result<(), Errno> {
+        let space = self.shared.config.space(*lock(&self.shared.mac));
+        to.copy_from_slice(&space[config_range(offset, to.len())?]);
+        Ok(())
+    }
+
+    /// Writes config space. Only the MAC changes, and it only before DRIVER_OK and without
+    /// CTRL_MAC_ADDR; other bytes are read-only, and writing them does nothing.
+    ///
+    /// # Errors
+    /// EINVAL for an empty range or one beyond the end.
+    pub fn write_config(&self, offset: u32, from: &[u8]) -> Result<(), Errno> {
+        let range = config_range(offset, from.len())?;
+        let _control = self.control();
+        if self.status() & DRIVER_OK == 0 && !self.shared.negotiated(VIRTIO_NET_F_CTRL_MAC_ADDR) {
+            for (byte, new) in lock(&self.shared.mac).iter_mut().skip(range.start).zip(from) {
+                *byte = *new;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the size of a vring.
+    ///
+    /// # Errors
+    /// ENOBUFS for a queue out of range, EBUSY while the device runs, EINVAL unless a power of two up
+    /// to the maximum.
+    pub fn set_vring_num(&self, queue: u16, size: u32) -> Result<(), Errno> {
+        let control = self.control();
+        self.stopped(&control, queue)?;
+        match u16::try_from(size) {
+            Ok(size) if size.is_power_of_two() && size <= self.max_queue_size() => {
+                self.with_vring(queue, |vring| vring.size = size);
+                Ok(())
+            }
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// The size of a vring; the maximum until one is set.
+    ///
+    /// # Errors
+    /// ENOBUFS for a queue out of range.
+    pub fn vring_num(&self, queue: u16) -> Result<u16, Errno> {
+        self.exists(queue)?;
+        let size = self.with_vring(queue, |vring| vring.size);
+        Ok(if size == 0 { self.max_queue_size() } else { size })
+    }
+
+    /// Sets the IOVAs of a vring's parts. With `log`, writes to the used ring are logged as if it were
+    /// at that address; without, where it is.
+    ///
+    /// # Errors
+    /// ENOBUFS for a queue out of range, EBUSY while the device runs, EINVAL unless aligned: the
+    /// descriptors to 16, the available ring to 2, the used ring to 4.
+    pub fn set_vring_addr(
+        &self,
+        queue: u16,
+        descriptors: u64,
+        available: u64,
+        used: u64,
+        log: Option<u64>,
+    ) -> Result<(), Errno> {
+        let control = self.control();
+        self.stopped(&control, queue)?;
+        let aligned =
+            descriptors.is_multiple_of(16) && available.is_multiple_of(2) && used.is_multiple_of(4);
+        if !aligned {
+            return Err(Errno::EINVAL);
+        }
+        let used_log = log.unwrap_or(used);
+        let addresses = Addresses { descriptors, available, used, used_log };
+        self.with_vring(queue, |vring| vring.addresses = Some(addresses));
+        Ok(())
+    }
+
+    /// Sets the available and used index to go on from.
+    ///
+    /// # Errors
+    /// ENOBUFS for a queue out of range, EBUSY while the device runs, EINVAL over 65535.
+    pub fn set_vring_base(&self, queue: u16, base: u32) -> Result<(), Errno> {
+        let control = self.control();
+        self.stopped(&control, queue)?;
+        let base = u16::try_from(base).map_err(|_| Errno::EINVAL)?;
+        self.with_vring(queue, |vring| vring.set_base(base));
+        Ok(())
+    }
+
+    /// The next available index that the device will look at. Stops nothing.
+    ///
+    /// # Errors
+    /// ENOBUFS for a queue out of range.
+    pub fn vring_base(&self, queue: u16) -> Result<u16, Errno> {
+        self.exists(queue)?;
+        Ok(self.with_vring(queue, |vring| vring.base()))
+    }
+
+    /// Enables or disables a vring, at any time.
+    ///
+    /// # Errors
+    /// ENOBUFS for a queue out of range.
+    pub fn set_vring_enable(&self, queue: u16, enable: bool) -> Result<(), Errno> {
+        let control = self.control();
+        self.exists(queue)?;
+        self.with_vring(queue, |vring| {
+            vring.enabled = enable;
+            if enable {
+                self.start_vring(&control, queue, vring);
+            } else {
+                self.stop_vring(vring);
+            }
+        });
+        self.shared.wake();
+        Ok(())
+    }
+
+    /// Sets, replaces or removes the eventfd that kicks a vring, at any time. A kick that it holds
+    /// already counts.
+    ///
+    /// # Errors
+    /// ENOBUFS for a queue out of range; EPERM for a file that can't be waited for, ENOMEM or ENOSPC
+    /// when the kernel has no room. There is no kick eventfd then.
+    pub fn set_kick(&self, queue: u16, eventfd: Option<OwnedFd>) -> Result<(), Errno> {
+        self.exists(queue)?;
+        self.with_vring(queue, |vring| {
+            self.remove_kick(vring);
+            if let Some(eventfd) = eventfd {
+                let event =
+                    EpollEvent::new(EventSet::IN | EventSet::EDGE_TRIGGERED, u64::from(queue));
+                let fd = eventfd.as_raw_fd();
+                self.shared.epoll.ctl(ControlOperation::Add, fd, event)?;
+                vring.kick = Some(eventfd);
+            }
+            Ok(())
+        })
+    }
+
+    /// Sets, replaces or removes the eventfd that the device signals after it has returned buffers, at
+    /// any time. The old one is not signalled any more when this returns.
+    ///
+    /// # Errors
+    /// ENOBUFS for a queue out of range.
+    pub fn set_call(&self, queue: u16, eventfd: Option<OwnedFd>) -> Result<(), Errno> {
+        self.exists(queue)?;
+        self.with_vring(queue, |vring| vring.call = eventfd.map(Signal::new));
+        Ok(())
+    }
+
+    /// Sets, replaces or removes the eventfd that the device signals when it stops a vring for a fault.
+    ///
+    /// # Errors
+    /// ENOBUFS for a queue out of range.
+    pub fn set_error(&self, queue: u16, eventfd: Option<OwnedFd>) -> Result<(), Errno> {
+        self.exists(queue)?;
+        self.with_vring(queue, |vring| vring.error = eventfd.map(Signal::new));
+        Ok(())
+    }
+
+    /// Sets, replaces or removes the eventfd for changes of status and config space. A reset keeps it.
+    pub fn set_config_call(&self, eventfd: Option<OwnedFd>) {
+        *lock(&self.shared.config_call) = eventfd.map(Signal::new);
+    }
+
+    /// Sets or removes the client address of the dirty log. Reset removes it too.
+    pub fn set_log_base(&self, base: Option<u64>) {
+        let _control = self.control();
+        self.with_log(|log| log.set_base(base));
+    }
+
+    /// Sets, replaces or removes the eventfd that is signalled when log bits were set.
+    pub fn set_log_fd(&self, eventfd: Option<OwnedFd>) {
+        let _control = self.control();
+        self.with_log(|log| log.signal = eventfd.map(Signal::new));
+    }
+
+    /// A kick by a write to the notify region.
+    ///
+    /// # Errors
+    /// ENOBUFS for a queue out of range.
+    pub fn kick(&self, queue: u16) -> Result<(), Errno> {
+        self.exists(queue)?;
+        self.shared.kick(queue);
+        Ok(())
+    }
+
+    /// Stops all vrings at a chain boundary. They may be changed then.
+    ///
+    /// # Errors
+    /// EINVAL without DRIVER_OK.
+    pub fn suspend(&self) -> Result<(), Errno> {
+        let mut control = self.control();
+        if self.status() & DRIVER_OK == 0 {
+            return Err(Errno::EINVAL);
+        }
+        control.suspended = true;
+        let _attention = self.attention();
+        for queue in 0..self.queue_count() {
+            self.stop_vring(&mut self.shared.vring(queue));
+        }
+        Ok(())
+    }
+
+    /// Goes on after a suspend, with a look at every ring.
+    ///
+    /// # Errors
+    /// None: what is not suspended stays as it is. The `Result` is the request's.
+    pub fn resume(&self) -> Result<(), Errno> {
+        let mut control = self.control();
+        if std::mem::take(&mut control.suspended) {
+            self.start_vrings(&control);
+        }
+        Ok(())
+    }
+
+    /// Opens the device: for a client whose log is in `client`'s memory, with the address space `dma`,
+    /// and with `doorbells` that a client may map, one page per vring.
+    ///
+    /// # Errors
+    /// EBUSY when it is open; EINVAL for another number of doorbell pages.
+    pub fn bind(
+        &self,
+        client: ClientMemory,
+        dma: Arc<DmaSpace>,
+        doorbells: Option<DoorbellPages>,
+    ) -> Result<(), Errno> {
+        let mut control = self.control();
+        if control.dma.is_some() {
+            return Err(Errno::EBUSY);
+        }
+        if doorbells.as_ref().is_some_and(|pages| pages.len() != self.queue_count().into()) {
+            return Err(Errno::EINVAL);
+        }
+        self.reset_all(&mut control);
+        control.dma = Some(dma);
+        control.doorbells = doorbells.map(Arc::new);
+        self.with_log(|log| log.memory = Some(client));
+        Ok(())
+    }
+
+    /// Closes the device: resets it and lets go of all that was the client's. What is mapped in the
+    /// address space stays.
+    pub fn unbind(&self) {
+        let mut control = self.control();
+        self.reset_all(&mut control);
+        self.set_config_call(None);
+        self.watch_doorbells(None);
+        control.doorbells = None;
+        control.dma = None;
+        self.with_log(|log| log.memory = None);
+    }
+
+    /// Says whether a client has doorbell pages mapped: only then does the device look at them. A
+    /// doorbell rung before is not lost.
+    pub fn set_doorbells_mapped(&self, mapped: bool) {
+        let control = self.control();
+        self.watch_doorbells(control.doorbells.as_ref().filter(|_| mapped));
+        // Starts with a look at the rings: a bell may have rung when nobody watched.
+        (0..self.queue_count()).for_each(|queue| self.shared.mark(queue));
+        self.shared.wake();
+    }
+
+    /// What the device has done since it was made.
+    pub fn counters(&self) -> Counters {
+        self.shared.counters.snapshot()
+    }
+
+    fn control(&self) -> MutexGuard<'_, Control> {
+        lock(&self.control)
+    }
+
+    fn attention(&self) -> Attention<'_> {
+        self.shared.attention.fetch_add(1, Ordering::Acquire);
+        Attention(&self.shared.attention)
+    }
+
+    /// Runs `change` on a vring in range, between two chains.
+    fn with_vring<T>(&self, queue: u16, change: impl FnOnce(&mut Vring) -> T) -> T {
+        let _attention = self.attention();
+        change(&mut self.shared.vring(queue))
+    }
+
+    /// Runs `change` on the dirty log, between two passes.
+    fn with_log(&self, change: impl FnOnce(&mut dirty::DirtyLog)) {
+        change(&mut self.shared.log.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn exists(&self, queue: u16) -> Result<(), Errno> {
+        if queue < self.queue_count() { Ok(()) } else { Err(Errno::ENOBUFS) }
+    }
+
+    /// Refuses a change of a vring that is not there, or while the device runs.
+    fn stopped(&self, control: &Control, queue: u16) -> Result<(), Errno> {
+        self.exists(queue)?;
+        let runs = self.status() & DRIVER_OK != 0 && !control.suspended;
+        if runs { Err(Errno::EBUSY) } else { Ok(()) }
+    }
+
+    fn start_vrings(&self, control: &Control) {
+        {
+            let _attention = self.attention();
+            for queue in 0..self.queue_count() {
+                self.start_vring(control, queue, &mut self.shared.vring(queue));
+            }
+        }
+        self.shared.wake();
+    }
+
+    /// Starts a vring if nothing is missing, and has the worker look at it once it is woken.
+    fn start_vring(&self, control: &Control, queue: u16, vring: &mut Vring) {
+        let runs = self.status() & DRIVER_OK != 0 && !control.suspended;
+        let (true, Some(dma)) = (runs, &control.dma) else { return };
+        let event_idx = self.shared.negotiated(VIRTIO_RING_F_EVENT_IDX);
+        let mergeable = self.shared.negotiated(VIRTIO_NET_F_MRG_RXBUF);
+        if vring.start(dma, event_idx, mergeable) {
+            self.shared.running.fetch_add(1, Ordering::Relaxed);
+            self.shared.mark(queue);
+        }
+    }
+
+    fn stop_vring(&self, vring: &mut Vring) {
+        if vring.stop() {
+            self.shared.running.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn remove_kick(&self, vring: &mut Vring) {
+        if let Some(kick) = vring.kick.take() {
+            // Other descriptors of the same file may stay open: closing ours would not remove it.
+            let nothing = EpollEvent::default();
+            let _ = self.shared.epoll.ctl(ControlOperation::Delete, kick.as_raw_fd(), nothing);
+        }
+    }
+
+    fn reset_all(&self, control: &mut Control) {
+        let _attention = self.attention();
+        for queue in 0..self.queue_count() {
+            let mut vring = self.shared.vring(queue);
+            self.stop_vring(&mut vring);
+            self.remove_kick(&mut vring);
+            *vring = Vring::default();
+        }
+        // Nothing runs any more, so nothing adds to these behind our back.
+        self.shared.kicked.clear();
+        self.shared.features.store(0, Ordering::Relaxed);
+        self.shared.active_pairs.store(1, Ordering::Relaxed);
+        *lock(&self.shared.mac) = self.shared.config.mac;
+        self.with_log(|log| {
+            log.enabled = false;
+            log.signal = None;
+            log.set_base(None);
+        });
+        control.suspended = false;
+        self.shared.status.store(0, Ordering::Relaxed);
+    }
+
+    fn watch_doorbells(&self, doorbells: Option<&Arc<DoorbellPages>>) {
+        *lock(&self.shared.doorbells) = doorbells.cloned();
+        self.shared.doorbells_changed.store(true, Ordering::SeqCst);
+        self.shared.wake();
+    }
+
+    fn start_worker(&self, control: &mut Control) -> Result<(), Errno> {
+        if control.worker.is_none() {
+            static NUMBER: AtomicU32 = AtomicU32::new(0);
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let shared = Arc::clone(&self.shared);
+            let worker = thread::Builder::new()
+                .name(format!("vhost-accel-{number}"))
+                .spawn(move || worker::run(&shared))?;
+            control.worker = Some(worker);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        let _ = self.shared.wake.write(1);
+        let worker = self.control.get_mut().unwrap_or_else(PoisonError::into_inner).worker.take();
+        if let Some(worker) = worker {
+            let _ = worker.join();
+        }
+    }
+}
+
+fn config_range(offset: u32, len: usize) -> Result<std::ops::Range<usize>, Errno> {
+    let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
+    match start.checked_add(len) {
+        Some(end) if end <= CONFIG_SIZE && len > 0 => Ok(start..end),
+        _ => Err(Errno::EINVAL),
+    }
+}

@@ -1,0 +1,155 @@
+//! What the front ends and the device's worker both hold.
+
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use virtio_bindings::virtio_config::VIRTIO_CONFIG_S_NEEDS_RESET;
+use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
+use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
+
+use super::config::DeviceConfig;
+use super::counters::{Cells, count};
+use super::dirty::DirtyLog;
+use super::doorbell::DoorbellPages;
+use super::eventfd::Signal;
+use super::fault::FaultKind;
+use super::queues::QueueSet;
+use super::vring::Vring;
+use crate::errno::Errno;
+
+/// What epoll reports for the eventfd that wakes the worker. Not a vring's number.
+pub(super) const WAKE: u64 = u64::MAX;
+
+/// What one look at a queue came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pass {
+    /// Chains taken.
+    pub(super) work: u32,
+    /// There may be more; it was the other queues' turn.
+    pub(super) more: bool,
+}
+
+/// # Locks
+/// In this order: the vrings, ascending; `log`; then one of the others. The worker holds them for one
+/// pass over a queue and waits for nobody meanwhile. It takes no lock of the front ends.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) config: DeviceConfig,
+    vrings: Box<[Mutex<Vring>]>,
+    pub(super) status: AtomicU8,
+    pub(super) features: AtomicU64,
+    pub(super) active_pairs: AtomicU16,
+    pub(super) mac: Mutex<[u8; 6]>,
+    pub(super) config_call: Mutex<Option<Signal>>,
+    pub(super) log: RwLock<DirtyLog>,
+    pub(super) counters: Cells,
+    /// How many vrings run: with none, there is no doorbell to watch.
+    pub(super) running: AtomicUsize,
+    /// Front-end calls that want a vring. A mutex is not fair, and a busy worker takes it again at
+    /// once: so the worker lets them go first.
+    pub(super) attention: AtomicU32,
+    /// Kicks that need no eventfd and no doorbell: starts, and writes to the notify region.
+    pub(super) kicked: QueueSet<AtomicU64>,
+    pub(super) doorbells: Mutex<Option<Arc<DoorbellPages>>>,
+    pub(super) doorbells_changed: AtomicBool,
+    pub(super) stop: AtomicBool,
+    /// The worker waits, or is about to, and must be woken.
+    pub(super) sleeping: AtomicBool,
+    pub(super) wake: EventFd,
+    pub(super) epoll: Epoll,
+}
+
+impl Shared {
+    pub(super) fn new(config: DeviceConfig) -> Result<Self, Errno> {
+        let epoll = Epoll::new()?;
+        let wake = EventFd::new(EFD_NONBLOCK)?;
+        let event = EpollEvent::new(EventSet::IN | EventSet::EDGE_TRIGGERED, WAKE);
+        epoll.ctl(ControlOperation::Add, wake.as_raw_fd(), event)?;
+        Ok(Self {
+            config,
+            vrings: (0..config.queue_count()).map(|_| Mutex::default()).collect(),
+            status: AtomicU8::new(0),
+            features: AtomicU64::new(0),
+            active_pairs: AtomicU16::new(1),
+            mac: Mutex::new(config.mac),
+            config_call: Mutex::default(),
+            log: RwLock::default(),
+            counters: Cells::default(),
+            running: AtomicUsize::new(0),
+            attention: AtomicU32::new(0),
+            kicked: QueueSet::default(),
+            doorbells: Mutex::default(),
+            doorbells_changed: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            sleeping: AtomicBool::new(false),
+            wake,
+            epoll,
+        })
+    }
+
+    pub(super) fn control_queue(&self) -> u16 {
+        2 * self.config.pairs
+    }
+
+    /// A vring, held still. `queue` is in range.
+    pub(super) fn vring(&self, queue: u16) -> MutexGuard<'_, Vring> {
+        lock(&self.vrings[usize::from(queue)])
+    }
+
+    pub(super) fn log(&self) -> RwLockReadGuard<'_, DirtyLog> {
+        self.log.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_active(&self, pair: u16) -> bool {
+        pair < self.active_pairs.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn negotiated(&self, feature: u32) -> bool {
+        self.features.load(Ordering::Relaxed) & (1 << feature) != 0
+    }
+
+    /// Has the worker look at a queue at its next turn.
+    pub(super) fn mark(&self, queue: u16) {
+        self.kicked.insert(queue);
+    }
+
+    /// Has the worker look whether there is something for it.
+    pub(super) fn wake(&self) {
+        // Pairs with the worker: it says that it sleeps, then looks; we write, then look whether it
+        // sleeps. One of us sees the other.
+        if self.sleeping.load(Ordering::SeqCst) {
+            let _ = self.wake.write(1);
+        }
+    }
+
+    /// Stops a vring for good: until reset.
+    pub(super) fn fail(&self, vring: &mut Vring, kind: FaultKind) {
+        if !vring.stop() {
+            return;
+        }
+        vring.faulted = true;
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        self.counters.fault(kind);
+        self.status.fetch_or(VIRTIO_CONFIG_S_NEEDS_RESET as u8, Ordering::Relaxed);
+        if let Some(error) = &vring.error {
+            error.raise();
+        }
+        if let Some(call) = &*lock(&self.config_call) {
+            call.raise();
+        }
+    }
+
+    pub(super) fn kick(&self, queue: u16) {
+        count(&self.counters.kicks_region, 1);
+        self.mark(queue);
+        self.wake();
+    }
+}
+
+/// A mutex's content, whatever became of a thread that held it before.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

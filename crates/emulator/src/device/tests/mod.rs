@@ -1,0 +1,10 @@
+//! A driver for the device in the same process, and what it sees.
+
+mod faults;
+mod garbage;
+mod kicks;
+mod lifecycle;
+mod log;
+mod loopback;
+mod memory;
+mod rig;

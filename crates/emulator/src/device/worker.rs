@@ -1,0 +1,182 @@
+//! The device's own thread: it finds out who kicked, and works until nobody did.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::counters::count;
+use super::doorbell::DoorbellPages;
+use super::net::Scratch;
+use super::queues::QueueSet;
+use super::shared::{Pass, Shared, WAKE, lock};
+use super::wait::{quiet_thread, wait};
+
+/// How long after its last work a queue's doorbell is polled, and the worker does not sleep.
+const HOT: Duration = Duration::from_micros(50);
+
+/// How long a doorbell goes unseen at most while its queue is not polled.
+const NAP: Duration = Duration::from_micros(100);
+
+/// Turns between two looks at the kick eventfds while the worker does not sleep: a look is a system
+/// call, the rest of a turn is not.
+const TURNS_PER_LOOK: u32 = 8;
+
+/// Runs until `shared.stop`.
+pub(super) fn run(shared: &Shared) {
+    quiet_thread();
+    let queues = shared.config.queue_count();
+    let mut worker = Worker {
+        shared,
+        scratch: Scratch::default(),
+        pending: QueueSet::default(),
+        doorbells: None,
+        armed: QueueSet::default(),
+        hot: Vec::with_capacity(queues.into()),
+        worked: Instant::now(),
+        scanned: Instant::now(),
+        turns: 0,
+    };
+    while !shared.stop.load(Ordering::Acquire) {
+        worker.turn();
+    }
+}
+
+struct Worker<'a> {
+    shared: &'a Shared,
+    scratch: Scratch,
+    /// Kicked and not done with.
+    pending: QueueSet<u64>,
+    doorbells: Option<Arc<DoorbellPages>>,
+    /// Queues whose doorbell is known to have been idle: their page was initialized.
+    armed: QueueSet<u64>,
+    /// Queues that had work lately, and when.
+    hot: Vec<(u16, Instant)>,
+    worked: Instant,
+    scanned: Instant,
+    turns: u32,
+}
+
+impl Worker<'_> {
+    fn turn(&mut self) {
+        let shared = self.shared;
+        while shared.attention.load(Ordering::Acquire) != 0 {
+            thread::yield_now();
+        }
+        if shared.doorbells_changed.swap(false, Ordering::AcqRel) {
+            self.doorbells.clone_from(&lock(&shared.doorbells));
+            self.armed = QueueSet::default();
+        }
+        self.turns = self.turns.wrapping_add(1);
+        if self.turns.is_multiple_of(TURNS_PER_LOOK) {
+            self.look_at_kicks(Some(Duration::ZERO));
+        }
+        self.pending.take(&shared.kicked);
+        let now = Instant::now();
+        self.look_at_doorbells(now);
+        if !self.pending.is_empty() {
+            self.work(now);
+        } else if now.duration_since(self.worked) < HOT {
+            std::hint::spin_loop();
+        } else {
+            self.sleep();
+        }
+    }
+
+    fn work(&mut self, now: Instant) {
+        let pending = std::mem::take(&mut self.pending);
+        for queue in pending.iter() {
+            if let Some(doorbells) = &self.doorbells
+                && !self.armed.contains(queue)
+            {
+                // What it reads before it was ever idle is no kick; the look at the ring is now.
+                doorbells.take(queue.into());
+                self.armed.insert(queue);
+            }
+            let pass = self.look(queue);
+            if pass.more {
+                self.pending.insert(queue);
+            }
+            if pass.work > 0 {
+                self.worked = now;
+                self.heat(queue, now);
+                if queue != self.shared.control_queue() {
+                    self.heat(queue ^ 1, now);
+                }
+            }
+        }
+    }
+
+    /// Does what a kick of `queue` asks for.
+    fn look(&mut self, queue: u16) -> Pass {
+        let (shared, pair) = (self.shared, queue / 2);
+        if queue == shared.control_queue() {
+            shared.control(&mut self.scratch)
+        } else if queue % 2 == 1 {
+            shared.transmit(pair, &mut self.scratch)
+        } else {
+            shared.look_at_receive(pair);
+            // New buffers are only of interest to a transmit queue that waits for them.
+            let waits = shared.vring(queue + 1).ring.as_ref().is_some_and(|ring| ring.kicked);
+            if waits { shared.transmit(pair, &mut self.scratch) } else { Pass::default() }
+        }
+    }
+
+    fn heat(&mut self, queue: u16, now: Instant) {
+        match self.hot.iter_mut().find(|(hot, _)| *hot == queue) {
+            Some((_, last)) => *last = now,
+            None => self.hot.push((queue, now)),
+        }
+    }
+
+    fn look_at_kicks(&mut self, timeout: Option<Duration>) {
+        let (pending, counters) = (&mut self.pending, &self.shared.counters);
+        let queues = u64::from(self.shared.config.queue_count());
+        wait(&self.shared.epoll, timeout, |number| {
+            // The eventfds are never read, as vhost doesn't: each write is an edge.
+            if number != WAKE && number < queues {
+                count(&counters.kicks_eventfd, 1);
+                pending.insert(number as u16);
+            }
+        });
+    }
+
+    fn look_at_doorbells(&mut self, now: Instant) {
+        let Some(doorbells) = &self.doorbells else { return };
+        let Self { armed, pending, hot, .. } = self;
+        let counters = &self.shared.counters;
+        let mut look = |queue: u16| {
+            if doorbells.take(queue.into()) {
+                count(&counters.kicks_doorbell, 1);
+                pending.insert(queue);
+            }
+        };
+        if now.duration_since(self.scanned) >= NAP {
+            self.scanned = now;
+            hot.retain(|(_, last)| now.duration_since(*last) < HOT);
+            armed.iter().for_each(look);
+        } else {
+            for (queue, _) in hot.iter().filter(|(queue, _)| armed.contains(*queue)) {
+                look(*queue);
+            }
+        }
+    }
+
+    /// Sleeps until someone kicks or wakes us, or for a nap if there are doorbells to look at.
+    fn sleep(&mut self) {
+        let shared = self.shared;
+        shared.sleeping.store(true, Ordering::SeqCst);
+        let nothing = shared.kicked.is_empty()
+            && !shared.stop.load(Ordering::SeqCst)
+            && !shared.doorbells_changed.load(Ordering::SeqCst);
+        if nothing {
+            let naps = self.doorbells.is_some() && shared.running.load(Ordering::Relaxed) > 0;
+            self.look_at_kicks(naps.then_some(NAP));
+        }
+        shared.sleeping.store(false, Ordering::SeqCst);
+        // Whatever woke us, the doorbells are due.
+        if self.doorbells.is_some() {
+            self.scanned = self.scanned.checked_sub(NAP).unwrap_or(self.scanned);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The device's look through an address space.
+
+#![expect(
+    unsafe_code,
+    reason = "ClientMemory wants to be told that an address is translated and pinned, and here it is"
+)]
+
+use std::sync::RwLockReadGuard;
+
+use super::mapping::Access;
+use super::memory::{ClientMemory, Span};
+use super::space::Table;
+
+/// Why the device could not access an IOVA. Nothing was touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DmaFault {
+    /// Outside all mappings.
+    #[error("not mapped")]
+    Unmapped,
+    /// Mapped, but not for this access.
+    #[error("not allowed by the mapping")]
+    Permission,
+    /// The client has no memory at the address that it mapped.
+    #[error("no memory behind the mapping")]
+    Host,
+}
+
+/// A run of IOVAs, as a descriptor has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    pub(crate) iova: u64,
+    pub(crate) len: u64,
+}
+
+/// An address space, held still. Dropping it lets changes through, so hold it for one chain only.
+#[derive(Debug)]
+pub struct DmaView<'a> {
+    table: RwLockReadGuard<'a, Table>,
+    memory: ClientMemory,
+}
+
+impl<'a> DmaView<'a> {
+    pub(super) fn new(table: RwLockReadGuard<'a, Table>, memory: ClientMemory) -> Self {
+        Self { table, memory }
+    }
+
+    /// Reads `to.len()` bytes at `iova`.
+    ///
+    /// # Errors
+    /// A [`DmaFault`]; `to` holds nothing of use then.
+    pub fn read(&self, iova: u64, to: &mut [u8]) -> Result<(), DmaFault> {
+        let len = to.len() as u64;
+        let span = self.span(iova, len, Access::Read)?;
+        if span.len == to.len() {
+            // SAFETY: translated and pinned to be read; the view keeps it mapped.
+            unsafe { self.memory.gather(&[span], to) }.map_err(|_| DmaFault::Host)
+        } else {
+            self.read_all([Segment { iova, len }], &mut Vec::new(), to)
+        }
+    }
+
+    /// Writes `from` at `iova`.
+    ///
+    /// # Errors
+    /// A [`DmaFault`]; nothing was written then.
+    pub fn write(&self, iova: u64, from: &[u8]) -> Result<(), DmaFault> {
+        let len = from.len() as u64;
+        let span = self.span(iova, len, Access::Write)?;
+        if span.len == from.len() {
+            // SAFETY: translated and pinned to be written; the view keeps it mapped.
+            unsafe { self.memory.scatter(&[span], from) }.map_err(|_| DmaFault::Host)
+        } else {
+            self.write_all([Segment { iova, len }], &mut Vec::new(), from)
+        }
+    }
+
+    /// Reads a ring index: what the client wrote before it is seen by reads after it. An odd address
+    /// is none that a ring can have: [`DmaFault::Unmapped`].
+    ///
+    /// # Errors
+    /// A [`DmaFault`].
+    pub fn load_u16(&self, iova: u64) -> Result<u16, DmaFault> {
+        let host = self.index(iova, Access::Read)?;
+        // SAFETY: translated and pinned to be read, and even; the view keeps it mapped.
+        unsafe { self.memory.load_u16(host) }.map_err(|_| DmaFault::Host)
+    }
+
+    /// Writes a ring index: what was written before it is seen by the client before it.
+    ///
+    /// # Errors
+    /// As [`load_u16`](Self::load_u16); nothing was written then.
+    pub fn store_u16(&self, iova: u64, value: u16) -> Result<(), DmaFault> {
+        let host = self.index(iova, Access::Write)?;
+        // SAFETY: translated and pinned to be written, and even; the view keeps it mapped.
+        unsafe { self.memory.store_u16(host, value) }.map_err(|_| DmaFault::Host)
+    }
+
+    /// Fills `to` from `segments`, which hold at least as much, once all of them are translated.
+    /// `spans` is scratch space.
+    pub(crate) fn read_all(
+        &self,
+        segments: impl IntoIterator<Item = Segment>,
+        spans: &mut Vec<Span>,
+        to: &mut [u8],
+    ) -> Result<(), DmaFault> {
+        self.translate(segments, Access::Read, spans)?;
+        // SAFETY: all were translated and pinned to be read; the view keeps them mapped.
+        unsafe { self.memory.gather(spans, to) }.map_err(|_| DmaFault::Host)
+    }
+
+    /// Spreads `from` over `segments`, which hold at least as much, once all of them are translated:
+    /// on a fault of translation nothing was written. `spans` is scratch space.
+    pub(crate) fn write_all(
+        &self,
+        segments: impl IntoIterator<Item = Segment>,
+        spans: &mut Vec<Span>,
+        from: &[u8],
+    ) -> Result<(), DmaFault> {
+        self.translate(segments, Access::Write, spans)?;
+        // SAFETY: all were translated and pinned to be written; the view keeps them mapped.
+        unsafe { self.memory.scatter(spans, from) }.map_err(|_| DmaFault::Host)
+    }
+
+    fn translate(
+        &self,
+        segments: impl IntoIterator<Item = Segment>,
+        access: Access,
+        spans: &mut Vec<Span>,
+    ) -> Result<(), DmaFault> {
+        spans.clear();
+        for segment in segments {
+            let Segment { mut iova, mut len } = segment;
+            while len > 0 {
+                let span = self.span(iova, len, access)?;
+                spans.push(span);
+                len -= span.len as u64;
+                // Not past the last IOVA unless the segment ends there, and then nothing follows.
+                iova = match iova.checked_add(span.len as u64) {
+                    Some(next) => next,
+                    None if len == 0 => break,
+                    None => return Err(DmaFault::Unmapped),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// The client memory of the range's first bytes, as many as one mapping holds; pinned.
+    fn span(&self, iova: u64, len: u64, access: Access) -> Result<Span, DmaFault> {
+        let (&start, mapping) = self.table.range(..=iova).next_back().ok_or(DmaFault::Unmapped)?;
+        let offset = iova - start;
+        if offset >= mapping.len {
+            return Err(DmaFault::Unmapped);
+        }
+        if !mapping.access.allows(access) {
+            return Err(DmaFault::Permission);
+        }
+        let len = len.min(mapping.len - offset);
+        if len > 0 {
+            mapping.pin(self.memory, offset, len)?;
+        }
+        let host = usize::try_from(mapping.host + offset).map_err(|_| DmaFault::Host)?;
+        let len = usize::try_from(len).map_err(|_| DmaFault::Host)?;
+        Ok(Span { host, len })
+    }
+
+    /// The host address of a ring index: never split, because mappings are page-aligned.
+    fn index(&self, iova: u64, access: Access) -> Result<usize, DmaFault> {
+        if !iova.is_multiple_of(2) {
+            return Err(DmaFault::Unmapped);
+        }
+        Ok(self.span(iova, 2, access)?.host)
+    }
+}

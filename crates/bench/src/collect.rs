@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -36,16 +37,19 @@ struct Interval {
     upper_bound: f64,
 }
 
-/// The timing that criterion wrote below `dir` for `key`; `None` if its filter left it out.
+/// The timing that criterion wrote below `dir` for `key` at `since` or later; `None` if its filter left
+/// it out.
 ///
 /// # Errors
 /// [`Error::File`], [`Error::Json`].
-pub fn timing(dir: &Path, key: &Key) -> Result<Option<Timing>> {
+pub(crate) fn timing(dir: &Path, key: &Key, since: SystemTime) -> Result<Option<Timing>> {
     let dir = dir.join(directory(&key.scenario)).join(directory(&key.function())).join("new");
-    if !dir.is_dir() {
+    let sample = dir.join("sample.json");
+    let written = fs::metadata(&sample).and_then(|file| file.modified());
+    if !written.is_ok_and(|written| written >= since) {
         return Ok(None);
     }
-    let Sample { iters, times } = read(&dir.join("sample.json"))?;
+    let Sample { iters, times } = read(&sample)?;
     let estimates: Estimates = read(&dir.join("estimates.json"))?;
     let mut samples: Vec<f64> =
         iters.iter().zip(&times).map(|(iters, time)| time / iters).collect();
@@ -119,7 +123,7 @@ mod tests {
     fn samples_are_per_iteration() {
         let dir =
             write(r#"{"sampling_mode": "Flat", "iters": [10.0, 20.0], "times": [300.0, 400.0]}"#);
-        let timing = timing(dir.path(), &key()).unwrap().unwrap();
+        let timing = timing(dir.path(), &key(), SystemTime::UNIX_EPOCH).unwrap().unwrap();
         assert_eq!((timing.n, timing.iterations), (2, 30));
         assert_eq!((timing.mean, timing.median, timing.min), (25.0, 24.0, 20.0));
         assert_eq!((timing.lower, timing.upper), (20.0, 30.0));
@@ -131,13 +135,16 @@ mod tests {
         let times: Vec<f64> = (1..=200).rev().map(f64::from).collect();
         let sample = serde_json::json!({"iters": vec![1.0; 200], "times": times});
         let dir = write(&sample.to_string());
-        let timing = timing(dir.path(), &key()).unwrap().unwrap();
+        let timing = timing(dir.path(), &key(), SystemTime::UNIX_EPOCH).unwrap().unwrap();
         assert_eq!((timing.min, timing.p99), (1.0, Some(199.0)));
     }
 
     #[test]
     fn what_did_not_run_is_absent() {
+        let dir = write(r#"{"iters": [1.0, 1.0], "times": [1.0, 2.0]}"#);
+        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        assert_eq!(timing(dir.path(), &key(), later).unwrap(), None);
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(timing(dir.path(), &key()).unwrap(), None);
+        assert_eq!(timing(dir.path(), &key(), SystemTime::UNIX_EPOCH).unwrap(), None);
     }
 }

@@ -40,9 +40,29 @@ pub enum Error {
     /// A device refused, through the library.
     #[error(transparent)]
     Device(#[from] vhost_accel_core::Error),
-    /// A bare system call failed.
+    /// A device could not be opened.
+    #[error(transparent)]
+    Open(#[from] vhost_accel::OpenError),
+    /// There is no device of an interface.
+    #[error("no {0} device on this machine")]
+    NoDevice(vhost_accel_core::Interface),
+    /// The emulated kernel could not be had.
+    #[error(transparent)]
+    Emulator(#[from] vhost_accel_emulator::Error),
+    /// A scenario failed.
+    #[error("{key}: {source}")]
+    Scenario {
+        /// Which, through what, on whose side.
+        key: Box<crate::Key>,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// The scenarios' driver failed.
+    #[error(transparent)]
+    Driver(#[from] vhost_accel_conformance::driver::Error),
+    /// A system call that the bench makes itself failed.
     #[error("{call}: {source}")]
-    Floor {
+    Call {
         /// Which call.
         call: &'static str,
         /// Why.
@@ -65,6 +85,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// For `map_err`.
+    pub(crate) fn scenario(key: &crate::Key) -> impl FnOnce(Self) -> Self {
+        move |source| Self::Scenario { key: Box::new(key.clone()), source: Box::new(source) }
+    }
+
+    /// For `map_err`.
+    pub(crate) fn call(call: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Call { call, source }
+    }
+
     /// For `map_err`.
     pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

@@ -12,19 +12,27 @@
 
 mod collect;
 mod error;
+mod floor;
 mod host;
+mod library;
 pub mod report;
 mod results;
+mod rig;
+mod run;
 mod scenario;
+mod session;
+mod stage;
 mod store;
 mod subject;
+mod traffic;
+mod watch;
 
-pub use collect::timing;
 pub use error::{Error, Result};
 pub use host::{revision, utc_now};
 pub use results::{
     Crossings, Device, Host, KernelHalf, Key, Mode, ResultFile, Run, SCHEMA, Side, Timing, Unit,
 };
+pub use run::{Options, count_crossings, keys, run};
 pub use scenario::{Argument, MapSize, PAIRS, Scenario};
 pub use store::load_all;
 pub use subject::{Subject, Variant};

@@ -101,7 +101,7 @@ impl Scenario {
     }
 
     fn fits(self, subject: Subject) -> bool {
-        use Interface::{VfioIoctl, VfioMsg};
+        use Interface::VfioMsg;
         let plain = subject.variant == Variant::Plain;
         match self {
             Self::SetupBatched(_) => !plain,
@@ -110,7 +110,7 @@ impl Scenario {
                 let has_it = match kind {
                     KickKind::Doorbell => true,
                     KickKind::EventFd => subject.interface != VfioMsg,
-                    KickKind::RegionWrite => matches!(subject.interface, VfioMsg | VfioIoctl),
+                    KickKind::RegionWrite => subject.interface == VfioMsg,
                 };
                 plain && has_it
             }

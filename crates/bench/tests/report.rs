@@ -1,4 +1,5 @@
 //! Reports from a result whose every figure is known.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod fixture;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::content::{markdown, quoted, readme_table};
+use super::content::{markdown, quoted, readme_table, text};
 use super::plot;
 use crate::store::{load_all, write as write_file};
 use crate::{Error, Result, ResultFile};
@@ -54,15 +54,16 @@ pub fn check(root: &Path) -> std::result::Result<(), Drift> {
     if changed.is_empty() { Ok(()) } else { Err(Drift::Changed(changed)) }
 }
 
-/// Writes the comparison and its plots into `dir`: `design-comparison.md` and `img/`.
+/// Writes the mail and the comparison with its plots into `dir`: `report.txt`, `design-comparison.md`
+/// and `img/`.
 ///
 /// # Errors
 /// [`Error`].
 pub fn write_pages(dir: &Path, files: &[ResultFile]) -> Result<()> {
-    for (path, text) in pages(files)? {
-        write_file(&dir.join(path), &text)?;
+    for (path, page) in pages(files)? {
+        write_file(&dir.join(path), &page)?;
     }
-    Ok(())
+    write_file(&dir.join("report.txt"), &text(files))
 }
 
 /// Every file that is made from results, by its path below the root.

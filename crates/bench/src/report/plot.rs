@@ -65,7 +65,15 @@ fn marker(area: &Area<'_>, interface: Interface, at: (i32, i32), filled: bool) -
             let corners = [(at.0 - 5, at.1 - 5), (at.0 + 5, at.1 + 5)];
             area.draw(&Rectangle::new(corners, style))
         }
-        Interface::VhostVdpa => area.draw(&Cross::new(at, 5, stroke)),
+        Interface::VhostVdpa => {
+            let corners =
+                [(0, -7), (7, 0), (0, 7), (-7, 0), (0, -7)].map(|(x, y)| (at.0 + x, at.1 + y));
+            if filled {
+                area.draw(&Polygon::new(corners, style))
+            } else {
+                area.draw(&PathElement::new(corners, style))
+            }
+        }
     }?;
     Ok(())
 }
@@ -102,7 +110,10 @@ fn setup(what: &str, figure: impl Fn(Scenario, Subject) -> Option<f64>) -> Drawn
             .margin(16)
             .x_label_area_size(44)
             .y_label_area_size(64)
-            .build_cartesian_2d((0.8..80.0).log_scale(), (low / 1.5..high * 1.5).log_scale())?;
+            .build_cartesian_2d(
+                (0.8..80.0).log_scale().with_key_points(PAIRS.map(f64::from).into()),
+                (low / 1.5..high * 1.5).log_scale().with_key_points(ticks(low, high)),
+            )?;
         chart
             .configure_mesh()
             .x_desc("queue pairs")
@@ -134,6 +145,18 @@ fn setup(what: &str, figure: impl Fn(Scenario, Subject) -> Option<f64>) -> Drawn
         root.present()?;
     }
     Ok(out)
+}
+
+/// 1, 2 and 5 times the powers of ten from `low` to `high`.
+fn ticks(low: f64, high: f64) -> Vec<f64> {
+    let mut ticks = Vec::new();
+    let mut power = 1.0;
+    while power <= high * 1.5 {
+        ticks.extend([1.0, 2.0, 5.0].map(|step| step * power));
+        power *= 10.0;
+    }
+    ticks.retain(|tick| (low / 1.5..=high * 1.5).contains(tick));
+    ticks
 }
 
 /// The cost of each kind of kick: a row for each interface, library filled and floor hollow.
@@ -180,7 +203,9 @@ fn kick(file: &ResultFile) -> Drawn {
             let y = row as f64;
             for (figure, filled) in [(library, true), (floor, false)] {
                 if let Some(x) = figure {
-                    marker(&root, *interface, chart.backend_coord(&(*x, y)), filled)?;
+                    // Side by side, so that one doesn't hide the other.
+                    let (x, y) = chart.backend_coord(&(*x, y));
+                    marker(&root, *interface, (x, if filled { y - 7 } else { y + 7 }), filled)?;
                 }
             }
             let (_, at) = chart.backend_coord(&(1.0, y));

@@ -1,0 +1,14 @@
+//! The floor: the scenarios' steps as bare system calls.
+//!
+//! What is written here is what a program would write that knows one interface and nothing else:
+//! the sequences of `docs/abi.md` with libc, no check that the kernel makes too, no allocation that
+//! isn't needed. The library is measured against it, in crossings and in time.
+
+mod device;
+mod kick;
+mod message;
+mod sys;
+mod vfio;
+
+pub(crate) use device::Floor;
+pub(crate) use sys::eventfd;

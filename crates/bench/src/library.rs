@@ -1,0 +1,92 @@
+//! The scenarios' steps through the library.
+
+use std::hint::black_box;
+use std::io;
+use std::path::Path;
+
+use vhost_accel_conformance::driver::{Lease, Machine};
+use vhost_accel_core::{Interface, IovaRange, Kick, KickKind, Kicker, QueueIndex, Vring};
+
+use crate::error::{Error, Result};
+use crate::rig::FEATURES;
+use crate::session::Session;
+use crate::subject::{Subject, Variant};
+
+/// A device behind `dyn VhostAccel`.
+#[derive(Debug)]
+pub(crate) struct Library {
+    machine: Machine,
+}
+
+/// The URI of the device at `path` opened through `subject`.
+fn uri(subject: Subject, path: &Path) -> String {
+    let option = match (subject.interface, subject.variant) {
+        (Interface::VfioMsg, Variant::Plain) => "?batch=off",
+        (Interface::VhostVdpa, Variant::Plain) => "?iotlb=plain",
+        (_, Variant::MemTable) => "?dma=mem-table",
+        _ => "",
+    };
+    format!("{}:{}{option}", subject.interface, path.display())
+}
+
+impl Session for Library {
+    type Kicker = Kicker;
+
+    fn open(subject: Subject, path: &Path) -> Result<Self> {
+        let device = vhost_accel::open(&uri(subject, path))?;
+        Ok(Self { machine: Machine::new(device) })
+    }
+
+    fn map_all(&mut self, leases: &[Lease]) -> Result<()> {
+        Ok(self.machine.map_all(leases)?)
+    }
+
+    fn map(&mut self, lease: &Lease) -> Result<()> {
+        Ok(self.machine.map(lease)?)
+    }
+
+    fn unmap(&mut self, range: IovaRange) -> Result<()> {
+        Ok(self.machine.unmap(range)?)
+    }
+
+    fn negotiate(&mut self) -> Result<()> {
+        self.machine.device_mut().negotiate(FEATURES)?;
+        Ok(())
+    }
+
+    fn setup_vrings(&mut self, vrings: &[Vring<'_>]) -> Result<()> {
+        Ok(self.machine.device_mut().setup_vrings(vrings)?)
+    }
+
+    fn kicker(&mut self, queue: QueueIndex, kind: KickKind) -> Result<Kicker> {
+        Ok(self.machine.device_mut().kicker(queue, Kick::Kind(kind))?)
+    }
+
+    fn start(&mut self) -> Result<()> {
+        Ok(self.machine.device_mut().start()?)
+    }
+
+    fn refused(&mut self) -> Result<()> {
+        Err(Error::Stuck("the library has no method for a request that is always refused"))
+    }
+
+    fn enable(&mut self, queue: QueueIndex) -> Result<()> {
+        Ok(self.machine.device_mut().enable_vring(queue, true)?)
+    }
+
+    fn status(&mut self) -> Result<u8> {
+        Ok(self.machine.device().status()?.bits())
+    }
+
+    #[inline]
+    fn kick(kicker: &Kicker) -> io::Result<()> {
+        kicker.kick()
+    }
+
+    fn kicks(kicker: &Kicker, count: u64) -> Result<()> {
+        for _ in 0..count {
+            black_box(kicker).kick().map_err(Error::call("kick"))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! The steps that every scenario is made of, which the library and the floor each take in their way.
+
+use std::io;
+use std::path::Path;
+
+use vhost_accel_conformance::driver::Lease;
+use vhost_accel_core::{IovaRange, KickKind, QueueIndex, Vring};
+
+use crate::error::Result;
+use crate::subject::Subject;
+
+/// An opened device. Its drop closes it.
+///
+/// The steps come in the order of [`VhostAccel`](vhost_accel_core::VhostAccel). An implementor makes
+/// the crossings of its interface and nothing else between them.
+pub(crate) trait Session: Sized {
+    /// What kicks one vring.
+    type Kicker: std::fmt::Debug;
+
+    /// Opens the device at `path` through `subject`, and finds out what it is.
+    fn open(subject: Subject, path: &Path) -> Result<Self>;
+
+    /// Lends memory: all of it as one change where the subject's way has that.
+    fn map_all(&mut self, leases: &[Lease]) -> Result<()>;
+
+    /// Lends one piece of memory.
+    fn map(&mut self, lease: &Lease) -> Result<()>;
+
+    /// Takes it back.
+    fn unmap(&mut self, range: IovaRange) -> Result<()>;
+
+    /// Negotiates [`FEATURES`](crate::rig::FEATURES).
+    fn negotiate(&mut self) -> Result<()>;
+
+    /// Sets up vrings.
+    fn setup_vrings(&mut self, vrings: &[Vring<'_>]) -> Result<()>;
+
+    /// A kicker of `queue`.
+    fn kicker(&mut self, queue: QueueIndex, kind: KickKind) -> Result<Self::Kicker>;
+
+    /// DRIVER_OK.
+    fn start(&mut self) -> Result<()>;
+
+    /// One request that the kernel half refuses at sight.
+    fn refused(&mut self) -> Result<()>;
+
+    /// Enables a vring, which it is already: one request with an argument.
+    fn enable(&mut self, queue: QueueIndex) -> Result<()>;
+
+    /// Reads the status: one request with an answer.
+    fn status(&mut self) -> Result<u8>;
+
+    /// Kicks.
+    fn kick(kicker: &Self::Kicker) -> io::Result<()>;
+
+    /// Kicks `count` times, with nothing else in the loop.
+    fn kicks(kicker: &Self::Kicker, count: u64) -> Result<()>;
+}

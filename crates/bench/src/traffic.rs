@@ -1,0 +1,160 @@
+//! Frames through one queue pair, with as little driver as there can be.
+//!
+//! Every descriptor is written once. To send is to move the available index on; a receive buffer goes
+//! back the same way.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+use vhost_accel_conformance::driver::{Descriptor, RawRing};
+use vhost_accel_core::{Iova, QueueIndex};
+
+use crate::error::{Error, Result};
+use crate::rig::{BUFFER, QUEUE_SIZE, Rig};
+use crate::watch::Watch;
+
+/// The bytes of `struct virtio_net_hdr_v1` and of a short frame.
+const FRAME: usize = 12 + 64;
+/// How long the device may take before it counts as stuck.
+const LIMIT: Duration = Duration::from_secs(2);
+const NO_INTERRUPT: u16 = 1;
+
+/// Pair 0 of a running device.
+#[derive(Debug)]
+pub(crate) struct Traffic<'rig> {
+    rig: &'rig Rig,
+    receive: &'rig RawRing,
+    transmit: &'rig RawRing,
+    call: &'rig File,
+    /// Frames sent, modulo 2^16: the rings' indexes follow from it.
+    sent: u16,
+}
+
+impl<'rig> Traffic<'rig> {
+    /// Empties the rings of pair 0 and fills them again; the device must not run yet.
+    pub(crate) fn prepare(rig: &'rig Rig) -> Self {
+        let (receive, transmit) = (rig.ring(QueueIndex(0)), rig.ring(QueueIndex(1)));
+        for ring in [receive, transmit] {
+            ring.clear(0);
+            ring.set_avail_flags(NO_INTERRUPT);
+        }
+        let (_, iova) = rig.buffers();
+        let at = |slot: u16| Iova(iova.0 + u64::from(slot) * BUFFER as u64);
+        for slot in 0..QUEUE_SIZE {
+            receive.set_desc(slot, Descriptor::writable(at(slot), BUFFER as u32));
+            transmit.set_desc(slot, Descriptor::readable(at(QUEUE_SIZE + slot), FRAME as u32));
+            receive.set_avail(slot, slot);
+            transmit.set_avail(slot, slot);
+        }
+        // All buffers but those that the first frames use are the device's from the start.
+        receive.set_avail_index(QUEUE_SIZE - 1);
+        Self { rig, receive, transmit, call: rig.call(QueueIndex(0)), sent: 0 }
+    }
+
+    /// Makes the device signal the receive queue's call eventfd, or not.
+    pub(crate) fn want_calls(&mut self, wanted: bool) {
+        self.receive.set_avail_flags(if wanted { 0 } else { NO_INTERRUPT });
+    }
+
+    /// Puts the next frame on the transmit queue.
+    #[inline]
+    fn publish(&mut self) {
+        // The receive buffer of the frame before goes back with it.
+        self.receive.set_avail_index(self.sent.wrapping_add(QUEUE_SIZE - 1));
+        self.sent = self.sent.wrapping_add(1);
+        self.transmit.set_avail_index(self.sent);
+    }
+
+    /// From the kick until the device has used the transmit buffer, watched by the caller.
+    ///
+    /// # Errors
+    /// [`Error::Stuck`] when it never does.
+    pub(crate) fn latency(
+        &mut self,
+        watch: &mut impl Watch,
+        kick: impl Fn() -> io::Result<()>,
+    ) -> Result<()> {
+        self.publish();
+        watch.start();
+        kick().map_err(Error::call("kick"))?;
+        self.until(self.transmit, "the device does not use what it was sent")?;
+        watch.stop();
+        // So that one frame is on its way at a time.
+        self.until(self.receive, "the device does not send back what it was sent")
+    }
+
+    /// From the kick until this thread, asleep on the receive queue's call eventfd, is awake.
+    ///
+    /// # Errors
+    /// [`Error::Stuck`], [`Error::Call`].
+    pub(crate) fn call(
+        &mut self,
+        watch: &mut impl Watch,
+        kick: impl Fn() -> io::Result<()>,
+    ) -> Result<()> {
+        self.publish();
+        watch.start();
+        kick().map_err(Error::call("kick"))?;
+        self.sleep()?;
+        watch.stop();
+        self.until(self.receive, "a call came before its frame")
+    }
+
+    /// From a frame in the sender's hand to the same frame in the receiver's.
+    ///
+    /// # Errors
+    /// [`Error::Stuck`], also for a frame that came back changed; [`Error::Call`].
+    pub(crate) fn round_trip(
+        &mut self,
+        watch: &mut impl Watch,
+        kick: impl Fn() -> io::Result<()>,
+    ) -> Result<()> {
+        let (buffers, _) = self.rig.buffers();
+        let slot = usize::from(self.sent % QUEUE_SIZE);
+        let mut frame = [0x5a; FRAME];
+        frame[..12].fill(0);
+        frame[12..14].copy_from_slice(&self.sent.to_le_bytes());
+        watch.start();
+        buffers.write((usize::from(QUEUE_SIZE) + slot) * BUFFER, &frame);
+        self.publish();
+        kick().map_err(Error::call("kick"))?;
+        self.sleep()?;
+        if self.receive.used_index() != self.sent {
+            return Err(Error::Stuck("a call came before its frame"));
+        }
+        let used = self.receive.used(self.sent.wrapping_sub(1));
+        let mut back = [0; FRAME];
+        buffers.read(used.id as usize % usize::from(QUEUE_SIZE) * BUFFER, &mut back);
+        watch.stop();
+        // num_buffers aside, which the device fills in.
+        if used.len as usize != FRAME || back[12..] != frame[12..] {
+            return Err(Error::Stuck("a frame came back changed"));
+        }
+        Ok(())
+    }
+
+    /// Watches a ring until it has used everything that was sent.
+    #[inline]
+    fn until(&self, ring: &RawRing, what: &'static str) -> Result<()> {
+        let (mut spins, mut end) = (0u32, None);
+        while ring.used_index() != self.sent {
+            std::hint::spin_loop();
+            spins = spins.wrapping_add(1);
+            if spins.is_multiple_of(1 << 16) {
+                let now = Instant::now();
+                if now > *end.get_or_insert(now + LIMIT) {
+                    return Err(Error::Stuck(what));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sleeps until the call eventfd is signalled.
+    fn sleep(&self) -> Result<()> {
+        let mut count = [0; 8];
+        let mut call = self.call;
+        call.read_exact(&mut count).map_err(Error::call("read eventfd"))
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{
     crossings::{Counters, Kind},
@@ -102,10 +102,7 @@ const MAX_SEGMENTS: u64 = 1024;
 impl UserBuf {
     /// One buffer.
     pub(crate) fn new(address: u64, len: u64) -> Self {
-        Self {
-            first: Segment { address, len },
-            rest: Vec::new(),
-        }
+        Self { first: Segment { address, len }, rest: Vec::new() }
     }
 
     /// The buffers of `count` iovecs at `iov` in `tid`'s memory. EINVAL, EFAULT.
@@ -114,8 +111,7 @@ impl UserBuf {
             return Err(Errno(libc::EINVAL));
         }
         let mut rest = vec![Segment::default(); count as usize];
-        sys::remote::read_memory(tid, iov, rest.as_mut_bytes())
-            .map_err(|_| Errno(libc::EFAULT))?;
+        sys::remote::read_memory(tid, iov, rest.as_mut_bytes()).map_err(|_| Errno(libc::EFAULT))?;
         let mut total = 0_u64;
         for segment in &rest {
             total = total.saturating_add(segment.len);

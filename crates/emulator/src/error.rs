@@ -22,10 +22,14 @@ pub enum Error {
     )]
     AlreadyInside,
     /// Arguments of system calls can't be read from a client's memory.
-    #[error("the memory of a client can't be reached with process_vm_readv (a sandbox or ptrace policy forbids it)")]
+    #[error(
+        "the memory of a client can't be reached with process_vm_readv (a sandbox or ptrace policy forbids it)"
+    )]
     NoClientMemory(#[source] io::Error),
     /// Descriptors of a client can't be had.
-    #[error("the descriptors of a client can't be had with pidfd_getfd (Linux 5.6; a sandbox or ptrace policy may forbid it)")]
+    #[error(
+        "the descriptors of a client can't be had with pidfd_getfd (Linux 5.6; a sandbox or ptrace policy may forbid it)"
+    )]
     NoClientDescriptors(#[source] io::Error),
     /// The limit of open files leaves no room for the reserved descriptors.
     #[error("the hard limit of open files is {limit}, it must be {needed} at least")]

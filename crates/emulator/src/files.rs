@@ -13,6 +13,7 @@ use std::{
 };
 
 use crate::{
+    dma::ClientMemory,
     errno::Errno,
     front::Front,
     lock,
@@ -48,6 +49,11 @@ pub(crate) struct Task {
 }
 
 impl Task {
+    /// The process's memory, for the device.
+    pub(crate) fn memory(&self) -> ClientMemory {
+        sys::remote::client_memory(self.tgid)
+    }
+
     /// A copy of the thread's descriptor `fd`.
     pub(crate) fn descriptor(&self, fd: i32) -> Result<OwnedFd, Errno> {
         sys::remote::pidfd_getfd(&self.pidfd, fd).map_err(|error| sys::errno(&error))
@@ -94,12 +100,7 @@ impl Files {
         let poller = Poller::new()?;
         poller.add(watch.fd(), TOKEN_CLOSED)?;
         poller.add(stop, TOKEN_STOP)?;
-        Ok(Self {
-            watch,
-            poller,
-            table: Mutex::default(),
-            descriptors: Mutex::default(),
-        })
+        Ok(Self { watch, poller, table: Mutex::default(), descriptors: Mutex::default() })
     }
 
     /// Releases what clients let go of, and forgets threads that ended, until told to stop.
@@ -126,9 +127,7 @@ impl Files {
             let Some(file) = table.by_inode.remove(&inode) else {
                 return;
             };
-            lock(&self.descriptors)
-                .found
-                .retain(|_, found| found.file.inode != inode);
+            lock(&self.descriptors).found.retain(|_, found| found.file.inode != inode);
             file.front.release();
         });
     }
@@ -159,11 +158,7 @@ impl Files {
             front.release();
             failed(error)
         })?;
-        let file = Arc::new(OpenFile {
-            inode,
-            front,
-            _memfd: memfd,
-        });
+        let file = Arc::new(OpenFile { inode, front, _memfd: memfd });
         table.by_inode.insert(inode, Arc::clone(&file));
         table.by_watch.insert(watch, inode);
         // From here on a failure is a close: the description ends, and the next drain sees it.
@@ -187,9 +182,7 @@ impl Files {
         let file = Arc::clone(table.by_inode.get(&(stat.st_dev, stat.st_ino))?);
         let task = self.task(tid).ok()?;
         let found = Found { file, task };
-        lock(&self.descriptors)
-            .found
-            .insert((tid, fd), found.clone());
+        lock(&self.descriptors).found.insert((tid, fd), found.clone());
         Some(found)
     }
 
@@ -200,9 +193,7 @@ impl Files {
 
     /// The same of all from `first` to `last`.
     pub(crate) fn forget_descriptors(&self, first: u32, last: u32) {
-        lock(&self.descriptors)
-            .found
-            .retain(|&(_, fd), _| fd < first || fd > last);
+        lock(&self.descriptors).found.retain(|&(_, fd), _| fd < first || fd > last);
     }
 
     /// Thread `tid` is about to execute another program: its process's descriptors may be closed,
@@ -232,9 +223,7 @@ impl Files {
         let tgid = tgid_of(tid).ok_or(Errno(libc::ESRCH))?;
         let failed = |error: io::Error| sys::errno(&error);
         let pidfd = sys::remote::pidfd_open(tid, tgid).map_err(failed)?;
-        self.poller
-            .add(&pidfd, u64::from(tid))
-            .map_err(failed)?;
+        self.poller.add(&pidfd, u64::from(tid)).map_err(failed)?;
         let task = Arc::new(Task { tid, tgid, pidfd });
         descriptors.tasks.insert(tid, Arc::clone(&task));
         Ok(task)

@@ -271,7 +271,8 @@ mod tests {
     #[test]
     fn a_span_of_descriptors_is_trapped_where_it_touches_the_range() {
         let program = program(&(100..200), false);
-        let run = |first, last| verdict(&program, ARCH, libc::SYS_close_range, [first, last, 0, 0, 0, 0]);
+        let run =
+            |first, last| verdict(&program, ARCH, libc::SYS_close_range, [first, last, 0, 0, 0, 0]);
         assert_eq!(run(3, 99), PASSED);
         assert_eq!(run(3, 100), TRAPPED);
         assert_eq!(run(199, 300), TRAPPED);

@@ -12,9 +12,12 @@ use std::{
 };
 
 use crate::{
+    builder::{Builder, DeviceKind, EmulatedDevice},
     crossings::Crossings,
     error::Error,
-    filter, lock,
+    filter,
+    front::Node,
+    lock,
     machine::Engine,
     server::Server,
     shadow::Shadow,
@@ -28,17 +31,24 @@ use crate::{
 /// How long the drop of a kernel waits for servers whose clients are gone.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// An emulated kernel with its devices: see the crate's documentation.
+/// An emulated kernel with its devices: see the [crate](crate)'s documentation.
 pub struct EmulatedKernel {
     engine: Arc<Engine>,
     program: Arc<[libc::sock_filter]>,
     servers: Mutex<Vec<JoinHandle<()>>>,
+    devices: Vec<EmulatedDevice>,
 }
 
 impl EmulatedKernel {
+    /// Says what to make; [`Builder::build`] makes it.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
     pub(crate) fn start(
         shadow: Shadow,
-        nodes: HashMap<CString, Arc<dyn crate::front::Node>>,
+        nodes: HashMap<CString, Arc<dyn Node>>,
+        devices: Vec<EmulatedDevice>,
         everything: bool,
     ) -> Result<Self, Error> {
         let engine = Engine::start(shadow, nodes, everything)?;
@@ -47,7 +57,19 @@ impl EmulatedKernel {
             engine: Arc::new(engine),
             program: program.into(),
             servers: Mutex::default(),
+            devices,
         })
+    }
+
+    /// The devices.
+    pub fn devices(&self) -> &[EmulatedDevice] {
+        &self.devices
+    }
+
+    /// Device `number` of a kind, counted from 0. None: there are fewer.
+    pub fn device(&self, kind: DeviceKind, number: u16) -> Option<&EmulatedDevice> {
+        let mut devices = self.devices.iter();
+        devices.find(|device| (device.kind(), device.number()) == (kind, number))
     }
 
     /// Runs `client` on a new thread that sees the emulated devices, as do the threads and processes
@@ -83,18 +105,15 @@ impl EmulatedKernel {
                 .name("emukern-client".to_owned())
                 .spawn_scoped(scope, move || {
                     let listener = sys::seccomp::install(program).map_err(refused)?;
-                    let gone = |_| Error::Setup {
+                    let gone = || Error::Setup {
                         what: "a server",
                         source: io::ErrorKind::BrokenPipe.into(),
                     };
-                    post.send(listener).map_err(|error| gone(drop(error)))?;
-                    served.recv().map_err(|error| gone(drop(error)))??;
+                    post.send(listener).map_err(|_| gone())?;
+                    served.recv().map_err(|_| gone())??;
                     Ok(client())
                 })
-                .map_err(|source| Error::Setup {
-                    what: "a thread",
-                    source,
-                })?;
+                .map_err(|source| Error::Setup { what: "a thread", source })?;
             match thread.join() {
                 Ok(result) => result,
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -107,10 +126,7 @@ impl EmulatedKernel {
     /// # Errors
     /// [`Error::Spawn`] if the program can't be started, the filter included.
     pub fn spawn(&self, mut command: Command) -> Result<Child, Error> {
-        let setup = |source| Error::Setup {
-            what: "a shared page",
-            source,
-        };
+        let setup = |source| Error::Setup { what: "a shared page", source };
         let post = Arc::new(Post::new().map_err(setup)?);
         self.serve({
             let post = Arc::clone(&post);
@@ -153,10 +169,7 @@ impl EmulatedKernel {
                     Server::new(Arc::clone(&engine.machine), listener).run();
                 }
             })
-            .map_err(|source| Error::Setup {
-                what: "a thread",
-                source,
-            })?;
+            .map_err(|source| Error::Setup { what: "a thread", source })?;
         let mut servers = lock(&self.servers);
         servers.retain(|server| !server.is_finished());
         servers.push(server);

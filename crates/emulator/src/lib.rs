@@ -1,12 +1,53 @@
 //! A kernel half without a kernel: the four interfaces and a virtio-net loopback behind seccomp
-//! notifications.
+//! notifications. It needs no privileges, and Linux 5.14.
+//!
+//! An [`EmulatedKernel`] has devices. A *client* is a thread of this process ([`EmulatedKernel::run`])
+//! or a program ([`EmulatedKernel::spawn`]), with all the threads and processes that it starts. To a
+//! client the devices are there: it opens `/dev/vhost-vdpa-0` and makes ordinary system calls on the
+//! descriptor that it gets, ioctl, read, write, mmap, close, and those answer as `docs/abi.md` says.
+//!
+//! ```
+//! use std::fs::OpenOptions;
+//! use vhost_accel_emulator::{DeviceKind, EmulatedKernel, Error};
+//! use vhost_accel_uapi::call::vhost;
+//!
+//! let kernel = EmulatedKernel::builder().queue_pairs(4).build()?;
+//! let device = kernel.device(DeviceKind::VhostVdpa, 0).expect("there is one of each kind");
+//! let queues = kernel.run(|| {
+//!     let file = OpenOptions::new().read(true).write(true).open(device.path())?;
+//!     vhost::get_vqs_count(&file)
+//! })?;
+//! assert_eq!(queues.expect("the device answers"), 9);
+//! assert_eq!(kernel.crossings().get("ioctl VHOST_VDPA_GET_VQS_COUNT"), 1);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! # How it works
+//! A client is under a seccomp filter whose listener a thread of ours serves. Trapped are system calls
+//! that name a path, and system calls on descriptors in a reserved range near the top of the client's
+//! descriptor table; everything else runs as ever, at full speed. An open of one of our paths is
+//! answered with a descriptor in that range, of a sparse memfd, so that doorbell pages are really mapped.
+//! inotify tells when the last descriptor and mapping of it is gone.
+//!
+//! # What a client should know
+//! - A descriptor of an emulated device is one only under a number of the reserved range, and only to
+//!   threads of a client. dup(2) and F_DUPFD keep to the range; dup2(2) to a number outside it is
+//!   EINVAL, and one that is passed over a socket, or opened again through /proc, is a plain file.
+//! - `/dev` itself does not list the devices, `/dev/vfio` and the directories in sysfs do. fstat(2) on an
+//!   open device says a regular file, stat(2) on its path a character device.
+//! - A forked child has copies of all descriptors until it executes a program: for that moment an open
+//!   device stays open, whoever closes it, as with any kernel. Tests that start processes and tests that
+//!   open a device again at once had better not run at the same time in one process.
+//! - [`Builder::build`] raises the soft limit of open files of this process.
+//! - This is a test bed and an embedded default, not a security boundary.
 
+mod builder;
 mod call;
 mod crossings;
 pub mod device;
 pub mod dma;
-mod error;
 pub mod errno;
+mod error;
 mod files;
 mod filter;
 mod front;
@@ -14,6 +55,7 @@ mod kernel;
 mod machine;
 mod names;
 mod paths;
+mod probe;
 mod server;
 mod shadow;
 mod sys;
@@ -22,11 +64,13 @@ mod tests;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use builder::{Builder, DeviceKind, EmulatedDevice};
 pub use crossings::Crossings;
 pub use error::Error;
 pub use kernel::EmulatedKernel;
+pub use probe::probe;
 
-/// The most devices that a kernel can have.
+/// The most devices of each kind that a kernel can have.
 pub const MAX_DEVICES: u16 = 64;
 
 /// A lock whose holder panicked protects what it did: each change under our locks is made whole.

@@ -10,14 +10,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use crate::{
-    crossings::Counters,
-    error::Error,
-    files::Files,
-    front::Node,
-    shadow::Shadow,
-    sys,
-};
+use crate::{crossings::Counters, error::Error, files::Files, front::Node, shadow::Shadow, sys};
 
 /// Numbers above which no descriptor is given out, so that a client's table of them stays small.
 const MOST_DESCRIPTORS: u64 = 65536;
@@ -75,11 +68,7 @@ impl Engine {
                 move || machine.files.reap()
             })
             .map_err(setup("a thread"))?;
-        Ok(Self {
-            machine,
-            stop,
-            reaper: Some(reaper),
-        })
+        Ok(Self { machine, stop, reaper: Some(reaper) })
     }
 }
 
@@ -96,15 +85,10 @@ impl Drop for Engine {
 
 /// Raises the limit of open files and reserves the numbers below it.
 fn reserve(raise: &dyn Fn(u64) -> io::Result<u64>) -> Result<Range<u32>, Error> {
-    let limit = raise(MOST_DESCRIPTORS).map_err(|source| Error::Setup {
-        what: "a higher limit of open files",
-        source,
-    })?;
+    let limit = raise(MOST_DESCRIPTORS)
+        .map_err(|source| Error::Setup { what: "a higher limit of open files", source })?;
     if limit < LEAST_LIMIT {
-        return Err(Error::FileLimit {
-            limit,
-            needed: LEAST_LIMIT,
-        });
+        return Err(Error::FileLimit { limit, needed: LEAST_LIMIT });
     }
     let limit = limit as u32;
     Ok(limit - (RESERVED as u32).min(limit / 4)..limit)

@@ -7,12 +7,8 @@ use std::{ffi::CStr, fmt, io::Write as _};
 use crate::sys;
 
 /// Directories, and beginnings of names, that the emulated kernel answers for.
-const DIRECTORIES: &[&[u8]] = &[
-    b"/dev/vfio",
-    b"/sys/bus/mdev",
-    b"/sys/bus/vdpa",
-    b"/sys/kernel/iommu_groups",
-];
+const DIRECTORIES: &[&[u8]] =
+    &[b"/dev/vfio", b"/sys/bus/mdev", b"/sys/bus/vdpa", b"/sys/kernel/iommu_groups"];
 const PREFIXES: &[&[u8]] = &[b"/dev/vhost-mdev-", b"/dev/vhost-vdpa-"];
 
 /// Words of which one is in every relative path that may be ours.
@@ -34,12 +30,7 @@ pub(crate) struct Paths {
 
 impl Paths {
     pub(crate) fn new(shadow: Vec<u8>) -> Self {
-        Self {
-            raw: Box::new([0; PATH_MAX]),
-            plain: Box::new([0; ROOM]),
-            len: 0,
-            shadow,
-        }
+        Self { raw: Box::new([0; PATH_MAX]), plain: Box::new([0; ROOM]), len: 0, shadow }
     }
 
     /// The path at `address` of thread `tid`, relative to `dir`, if it is one of ours.
@@ -189,8 +180,16 @@ mod tests {
     #[test]
     fn other_names_are_not_ours() {
         for path in [
-            "/dev/null", "/dev/vfiox", "/dev/vhost-net", "/sys/bus/mdevx/a", "/", "", "vfio",
-            "/dev/vfio/../null", "/home/dev/vfio/vfio", "/sys/bus/pci/devices",
+            "/dev/null",
+            "/dev/vfiox",
+            "/dev/vhost-net",
+            "/sys/bus/mdevx/a",
+            "/",
+            "",
+            "vfio",
+            "/dev/vfio/../null",
+            "/home/dev/vfio/vfio",
+            "/sys/bus/pci/devices",
         ] {
             assert_eq!(ours(path), None, "{path}");
         }

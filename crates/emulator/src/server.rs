@@ -57,11 +57,7 @@ impl Server {
     pub(crate) fn new(machine: Arc<Machine>, listener: Listener) -> Self {
         let shadow = machine.shadow.real_path().as_os_str().as_encoded_bytes();
         let paths = Paths::new(shadow.to_vec());
-        Self {
-            machine,
-            listener,
-            paths,
-        }
+        Self { machine, listener, paths }
     }
 
     /// Serves until no filtered thread is left.
@@ -123,8 +119,8 @@ impl Server {
             }
             libc::SYS_pwritev | libc::SYS_preadv | libc::SYS_pwritev2 | libc::SYS_preadv2 => {
                 // The "2" variants: -1 is the file's own position.
-                let own = matches!(nr, libc::SYS_pwritev2 | libc::SYS_preadv2)
-                    && args[3] == u64::MAX;
+                let own =
+                    matches!(nr, libc::SYS_pwritev2 | libc::SYS_preadv2) && args[3] == u64::MAX;
                 return self.transfer_vectored(notification, (!own).then_some(args[3]));
             }
             libc::SYS_mmap => return self.mmap(notification),
@@ -271,7 +267,11 @@ impl Server {
         let front = &found.file.front;
         let reads = matches!(
             nr,
-            libc::SYS_read | libc::SYS_pread64 | libc::SYS_readv | libc::SYS_preadv | libc::SYS_preadv2
+            libc::SYS_read
+                | libc::SYS_pread64
+                | libc::SYS_readv
+                | libc::SYS_preadv
+                | libc::SYS_preadv2
         );
         match reads {
             true => front.read(&call, &buf, offset).into(),
@@ -302,12 +302,8 @@ impl Server {
             self.machine.counters.syscall(notification.nr());
             return CONTINUE;
         };
-        let mapping = Mapping {
-            len: args[1],
-            prot: args[2] as i32,
-            flags: args[3] as i32,
-            offset: args[5],
-        };
+        let mapping =
+            Mapping { len: args[1], prot: args[2] as i32, flags: args[3] as i32, offset: args[5] };
         let call = self.call(notification, &found);
         match found.file.front.mmap(&call, &mapping) {
             Ok(()) => CONTINUE,
@@ -320,7 +316,9 @@ impl Server {
     fn munmap(&self, notification: &Notification) -> Reply {
         let [start, len, ..] = *notification.args();
         let doorbell = ProcPath::new(format_args!("/proc/{}/maps", notification.tid()))
-            .is_some_and(|maps| sys::maps::maps_file(maps.as_c_str(), start, len, b"/memfd:vhost-accel"));
+            .is_some_and(|maps| {
+                sys::maps::maps_file(maps.as_c_str(), start, len, b"/memfd:vhost-accel")
+            });
         if doorbell {
             self.machine.counters.kind(Kind::MunmapDoorbell);
         }
@@ -405,13 +403,13 @@ impl Server {
                 .find(|&number| is_free(notification.tid(), number))
                 .ok_or(Errno(libc::EMFILE))?,
         };
-        self.listener
-            .add_fd(notification.id(), file, Some(number), cloexec)
-            .map_err(|error| match error.raw_os_error() {
+        self.listener.add_fd(notification.id(), file, Some(number), cloexec).map_err(|error| {
+            match error.raw_os_error() {
                 // The client has lowered its limit of open files below the range.
                 Some(libc::EBADF) => Errno(libc::EMFILE),
                 _ => sys::errno(&error),
-            })
+            }
+        })
     }
 
     /// Gives the client a file that is not trapped later.
@@ -440,7 +438,9 @@ impl Server {
             return CONTINUE;
         };
         match to {
-            Some(to) if !self.in_range(to.into()) => return Reply::Now(Response::Fail(libc::EINVAL)),
+            Some(to) if !self.in_range(to.into()) => {
+                return Reply::Now(Response::Fail(libc::EINVAL));
+            }
             // The kernel knows what this means: nothing, or EINVAL for dup3.
             Some(to) if u64::from(to) == from => return CONTINUE,
             _ => {}

@@ -1,9 +1,19 @@
 //! The front ends: what each kind of file does when a client uses it.
 
+pub(crate) mod caps;
+pub(crate) mod container;
+pub(crate) mod group;
+pub(crate) mod messages;
+pub(crate) mod vfio_device;
+pub(crate) mod vhost;
+pub(crate) mod vhost_mdev;
+pub(crate) mod vhost_vdpa;
+
 use std::{os::fd::OwnedFd, sync::Arc};
 
 use crate::{
     call::{Call, UserBuf},
+    dma::PAGE_SIZE,
     errno::Errno,
     files::Task,
 };
@@ -34,6 +44,11 @@ pub(crate) trait Front: Send + Sync {
         let _ = mapping;
         call.count_syscall();
         Err(Errno(libc::ENODEV))
+    }
+
+    /// The container that the file is, if it is one.
+    fn container(&self) -> Option<Arc<container::Container>> {
+        None
     }
 
     /// The last descriptor and mapping is gone.
@@ -74,8 +89,13 @@ impl Mapping {
         self.flags & libc::MAP_SHARED != 0
     }
 
-    /// The length in whole pages, as the kernel rounds it.
-    pub(crate) fn pages(&self) -> u64 {
-        self.len.div_ceil(4096)
+    /// Whether it is a run of the `count` pages that begin at `start`, page-aligned as the kernel
+    /// will have it.
+    pub(crate) fn is_within(&self, start: u64, count: u16) -> bool {
+        let end = u64::from(count) * PAGE_SIZE;
+        match self.offset.checked_sub(start) {
+            Some(first) => first < end && self.len.div_ceil(PAGE_SIZE) <= (end - first) / PAGE_SIZE,
+            None => false,
+        }
     }
 }

@@ -1,9 +1,6 @@
 //! Between fork and exec.
 
-#![expect(
-    unsafe_code,
-    reason = "what runs between fork and exec is limited in what it may do"
-)]
+#![expect(unsafe_code, reason = "what runs between fork and exec is limited in what it may do")]
 
 use std::{io, os::unix::process::CommandExt, process::Command};
 

@@ -73,9 +73,7 @@ pub(crate) fn stat_path(path: &CStr) -> io::Result<libc::stat> {
 /// The bytes of a `struct stat`, as a client expects them.
 pub(crate) fn stat_bytes(stat: &libc::stat) -> &[u8] {
     // SAFETY: the kernel wrote every byte of the structure, its padding fields included.
-    unsafe {
-        std::slice::from_raw_parts((&raw const *stat).cast::<u8>(), size_of::<libc::stat>())
-    }
+    unsafe { std::slice::from_raw_parts((&raw const *stat).cast::<u8>(), size_of::<libc::stat>()) }
 }
 
 /// statx(2) of what `fd` refers to.
@@ -83,13 +81,7 @@ pub(crate) fn statx(fd: &OwnedFd, mask: u32) -> io::Result<libc::statx> {
     let mut statx = MaybeUninit::zeroed();
     // SAFETY: the path is empty and ends in a NUL; the kernel fills the structure.
     check(unsafe {
-        libc::statx(
-            fd.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_EMPTY_PATH,
-            mask,
-            statx.as_mut_ptr(),
-        )
+        libc::statx(fd.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH, mask, statx.as_mut_ptr())
     })?;
     // SAFETY: it was zeroed, and the kernel has filled it.
     Ok(unsafe { statx.assume_init() })
@@ -141,14 +133,7 @@ pub(crate) fn read_link_path<'a>(path: &CStr, into: &'a mut [u8]) -> io::Result<
 
 fn link_at<'a>(dir: i32, path: &CStr, into: &'a mut [u8]) -> io::Result<&'a [u8]> {
     // SAFETY: the path ends in a NUL, and the kernel writes at most `into.len()` bytes.
-    let len = unsafe {
-        libc::readlinkat(
-            dir,
-            path.as_ptr(),
-            into.as_mut_ptr().cast(),
-            into.len(),
-        )
-    };
+    let len = unsafe { libc::readlinkat(dir, path.as_ptr(), into.as_mut_ptr().cast(), into.len()) };
     let len = check(len as i64)?;
     Ok(&into[..len as usize])
 }
@@ -166,10 +151,7 @@ pub(crate) fn read_file<'a>(path: &CStr, into: &'a mut [u8]) -> io::Result<&'a [
 ///
 /// Allocates nothing, so that it can run between fork and exec.
 pub(crate) fn raise_file_limit(most: u64) -> io::Result<u64> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel fills the structure.
     check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
     let want = limit.rlim_max.min(most);

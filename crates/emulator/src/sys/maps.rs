@@ -1,10 +1,6 @@
 //! /proc/PID/maps.
 
-use std::{
-    ffi::CStr,
-    fs::File,
-    io::Read,
-};
+use std::{ffi::CStr, fs::File, io::Read};
 
 /// Whether the `len` bytes at `start` touch a mapping of a file whose name begins with `name`, by
 /// the text at `maps`. Does not allocate.
@@ -22,7 +18,8 @@ pub(crate) fn maps_file(maps: &CStr, start: u64, len: u64, name: &[u8]) -> bool 
             Ok(more) => filled += more,
         }
         let mut line_start = 0;
-        while let Some(line_len) = buffer[line_start..filled].iter().position(|&byte| byte == b'\n') {
+        while let Some(line_len) = buffer[line_start..filled].iter().position(|&byte| byte == b'\n')
+        {
             let line = &buffer[line_start..line_start + line_len];
             if let Some((from, to, path)) = parse(line)
                 && from < end
@@ -48,11 +45,7 @@ fn parse(line: &[u8]) -> Option<(u64, u64, &[u8])> {
     let (range, rest) = line.split_once(' ')?;
     let (from, to) = range.split_once('-')?;
     let path = rest.splitn(5, ' ').nth(4)?.trim_start();
-    Some((
-        u64::from_str_radix(from, 16).ok()?,
-        u64::from_str_radix(to, 16).ok()?,
-        path.as_bytes(),
-    ))
+    Some((u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?, path.as_bytes()))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::check;
+use crate::{dma::ClientMemory, files::own_pid};
 
 /// Linux 6.9: a pidfd of a thread, not of its process.
 const PIDFD_THREAD: libc::c_uint = libc::O_EXCL as libc::c_uint;
@@ -20,25 +21,12 @@ pub(crate) fn read_memory(tid: u32, address: u64, into: &mut [u8]) -> io::Result
     if into.is_empty() {
         return Ok(());
     }
-    let local = libc::iovec {
-        iov_base: into.as_mut_ptr().cast(),
-        iov_len: into.len(),
-    };
-    let remote = libc::iovec {
-        iov_base: address as *mut libc::c_void,
-        iov_len: into.len(),
-    };
+    let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
+    let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: into.len() };
     // SAFETY: the kernel writes at most `into.len()` bytes to `into`; the remote address is checked
     // by the kernel against the other process's memory.
     let ret = unsafe {
-        libc::process_vm_readv(
-            tid as libc::pid_t,
-            &raw const local,
-            1,
-            &raw const remote,
-            1,
-            0,
-        )
+        libc::process_vm_readv(tid as libc::pid_t, &raw const local, 1, &raw const remote, 1, 0)
     };
     whole(ret, into.len())
 }
@@ -48,25 +36,12 @@ pub(crate) fn write_memory(tid: u32, address: u64, from: &[u8]) -> io::Result<()
     if from.is_empty() {
         return Ok(());
     }
-    let local = libc::iovec {
-        iov_base: from.as_ptr().cast_mut().cast(),
-        iov_len: from.len(),
-    };
-    let remote = libc::iovec {
-        iov_base: address as *mut libc::c_void,
-        iov_len: from.len(),
-    };
+    let local = libc::iovec { iov_base: from.as_ptr().cast_mut().cast(), iov_len: from.len() };
+    let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: from.len() };
     // SAFETY: the kernel only reads `from`. A client's memory changes as a system call would change
     // it: at an address that the client gave as the place of a result.
     let ret = unsafe {
-        libc::process_vm_writev(
-            tid as libc::pid_t,
-            &raw const local,
-            1,
-            &raw const remote,
-            1,
-            0,
-        )
+        libc::process_vm_writev(tid as libc::pid_t, &raw const local, 1, &raw const remote, 1, 0)
     };
     whole(ret, from.len())
 }
@@ -75,6 +50,18 @@ fn whole(ret: isize, len: usize) -> io::Result<()> {
     match check(ret as i64)? {
         n if n as usize == len => Ok(()),
         _ => Err(io::Error::from_raw_os_error(libc::EFAULT)),
+    }
+}
+
+/// The memory of process `tgid`, for the device.
+pub(crate) fn client_memory(tgid: u32) -> ClientMemory {
+    if tgid == own_pid() {
+        // SAFETY: a client hands memory to the device by a system call, and what it promises a real
+        // kernel then, that a device may read and write there until it is unmapped, it promises here.
+        // Mapping is unsafe in the crates that make those calls, and here there is no other way.
+        unsafe { ClientMemory::same_process() }
+    } else {
+        ClientMemory::process(tgid as libc::pid_t)
     }
 }
 

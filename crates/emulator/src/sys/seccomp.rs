@@ -1,9 +1,6 @@
 //! seccomp(2) and the ioctls of a listener.
 
-#![expect(
-    unsafe_code,
-    reason = "seccomp(2), prctl(2) and the listener's ioctls take raw pointers"
-)]
+#![expect(unsafe_code, reason = "seccomp(2), prctl(2) and the listener's ioctls take raw pointers")]
 
 use std::{
     io,
@@ -49,12 +46,7 @@ fn set_filter(program: &[libc::sock_filter], flags: libc::c_ulong) -> io::Result
     };
     // SAFETY: the kernel copies the program, whose length is right, and leaves the memory untouched.
     let fd = unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            flags,
-            &raw const prog,
-        )
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const prog)
     };
     let fd = check(fd)?;
     // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
@@ -142,11 +134,7 @@ impl Listener {
         // SAFETY: the buffer is zeroed, as the kernel demands, aligned, and longer than any kernel's
         // structure so far.
         check(unsafe {
-            libc::ioctl(
-                self.fd.as_raw_fd(),
-                libc::SECCOMP_IOCTL_NOTIF_RECV,
-                into.0.as_mut_ptr(),
-            )
+            libc::ioctl(self.fd.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, into.0.as_mut_ptr())
         })?;
         Ok(())
     }
@@ -154,11 +142,7 @@ impl Listener {
     /// Waits up to `timeout` milliseconds (-1: for ever) for a system call or for the last filtered
     /// thread to be gone, which is the result.
     pub(crate) fn wait(&self, timeout: i32) -> bool {
-        let mut poll = libc::pollfd {
-            fd: self.fd.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
+        let mut poll = libc::pollfd { fd: self.fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one pollfd, which lives for the call.
         unsafe { libc::poll(&raw mut poll, 1, timeout) };
         poll.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0
@@ -171,19 +155,10 @@ impl Listener {
             Response::Return(value) => (value, 0, 0),
             Response::Fail(errno) => (0, -errno, 0),
         };
-        let resp = libc::seccomp_notif_resp {
-            id,
-            val,
-            error,
-            flags,
-        };
+        let resp = libc::seccomp_notif_resp { id, val, error, flags };
         // SAFETY: the kernel reads the structure, which is the size that every kernel has had.
         check(unsafe {
-            libc::ioctl(
-                self.fd.as_raw_fd(),
-                libc::SECCOMP_IOCTL_NOTIF_SEND,
-                &raw const resp,
-            )
+            libc::ioctl(self.fd.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const resp)
         })?;
         Ok(())
     }
@@ -197,11 +172,7 @@ impl Listener {
         number: Option<u32>,
         cloexec: bool,
     ) -> io::Result<u32> {
-        let set = if number.is_some() {
-            libc::SECCOMP_ADDFD_FLAG_SETFD
-        } else {
-            0
-        };
+        let set = if number.is_some() { libc::SECCOMP_ADDFD_FLAG_SETFD } else { 0 };
         let addfd = libc::seccomp_notif_addfd {
             id,
             flags: (set | libc::SECCOMP_ADDFD_FLAG_SEND) as u32,
@@ -211,11 +182,7 @@ impl Listener {
         };
         // SAFETY: the kernel reads the structure, whose size is in the request's number.
         let fd = unsafe {
-            libc::ioctl(
-                self.fd.as_raw_fd(),
-                libc::SECCOMP_IOCTL_NOTIF_ADDFD,
-                &raw const addfd,
-            )
+            libc::ioctl(self.fd.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ADDFD, &raw const addfd)
         };
         Ok(check(fd)? as u32)
     }

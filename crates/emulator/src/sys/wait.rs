@@ -1,9 +1,6 @@
 //! Waiting: inotify, epoll, and the page through which a forked child tells of its listener.
 
-#![expect(
-    unsafe_code,
-    reason = "inotify(7), epoll(7), futex(2) and mmap(2) take raw pointers"
-)]
+#![expect(unsafe_code, reason = "inotify(7), epoll(7), futex(2) and mmap(2) take raw pointers")]
 
 use std::{
     ffi::CStr,
@@ -70,11 +67,7 @@ impl CloseWatch {
         loop {
             // SAFETY: the kernel writes at most the buffer's length.
             let len = unsafe {
-                libc::read(
-                    self.fd.as_raw_fd(),
-                    buffer.as_mut_ptr().cast(),
-                    buffer.len(),
-                )
+                libc::read(self.fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len())
             };
             let Ok(len) = usize::try_from(len) else {
                 return;
@@ -111,10 +104,7 @@ impl Poller {
 
     /// Waits for `fd` too, and says so with `token`.
     pub(crate) fn add(&self, fd: &OwnedFd, token: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event {
-            events: libc::EPOLLIN as u32,
-            u64: token,
-        };
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
         // SAFETY: the kernel reads the structure.
         check(unsafe {
             libc::epoll_ctl(
@@ -132,8 +122,7 @@ impl Poller {
         let mut event = libc::epoll_event { events: 0, u64: 0 };
         loop {
             // SAFETY: the kernel writes at most one structure.
-            let ret =
-                unsafe { libc::epoll_wait(self.fd.as_raw_fd(), &raw mut event, 1, -1) };
+            let ret = unsafe { libc::epoll_wait(self.fd.as_raw_fd(), &raw mut event, 1, -1) };
             match check(ret) {
                 Ok(1) => return Ok(event.u64),
                 Ok(_) => {}

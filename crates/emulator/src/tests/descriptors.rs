@@ -40,7 +40,10 @@ fn a_bad_pointer_is_efault() {
             assert_eq!(ioctl(&fd, DOUBLE, 8), Err(libc::EFAULT));
             assert_eq!(ioctl(&fd, DOUBLE, u64::MAX), Err(libc::EFAULT));
             // SAFETY: bad pointers are what is tried.
-            assert_eq!(result(unsafe { libc::write(fd.as_raw_fd(), 8 as _, 4) } as i64), Err(libc::EFAULT));
+            assert_eq!(
+                result(unsafe { libc::write(fd.as_raw_fd(), 8 as _, 4) } as i64),
+                Err(libc::EFAULT)
+            );
         })
         .unwrap();
 }
@@ -105,7 +108,9 @@ fn a_mapping_holds_the_device_open() {
             let map = |flags, fd: &OwnedFd| {
                 let prot = libc::PROT_READ | libc::PROT_WRITE;
                 // SAFETY: a new mapping where the kernel likes.
-                unsafe { libc::mmap(std::ptr::null_mut(), 4096, prot, flags, fd.as_raw_fd(), 1 << 40) }
+                unsafe {
+                    libc::mmap(std::ptr::null_mut(), 4096, prot, flags, fd.as_raw_fd(), 1 << 40)
+                }
             };
             assert_eq!(map(libc::MAP_PRIVATE, &fd), libc::MAP_FAILED);
             assert_eq!(io::Error::last_os_error().raw_os_error(), Some(libc::EINVAL));

@@ -112,7 +112,7 @@ fn kernel(everything: bool) -> (EmulatedKernel, Arc<Toy>) {
     shadow.link("/sys/bus/mdev/devices/x/link", "name").unwrap();
     let node: Arc<dyn Node> = Arc::new(Arc::clone(&toy));
     let nodes = HashMap::from([(CString::new(PATH).unwrap(), node)]);
-    (EmulatedKernel::start(shadow, nodes, everything).unwrap(), toy)
+    (EmulatedKernel::start(shadow, nodes, Vec::new(), everything).unwrap(), toy)
 }
 
 fn result(value: impl Into<i64>) -> Result<i64, i32> {

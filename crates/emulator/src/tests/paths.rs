@@ -16,7 +16,10 @@ fn sysfs_and_dev_can_be_looked_at() {
             assert_eq!(fs::read_to_string(format!("{dir}/name")).unwrap(), "toy\n");
             assert_eq!(fs::read_to_string(format!("{dir}/link")).unwrap(), "toy\n");
             assert_eq!(fs::read_link(format!("{dir}/link")).unwrap().to_str(), Some("name"));
-            assert_eq!(fs::read_link(format!("{dir}/name")).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+            assert_eq!(
+                fs::read_link(format!("{dir}/name")).unwrap_err().raw_os_error(),
+                Some(libc::EINVAL)
+            );
             assert!(fs::symlink_metadata(format!("{dir}/link")).unwrap().is_symlink());
             let mut names: Vec<_> =
                 fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -25,7 +28,10 @@ fn sysfs_and_dev_can_be_looked_at() {
             let canonical = fs::canonicalize(format!("{dir}/link")).unwrap();
             assert_eq!(canonical.to_str(), Some("/sys/bus/mdev/devices/x/name"));
             assert_eq!(fs::read_dir("/sys/bus/mdev").unwrap().count(), 1);
-            assert_eq!(fs::read("/sys/bus/mdev/nothing").unwrap_err().raw_os_error(), Some(libc::ENOENT));
+            assert_eq!(
+                fs::read("/sys/bus/mdev/nothing").unwrap_err().raw_os_error(),
+                Some(libc::ENOENT)
+            );
             assert!(fs::write(format!("{dir}/new"), "").is_err());
             let access = |path: &std::ffi::CStr, mode| {
                 // SAFETY: the path ends in a NUL.

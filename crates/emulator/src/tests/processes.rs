@@ -12,7 +12,7 @@ use crate::Error;
 
 /// A kernel in a test that starts processes.
 fn kernel(everything: bool) -> (EmulatedKernel, Arc<Toy>, impl Sized) {
-    let alone = FORKS.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let alone = FORKS.write().unwrap_or_else(PoisonError::into_inner);
     let (kernel, toy) = super::kernel(everything);
     (kernel, toy, alone)
 }
@@ -65,7 +65,7 @@ fn a_killed_program_releases_its_device() {
 fn held_open() {
     let fd = open(PATH).unwrap();
     assert_eq!(double(&fd, 1), Ok(2));
-    std::io::stdin().read_line(&mut String::new()).unwrap();
+    io::stdin().read_line(&mut String::new()).unwrap();
 }
 
 #[test]
@@ -153,9 +153,7 @@ fn a_descriptor_lives_through_exec_unless_it_says_otherwise() {
 #[test]
 fn a_client_inside_a_client_is_refused() {
     let (outer, _, _alone) = kernel(false);
-    let inner = outer
-        .run(|| super::kernel(false).0.run(|| ()).unwrap_err().to_string())
-        .unwrap();
+    let inner = outer.run(|| super::kernel(false).0.run(|| ()).unwrap_err().to_string()).unwrap();
     assert!(inner.contains("inside an emulated kernel"), "{inner}");
 }
 

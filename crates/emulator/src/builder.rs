@@ -1,0 +1,241 @@
+//! Putting an emulated kernel and its devices together.
+
+use std::{
+    collections::HashMap,
+    ffi::CString,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use vhost_accel_uapi::vfio;
+
+use crate::{
+    MAX_DEVICES,
+    device::{Counters, Device, DeviceConfig},
+    error::Error,
+    front::{
+        Node, container::ContainerNode, group::Group, vhost_mdev::MdevNode, vhost_vdpa::VdpaNode,
+    },
+    kernel::EmulatedKernel,
+    shadow::Shadow,
+};
+
+/// Which emulated kernel is to be made: [`EmulatedKernel::builder`].
+#[derive(Clone, Debug)]
+pub struct Builder {
+    queue_pairs: u16,
+    max_queue_size: u16,
+    mtu: u16,
+    devices: u16,
+    everything: bool,
+}
+
+impl Default for Builder {
+    /// One device of each kind, with one queue pair of at most 1024 entries.
+    fn default() -> Self {
+        Self { queue_pairs: 1, max_queue_size: 1024, mtu: 9000, devices: 1, everything: false }
+    }
+}
+
+impl Builder {
+    /// Queue pairs of each device, 1 to 128.
+    #[must_use]
+    pub fn queue_pairs(mut self, pairs: u16) -> Self {
+        self.queue_pairs = pairs;
+        self
+    }
+
+    /// The largest size of a vring: a power of two up to 1024.
+    #[must_use]
+    pub fn max_queue_size(mut self, size: u16) -> Self {
+        self.max_queue_size = size;
+        self
+    }
+
+    /// The MTU in config space, 68 bytes or more.
+    #[must_use]
+    pub fn mtu(mut self, mtu: u16) -> Self {
+        self.mtu = mtu;
+        self
+    }
+
+    /// How many devices there are of each kind: up to [`MAX_DEVICES`].
+    #[must_use]
+    pub fn devices(mut self, devices: u16) -> Self {
+        self.devices = devices;
+        self
+    }
+
+    /// Whether [`EmulatedKernel::crossings`] counts every system call of a client, eventfds and munmap
+    /// of doorbells among them, and not only those that an emulated device has to do with. Each then
+    /// costs a notification; what is left out is a process's own housekeeping: its memory, locks,
+    /// time, signals.
+    #[must_use]
+    pub fn count_everything(mut self, everything: bool) -> Self {
+        self.everything = everything;
+        self
+    }
+
+    /// Makes the kernel and its devices.
+    ///
+    /// # Errors
+    /// [`Error::Device`] and [`Error::TooManyDevices`] for what can't be made; [`Error::FileLimit`] and
+    /// [`Error::Setup`] where the machine lacks something. Whether clients can be served is found out
+    /// by [`EmulatedKernel::run`], or by [`probe`](crate::probe).
+    pub fn build(&self) -> Result<EmulatedKernel, Error> {
+        if self.devices > MAX_DEVICES {
+            return Err(Error::TooManyDevices(self.devices));
+        }
+        let setup = |source| Error::Setup { what: "the tree that stands for sysfs", source };
+        let shadow = Shadow::new().map_err(setup)?;
+        let mut nodes = Nodes::default();
+        let mut devices = Vec::new();
+        for number in 0..self.devices {
+            for kind in DeviceKind::ALL {
+                let device = self.device(kind, number)?;
+                match kind {
+                    DeviceKind::Vfio => nodes.vfio(&shadow, number, &device),
+                    DeviceKind::VhostMdev => nodes.vhost_mdev(&shadow, number, &device),
+                    DeviceKind::VhostVdpa => nodes.vhost_vdpa(&shadow, number, &device),
+                }
+                .map_err(setup)?;
+                devices.push(EmulatedDevice {
+                    kind,
+                    number,
+                    path: kind.path(number).into(),
+                    device,
+                });
+            }
+        }
+        nodes.add(&shadow, "/dev/vfio/vfio", ContainerNode).map_err(setup)?;
+        EmulatedKernel::start(shadow, nodes.0, devices, self.everything)
+    }
+
+    fn device(&self, kind: DeviceKind, number: u16) -> Result<Arc<Device>, Error> {
+        let config = DeviceConfig {
+            pairs: self.queue_pairs,
+            max_queue_size: self.max_queue_size,
+            // Locally administered; the last bytes tell the devices of a kernel apart.
+            mac: [0x52, 0x54, 0, 0, kind as u8, number as u8],
+            mtu: self.mtu,
+            log: kind != DeviceKind::VhostVdpa,
+        };
+        Device::new(config).map_err(|_| Error::Device {
+            queue_pairs: self.queue_pairs,
+            max_queue_size: self.max_queue_size,
+        })
+    }
+}
+
+/// How an emulated device is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeviceKind {
+    /// A mediated device behind VFIO: interfaces #1/A and #1/B.
+    Vfio,
+    /// `/dev/vhost-mdev-N`: interface #2.
+    VhostMdev,
+    /// `/dev/vhost-vdpa-N`.
+    VhostVdpa,
+}
+
+impl DeviceKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Vfio, Self::VhostMdev, Self::VhostVdpa];
+
+    fn path(self, number: u16) -> String {
+        match self {
+            Self::Vfio => format!("/sys/bus/mdev/devices/{}", uuid(self, number)),
+            Self::VhostMdev => format!("/dev/vhost-mdev-{number}"),
+            Self::VhostVdpa => format!("/dev/vhost-vdpa-{number}"),
+        }
+    }
+}
+
+/// A device of an emulated kernel.
+#[derive(Debug)]
+pub struct EmulatedDevice {
+    kind: DeviceKind,
+    number: u16,
+    path: PathBuf,
+    device: Arc<Device>,
+}
+
+impl EmulatedDevice {
+    /// How it is reached.
+    pub fn kind(&self) -> DeviceKind {
+        self.kind
+    }
+
+    /// Its number among those of its kind.
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// What a client opens: the directory in sysfs of a VFIO device, the character device otherwise.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the device has done since the kernel was built.
+    pub fn counters(&self) -> Counters {
+        self.device.counters()
+    }
+}
+
+/// The name of mediated device `number`.
+fn uuid(kind: DeviceKind, number: u16) -> String {
+    format!("76686f73-7400-4000-8{:03x}-{number:012x}", kind as u8)
+}
+
+/// The character devices while they are being made, with what sysfs says of them.
+#[derive(Default)]
+struct Nodes(HashMap<CString, Arc<dyn Node>>);
+
+impl Nodes {
+    fn add(&mut self, shadow: &Shadow, path: &str, node: impl Node + 'static) -> io::Result<()> {
+        shadow.node(path)?;
+        self.0.insert(CString::new(path)?, Arc::new(node));
+        Ok(())
+    }
+
+    fn vfio(&mut self, shadow: &Shadow, number: u16, device: &Arc<Device>) -> io::Result<()> {
+        let uuid = uuid(DeviceKind::Vfio, number);
+        mdev(shadow, &uuid, vfio::DEVICE_API_VHOST)?;
+        let group = format!("/sys/kernel/iommu_groups/{number}");
+        shadow.link(
+            &format!("{group}/devices/{uuid}"),
+            &format!("../../../../bus/mdev/devices/{uuid}"),
+        )?;
+        shadow.link(
+            &format!("/sys/bus/mdev/devices/{uuid}/iommu_group"),
+            &format!("../../../../kernel/iommu_groups/{number}"),
+        )?;
+        let group = Group::new(Arc::clone(device), uuid);
+        self.add(shadow, &format!("/dev/vfio/{number}"), group)
+    }
+
+    fn vhost_mdev(&mut self, shadow: &Shadow, number: u16, device: &Arc<Device>) -> io::Result<()> {
+        let uuid = uuid(DeviceKind::VhostMdev, number);
+        mdev(shadow, &uuid, "vhost-mdev")?;
+        let name = format!("vhost-mdev-{number}");
+        let entry = format!("/sys/bus/mdev/devices/{uuid}/{name}");
+        shadow.file(&format!("{entry}/uevent"), &format!("DEVNAME={name}\n"))?;
+        self.add(shadow, &format!("/dev/{name}"), MdevNode(Arc::clone(device)))
+    }
+
+    fn vhost_vdpa(&mut self, shadow: &Shadow, number: u16, device: &Arc<Device>) -> io::Result<()> {
+        let name = format!("vhost-vdpa-{number}");
+        let entry = format!("/sys/bus/vdpa/devices/vdpa{number}/{name}");
+        shadow.file(&format!("{entry}/uevent"), &format!("DEVNAME={name}\n"))?;
+        self.add(shadow, &format!("/dev/{name}"), VdpaNode(Arc::clone(device)))
+    }
+}
+
+/// What sysfs says of a mediated device.
+fn mdev(shadow: &Shadow, uuid: &str, api: &str) -> io::Result<()> {
+    let kind = format!("/sys/bus/mdev/devices/{uuid}/mdev_type");
+    shadow.file(&format!("{kind}/device_api"), &format!("{api}\n"))?;
+    shadow.file(&format!("{kind}/name"), "virtio-net loopback\n")?;
+    shadow.file(&format!("{kind}/available_instances"), "0\n")
+}

@@ -1,0 +1,159 @@
+//! `/dev/vfio/vfio`: a container with VFIO's type 1 v2 IOMMU.
+
+use std::{
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex},
+};
+
+use vhost_accel_uapi::vfio::{self, DmaMap, DmaUnmap, IommuInfo, IovaRange};
+use zerocopy::{FromZeros, Immutable, IntoBytes};
+
+use super::{Answer, Front, Node, caps::Chain, vhost_mdev::last_of};
+use crate::{
+    call::Call,
+    dma::{Access, DmaSpace, PAGE_SIZE, PinPolicy, Region},
+    errno::Errno,
+    files::Task,
+    lock,
+};
+
+/// Opens a new container each time.
+pub(crate) struct ContainerNode;
+
+impl Node for ContainerNode {
+    fn open(&self, _: &Arc<Task>, _: &OwnedFd) -> Result<Arc<dyn Front>, Errno> {
+        Ok(Arc::new(OpenContainer(Arc::default())))
+    }
+}
+
+/// A container: the groups in it and their address space. Lives as long as its file or a group in it.
+#[derive(Default)]
+pub(crate) struct Container {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    groups: u32,
+    dma: Option<Arc<DmaSpace>>,
+}
+
+impl Container {
+    /// A group joins.
+    pub(crate) fn attach(&self) {
+        lock(&self.state).groups += 1;
+    }
+
+    /// A group leaves; with the last one go the IOMMU and its mappings.
+    pub(crate) fn detach(&self) {
+        let mut state = lock(&self.state);
+        state.groups -= 1;
+        if state.groups == 0
+            && let Some(dma) = state.dma.take()
+        {
+            dma.unmap_all();
+        }
+    }
+
+    /// The address space, once an IOMMU was chosen.
+    pub(crate) fn dma(&self) -> Option<Arc<DmaSpace>> {
+        lock(&self.state).dma.clone()
+    }
+
+    fn set_iommu(&self, task: &Task, kind: u64) -> Result<Answer, Errno> {
+        let mut state = lock(&self.state);
+        if state.groups == 0 || state.dma.is_some() {
+            return Err(Errno::EINVAL);
+        }
+        if kind != u64::from(vfio::TYPE1V2_IOMMU) {
+            return Err(Errno(libc::ENODEV));
+        }
+        let limit = vfio::DMA_ENTRY_LIMIT as usize;
+        let dma = DmaSpace::new(task.memory(), PinPolicy::Lazy, limit);
+        state.dma = Some(Arc::new(dma));
+        Ok(Answer::OK)
+    }
+}
+
+struct OpenContainer(Arc<Container>);
+
+impl Front for OpenContainer {
+    fn ioctl(&self, call: &Call<'_>, request: u32, arg: u64) -> Result<Answer, Errno> {
+        match request {
+            vfio::GET_API_VERSION => return Ok(Answer::Value(vfio::API_VERSION.into())),
+            vfio::CHECK_EXTENSION => {
+                let known = arg == u64::from(vfio::TYPE1V2_IOMMU);
+                return Ok(Answer::Value(known.into()));
+            }
+            vfio::SET_IOMMU => return self.0.set_iommu(call.task, arg),
+            _ => {}
+        }
+        let dma = self.0.dma().ok_or(Errno::EINVAL)?;
+        match request {
+            vfio::IOMMU_GET_INFO => get_info(call, &dma, arg),
+            vfio::IOMMU_MAP_DMA => map(call, &dma, arg),
+            vfio::IOMMU_UNMAP_DMA => unmap(call, &dma, arg),
+            _ => Err(Errno::ENOTTY),
+        }?;
+        Ok(Answer::OK)
+    }
+
+    fn container(&self) -> Option<Arc<Container>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn release(&self) {}
+}
+
+/// The body of the capability that lists usable IOVAs: here there is one range.
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct OneIovaRange {
+    nr_iovas: u32,
+    reserved: u32,
+    range: IovaRange,
+}
+
+fn get_info(call: &Call<'_>, dma: &DmaSpace, arg: u64) -> Result<(), Errno> {
+    // The structure as it was before it had capabilities: the least that a caller passes.
+    const LEAST: usize = std::mem::offset_of!(IommuInfo, cap_offset);
+    let mut info = IommuInfo::new_zeroed();
+    call.read_bytes(arg, &mut info.as_mut_bytes()[..LEAST])?;
+    if (info.argsz as usize) < LEAST {
+        return Err(Errno::EINVAL);
+    }
+    let room = (info.argsz as usize).min(size_of::<IommuInfo>());
+    let mut chain = Chain::new(size_of::<IommuInfo>());
+    let range = IovaRange { start: 0, end: u64::MAX };
+    let ranges = OneIovaRange { nr_iovas: 1, reserved: 0, range };
+    chain.push(vfio::IOMMU_INFO_CAP_IOVA_RANGE, &ranges);
+    chain.push(vfio::IOMMU_INFO_CAP_DMA_AVAIL, &(dma.available() as u32));
+    (info.argsz, info.cap_offset) = chain.write(call, arg, info.argsz)?;
+    info.flags = vfio::IOMMU_INFO_PGSIZES | vfio::IOMMU_INFO_CAPS;
+    info.iova_pgsizes = !(PAGE_SIZE - 1);
+    call.write_bytes(arg, &info.as_bytes()[..room])
+}
+
+fn map(call: &Call<'_>, dma: &DmaSpace, arg: u64) -> Result<(), Errno> {
+    let map: DmaMap = call.read(arg)?;
+    if (map.argsz as usize) < size_of::<DmaMap>() {
+        return Err(Errno::EINVAL);
+    }
+    // The flags READ and WRITE have the numbers of the permissions; others are not known here.
+    dma.map(Region {
+        iova: map.iova,
+        len: map.size,
+        host: map.vaddr,
+        access: Access::from_bits(map.flags)?,
+    })
+}
+
+fn unmap(call: &Call<'_>, dma: &DmaSpace, arg: u64) -> Result<(), Errno> {
+    let mut unmap: DmaUnmap = call.read(arg)?;
+    if (unmap.argsz as usize) < size_of::<DmaUnmap>() || unmap.flags != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let last = last_of(unmap.iova, unmap.size).ok_or(Errno::EINVAL)?;
+    unmap.size = dma.unmap_whole(unmap.iova..=last)?;
+    call.write(arg, &unmap)
+}

@@ -1,0 +1,360 @@
+//! The requests of type 0xAF, for every interface that has them.
+//!
+//! Where interfaces differ, a [`Policy`] says so. What differs for vhost-vdpa is that a request goes
+//! through mainline's vhost and vhost_vdpa before the device sees it, and that those change some errors
+//! and lose others: `drivers/vhost/vdpa.c` and `vhost.c` of Linux 6.12.
+
+use std::{
+    os::fd::OwnedFd,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use vhost_accel_uapi::vhost;
+use virtio_bindings::virtio_config::{VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_CONFIG_S_FEATURES_OK};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::{call::Call, device::Device, errno::Errno, lock};
+
+const DRIVER_OK: u8 = VIRTIO_CONFIG_S_DRIVER_OK as u8;
+const FEATURES_OK: u8 = VIRTIO_CONFIG_S_FEATURES_OK as u8;
+
+/// What an interface takes of the common requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    /// Backend features offered, as a mask.
+    pub(crate) backend_features: u64,
+    /// GET_IOVA_RANGE.
+    pub(crate) iova_range: bool,
+    /// Requests pass mainline's vhost_vdpa: it has address spaces, no dirty log, no RESET_OWNER.
+    pub(crate) mainline: bool,
+}
+
+const SUSPEND_RESUME: u64 = 1 << vhost::BACKEND_F_SUSPEND | 1 << vhost::BACKEND_F_RESUME;
+
+impl Policy {
+    /// #1/A and #1/B.
+    pub(crate) const VFIO: Self =
+        Self { backend_features: SUSPEND_RESUME, iova_range: false, mainline: false };
+    /// #2.
+    pub(crate) const MDEV: Self =
+        Self { backend_features: SUSPEND_RESUME, iova_range: true, mainline: false };
+    /// vhost-vdpa. Mainline offers the three IOTLB bits whatever the device can do.
+    pub(crate) const VDPA: Self = Self {
+        backend_features: SUSPEND_RESUME
+            | 1 << vhost::BACKEND_F_IOTLB_MSG_V2
+            | 1 << vhost::BACKEND_F_IOTLB_BATCH
+            | 1 << vhost::BACKEND_F_IOTLB_ASID,
+        iova_range: true,
+        mainline: true,
+    };
+}
+
+/// The argument of a request, wherever it lies.
+pub(crate) trait Argument {
+    /// Fills `into` from `offset` of the argument. EFAULT.
+    fn load(&self, offset: u64, into: &mut [u8]) -> Result<(), Errno>;
+
+    /// Copies `from` to `offset` of the argument. EFAULT.
+    fn store(&mut self, offset: u64, from: &[u8]) -> Result<(), Errno>;
+
+    /// The eventfd that the caller names `fd`, None for -1. EBADF, EINVAL.
+    fn eventfd(&self, fd: i32) -> Result<Option<OwnedFd>, Errno>;
+
+    /// The process that makes the request: the owner is one.
+    fn caller(&self) -> u32;
+
+    /// The argument as a structure.
+    fn get<T: FromBytes + IntoBytes>(&self) -> Result<T, Errno> {
+        let mut value = T::new_zeroed();
+        self.load(0, value.as_mut_bytes())?;
+        Ok(value)
+    }
+
+    /// Sets the argument to a structure.
+    fn put<T: IntoBytes + Immutable>(&mut self, value: &T) -> Result<(), Errno> {
+        self.store(0, value.as_bytes())
+    }
+}
+
+/// The argument of an ioctl: in the client's memory.
+pub(crate) struct UserArgument<'a> {
+    pub(crate) call: &'a Call<'a>,
+    pub(crate) address: u64,
+}
+
+impl Argument for UserArgument<'_> {
+    fn load(&self, offset: u64, into: &mut [u8]) -> Result<(), Errno> {
+        self.call.read_bytes(self.address.wrapping_add(offset), into)
+    }
+
+    fn store(&mut self, offset: u64, from: &[u8]) -> Result<(), Errno> {
+        self.call.write_bytes(self.address.wrapping_add(offset), from)
+    }
+
+    fn eventfd(&self, fd: i32) -> Result<Option<OwnedFd>, Errno> {
+        self.call.eventfd(fd)
+    }
+
+    fn caller(&self) -> u32 {
+        self.call.task.tgid
+    }
+}
+
+/// An open device that takes the common requests.
+pub(crate) struct Vhost {
+    device: Arc<Device>,
+    policy: Policy,
+    owner: Mutex<Option<u32>>,
+    backend_features: AtomicU64,
+}
+
+impl Vhost {
+    /// The state of a device that was just opened.
+    pub(crate) fn new(device: Arc<Device>, policy: Policy) -> Self {
+        Self { device, policy, owner: Mutex::default(), backend_features: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Whether the client accepted this backend feature.
+    pub(crate) fn has_backend_feature(&self, bit: u32) -> bool {
+        self.backend_features.load(Ordering::Relaxed) & (1 << bit) != 0
+    }
+
+    /// EPERM unless process `caller` is the owner.
+    pub(crate) fn check_owner(&self, caller: u32) -> Result<(), Errno> {
+        match *lock(&self.owner) {
+            Some(owner) if owner == caller => Ok(()),
+            _ => Err(Errno::EPERM),
+        }
+    }
+
+    /// Carries out one request.
+    pub(crate) fn request(&self, request: u32, mut arg: impl Argument) -> Result<(), Errno> {
+        let device = &self.device;
+        let mainline = self.policy.mainline;
+        match request {
+            vhost::GET_FEATURES => arg.put(&device.device_features()),
+            vhost::SET_FEATURES => self.set_features(arg.get()?),
+            vhost::GET_BACKEND_FEATURES => arg.put(&self.policy.backend_features),
+            vhost::SET_BACKEND_FEATURES => self.set_backend_features(arg.get()?),
+            vhost::SET_OWNER => self.set_owner(arg.caller()),
+            vhost::GET_DEVICE_ID => arg.put(&device.device_id()),
+            vhost::GET_STATUS => arg.put(&device.status()),
+            vhost::SET_STATUS => self.set_status(arg.get()?),
+            vhost::GET_CONFIG => self.get_config(arg),
+            vhost::SET_CONFIG => self.set_config(&arg),
+            vhost::GET_CONFIG_SIZE => arg.put(&device.config_size()),
+            vhost::GET_VRING_NUM => arg.put(&device.max_queue_size()),
+            vhost::GET_VQS_COUNT => arg.put(&u32::from(device.queue_count())),
+            vhost::SET_CONFIG_CALL => self.set_config_call(&arg),
+            vhost::SUSPEND if self.ignores_suspend() => Ok(()),
+            vhost::RESUME if self.ignores_suspend() => Ok(()),
+            vhost::SUSPEND => device.suspend(),
+            vhost::RESUME => device.resume(),
+            vhost::GET_IOVA_RANGE if self.policy.iova_range => {
+                arg.put(&vhost::IovaRange { first: 0, last: u64::MAX })
+            }
+            vhost::GET_AS_NUM | vhost::GET_GROUP_NUM if mainline => arg.put(&1_u32),
+            vhost::RESET_OWNER if !mainline => self.reset_owner(arg.caller()),
+            vhost::SET_LOG_BASE | vhost::SET_LOG_FD if mainline => Err(Errno::ENOTTY),
+            vhost::SET_LOG_BASE => {
+                self.check_owner(arg.caller())?;
+                device.set_log_base(Some(arg.get()?));
+                Ok(())
+            }
+            vhost::SET_LOG_FD => {
+                self.check_owner(arg.caller())?;
+                device.set_log_fd(arg.eventfd(arg.get()?)?);
+                Ok(())
+            }
+            _ if mainline || is_vring(request) => self.vring(request, arg),
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+
+    /// Everything that begins with a queue index. Mainline takes anything unknown for one of these.
+    fn vring(&self, request: u32, mut arg: impl Argument) -> Result<(), Errno> {
+        let device = &self.device;
+        self.check_owner(arg.caller())?;
+        let index: u32 = arg.get()?;
+        if index >= device.queue_count().into() {
+            return Err(Errno::ENOBUFS);
+        }
+        let queue = index as u16;
+        match request {
+            vhost::SET_VRING_ENABLE => {
+                let vhost::VringState { num, .. } = arg.get()?;
+                self.tell(device.set_vring_enable(queue, num != 0))
+            }
+            vhost::SET_VRING_NUM => {
+                let vhost::VringState { num, .. } = arg.get()?;
+                if num > 0xffff || !num.is_power_of_two() {
+                    return Err(Errno::EINVAL);
+                }
+                self.tell(device.set_vring_num(queue, num))
+            }
+            vhost::SET_VRING_ADDR => self.set_vring_addr(queue, &arg.get()?),
+            vhost::SET_VRING_BASE => {
+                let vhost::VringState { num, .. } = arg.get()?;
+                self.invalid(device.set_vring_base(queue, num))
+            }
+            vhost::GET_VRING_BASE => {
+                let num = device.vring_base(queue)?.into();
+                arg.put(&vhost::VringState { index, num })
+            }
+            vhost::GET_VRING_SIZE => {
+                let num = device.vring_num(queue)?.into();
+                arg.put(&vhost::VringState { index, num })
+            }
+            vhost::SET_VRING_KICK => {
+                let vhost::VringFile { fd, .. } = arg.get()?;
+                device.set_kick(queue, arg.eventfd(fd)?)
+            }
+            vhost::SET_VRING_CALL => {
+                let vhost::VringFile { fd, .. } = arg.get()?;
+                device.set_call(queue, arg.eventfd(fd)?)
+            }
+            vhost::SET_VRING_ERR => {
+                let vhost::VringFile { fd, .. } = arg.get()?;
+                match arg.eventfd(fd)? {
+                    // A vDPA parent has no way to signal it.
+                    _ if self.policy.mainline => Ok(()),
+                    eventfd => device.set_error(queue, eventfd),
+                }
+            }
+            vhost::GET_VRING_GROUP => arg.put(&vhost::VringState { index, num: 0 }),
+            vhost::GET_VRING_DESC_GROUP => Err(Errno::EOPNOTSUPP),
+            vhost::SET_GROUP_ASID => match arg.get()? {
+                vhost::VringState { index: 0, num: 0 } => Ok(()),
+                _ => Err(Errno::EINVAL),
+            },
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+
+    /// The outcome of what a vDPA parent has no way to refuse.
+    fn tell(&self, result: Result<(), Errno>) -> Result<(), Errno> {
+        if self.policy.mainline { Ok(()) } else { result }
+    }
+
+    /// The outcome of what a vDPA parent refuses without saying why.
+    fn invalid(&self, result: Result<(), Errno>) -> Result<(), Errno> {
+        match result {
+            Err(_) if self.policy.mainline => Err(Errno::EINVAL),
+            result => result,
+        }
+    }
+
+    fn set_owner(&self, caller: u32) -> Result<(), Errno> {
+        let mut owner = lock(&self.owner);
+        if owner.is_some() {
+            return Err(Errno::EBUSY);
+        }
+        *owner = Some(caller);
+        Ok(())
+    }
+
+    fn reset_owner(&self, caller: u32) -> Result<(), Errno> {
+        self.check_owner(caller)?;
+        self.device.reset();
+        *lock(&self.owner) = None;
+        Ok(())
+    }
+
+    fn set_features(&self, features: u64) -> Result<(), Errno> {
+        if self.policy.mainline && self.device.status() & FEATURES_OK != 0 {
+            return Err(Errno::EBUSY);
+        }
+        self.invalid(self.device.set_features(features))
+    }
+
+    fn set_backend_features(&self, features: u64) -> Result<(), Errno> {
+        if features & !self.policy.backend_features != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.backend_features.store(features, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn set_status(&self, status: u8) -> Result<(), Errno> {
+        if self.policy.mainline && status != 0 && self.device.status() & !status != 0 {
+            return Err(Errno::EINVAL);
+        }
+        self.tell(self.device.set_status(status))
+    }
+
+    /// Mainline asks the device only once it runs.
+    fn ignores_suspend(&self) -> bool {
+        self.policy.mainline && self.device.status() & DRIVER_OK == 0
+    }
+
+    fn set_vring_addr(&self, queue: u16, addr: &vhost::VringAddr) -> Result<(), Errno> {
+        const LOG: u32 = 1 << vhost::VRING_F_LOG;
+        if addr.flags & !LOG != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let aligned = addr.avail.is_multiple_of(2) && (addr.used | addr.log).is_multiple_of(4);
+        if !aligned {
+            return Err(Errno::EINVAL);
+        }
+        let log = (addr.flags & LOG != 0).then_some(addr.log);
+        self.invalid(self.device.set_vring_addr(queue, addr.desc, addr.avail, addr.used, log))
+    }
+
+    /// The range of config space that a request is about. EINVAL unless it is there.
+    fn config_range(&self, arg: &impl Argument) -> Result<vhost::Config, Errno> {
+        let config: vhost::Config = arg.get()?;
+        let size = self.device.config_size();
+        let room = size.checked_sub(config.off).ok_or(Errno::EINVAL)?;
+        if config.len == 0 || config.len > room {
+            return Err(Errno::EINVAL);
+        }
+        Ok(config)
+    }
+
+    fn get_config(&self, mut arg: impl Argument) -> Result<(), Errno> {
+        let config = self.config_range(&arg)?;
+        let mut bytes = vec![0; config.len as usize];
+        self.device.read_config(config.off, &mut bytes)?;
+        arg.store(size_of::<vhost::Config>() as u64, &bytes)
+    }
+
+    fn set_config(&self, arg: &impl Argument) -> Result<(), Errno> {
+        let config = self.config_range(arg)?;
+        let mut bytes = vec![0; config.len as usize];
+        arg.load(size_of::<vhost::Config>() as u64, &mut bytes)?;
+        self.tell(self.device.write_config(config.off, &bytes))
+    }
+
+    fn set_config_call(&self, arg: &impl Argument) -> Result<(), Errno> {
+        let eventfd = arg.eventfd(arg.get()?);
+        if eventfd.is_err() && self.policy.mainline {
+            // Mainline has let go of the old one by the time it finds the new one bad.
+            self.device.set_config_call(None);
+        }
+        self.device.set_config_call(eventfd?);
+        Ok(())
+    }
+}
+
+/// Whether a request of the interfaces that are ours is about a vring.
+fn is_vring(request: u32) -> bool {
+    matches!(
+        request,
+        vhost::SET_VRING_NUM
+            | vhost::SET_VRING_ADDR
+            | vhost::SET_VRING_BASE
+            | vhost::GET_VRING_BASE
+            | vhost::SET_VRING_KICK
+            | vhost::SET_VRING_CALL
+            | vhost::SET_VRING_ERR
+            | vhost::SET_VRING_ENABLE
+            | vhost::GET_VRING_SIZE
+    )
+}

@@ -1,0 +1,143 @@
+//! #2: `/dev/vhost-mdev-N`.
+
+use std::{os::fd::OwnedFd, sync::Arc};
+
+use vhost_accel_uapi::{mdev, vhost};
+use zerocopy::IntoBytes;
+
+use super::{
+    Answer, Front, Mapping, Node,
+    vhost::{Policy, UserArgument, Vhost},
+};
+use crate::{
+    call::Call,
+    crossings::Kind,
+    device::{Device, DoorbellPages},
+    dma::{Access, DmaSpace, PAGE_SIZE, PinPolicy, Region},
+    errno::Errno,
+    files::Task,
+};
+
+/// The device behind one `/dev/vhost-mdev-N`.
+pub(crate) struct MdevNode(pub(crate) Arc<Device>);
+
+impl Node for MdevNode {
+    fn open(&self, task: &Arc<Task>, memfd: &OwnedFd) -> Result<Arc<dyn Front>, Errno> {
+        let memory = task.memory();
+        let dma = DmaSpace::new(memory, PinPolicy::Eager, mdev::MAX_MAPPINGS as usize);
+        let dma = Arc::new(dma);
+        let doorbells = DoorbellPages::map(memfd, 0, self.0.queue_count())?;
+        self.0.bind(memory, Arc::clone(&dma), Some(doorbells))?;
+        let vhost = Vhost::new(Arc::clone(&self.0), Policy::MDEV);
+        Ok(Arc::new(OpenMdev { vhost, dma }))
+    }
+}
+
+struct OpenMdev {
+    vhost: Vhost,
+    dma: Arc<DmaSpace>,
+}
+
+impl Front for OpenMdev {
+    fn ioctl(&self, call: &Call<'_>, request: u32, arg: u64) -> Result<Answer, Errno> {
+        match request {
+            mdev::MAP_DMA => self.map(call, arg),
+            mdev::UNMAP_DMA => self.unmap(call, arg),
+            mdev::GET_DMA_INFO => call.write(
+                arg,
+                &mdev::DmaInfo {
+                    iova_first: 0,
+                    iova_last: u64::MAX,
+                    page_sizes: !(PAGE_SIZE - 1),
+                    max_mappings: mdev::MAX_MAPPINGS,
+                    max_regions: mdev::MAX_REGIONS,
+                },
+            ),
+            vhost::SET_MEM_TABLE => self.set_mem_table(call, arg),
+            _ => self.vhost.request(request, UserArgument { call, address: arg }),
+        }?;
+        Ok(Answer::OK)
+    }
+
+    fn mmap(&self, call: &Call<'_>, mapping: &Mapping) -> Result<(), Errno> {
+        call.count(Kind::MmapDoorbell);
+        let device = self.vhost.device();
+        if !mapping.is_shared() || !mapping.is_within(0, device.queue_count()) {
+            return Err(Errno::EINVAL);
+        }
+        device.set_doorbells_mapped(true);
+        Ok(())
+    }
+
+    fn release(&self) {
+        self.vhost.device().unbind();
+        self.dma.unmap_all();
+    }
+}
+
+impl OpenMdev {
+    fn map(&self, call: &Call<'_>, arg: u64) -> Result<(), Errno> {
+        let map: mdev::DmaMap = call.read(arg)?;
+        self.vhost.check_owner(call.task.tgid)?;
+        if map.flags != 0 {
+            return Err(Errno::EINVAL);
+        }
+        self.dma.map(Region {
+            iova: map.iova,
+            len: map.size,
+            host: map.uaddr,
+            access: Access::from_bits(map.perm)?,
+        })
+    }
+
+    fn unmap(&self, call: &Call<'_>, arg: u64) -> Result<(), Errno> {
+        let mut unmap: mdev::DmaUnmap = call.read(arg)?;
+        self.vhost.check_owner(call.task.tgid)?;
+        let last = last_of(unmap.iova, unmap.size).ok_or(Errno::EINVAL)?;
+        unmap.size = self.dma.unmap_whole(unmap.iova..=last)?;
+        if unmap.size == 0 {
+            return Err(Errno::ENOENT);
+        }
+        call.write(arg, &unmap)
+    }
+
+    fn set_mem_table(&self, call: &Call<'_>, arg: u64) -> Result<(), Errno> {
+        self.vhost.check_owner(call.task.tgid)?;
+        let regions = read_mem_table(call, arg, mdev::MAX_REGIONS)?;
+        let regions: Vec<Region> = regions
+            .iter()
+            .map(|region| Region {
+                iova: region.guest_phys_addr,
+                len: region.memory_size,
+                host: region.userspace_addr,
+                access: Access::ReadWrite,
+            })
+            .collect();
+        self.dma.replace_all(&regions)
+    }
+}
+
+/// The last address of a range that can be unmapped: whole pages, not empty, not wrapping.
+pub(crate) fn last_of(iova: u64, size: u64) -> Option<u64> {
+    let aligned = (iova | size).is_multiple_of(PAGE_SIZE);
+    iova.checked_add(size.checked_sub(1)?).filter(|_| aligned)
+}
+
+/// The regions of the memory table at `arg`: EFAULT, EOPNOTSUPP for padding that is not 0, E2BIG.
+pub(crate) fn read_mem_table(
+    call: &Call<'_>,
+    arg: u64,
+    max_regions: u32,
+) -> Result<Vec<vhost::MemoryRegion>, Errno> {
+    let head: vhost::Memory = call.read(arg)?;
+    if head.padding != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if head.nregions > max_regions {
+        return Err(Errno::E2BIG);
+    }
+    let mut regions = vec![vhost::MemoryRegion::default(); head.nregions as usize];
+    let first = arg.wrapping_add(size_of::<vhost::Memory>() as u64);
+    call.read_bytes(first, regions.as_mut_bytes())?;
+    Ok(regions)
+}

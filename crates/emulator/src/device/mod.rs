@@ -82,6 +82,8 @@ struct Control {
     dma: Option<Arc<DmaSpace>>,
     suspended: bool,
     doorbells: Option<Arc<DoorbellPages>>,
+    /// A client has some of them mapped.
+    doorbells_mapped: bool,
     worker: Option<JoinHandle<()>>,
 }
 
@@ -451,14 +453,20 @@ impl Device {
         self.set_config_call(None);
         self.watch_doorbells(None);
         control.doorbells = None;
+        control.doorbells_mapped = false;
         control.dma = None;
         self.with_log(|log| log.memory = None);
     }
 
     /// Says whether a client has doorbell pages mapped: only then does the device look at them. A
-    /// doorbell rung before is not lost.
+    /// doorbell rung before is not lost, and saying the same again does nothing.
     pub fn set_doorbells_mapped(&self, mapped: bool) {
-        let control = self.control();
+        let mut control = self.control();
+        let mapped = mapped && control.doorbells.is_some();
+        if control.doorbells_mapped == mapped {
+            return;
+        }
+        control.doorbells_mapped = mapped;
         self.watch_doorbells(control.doorbells.as_ref().filter(|_| mapped));
         // Starts with a look at the rings: a bell may have rung when nobody watched.
         (0..self.queue_count()).for_each(|queue| self.shared.mark(queue));

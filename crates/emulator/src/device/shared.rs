@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use virtio_bindings::virtio_config::VIRTIO_CONFIG_S_NEEDS_RESET;
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
-use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
+use vmm_sys_util::eventfd::EventFd;
 
 use super::config::DeviceConfig;
 use super::counters::{Cells, count};
@@ -65,7 +65,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: DeviceConfig) -> Result<Self, Errno> {
         let epoll = Epoll::new()?;
-        let wake = EventFd::new(EFD_NONBLOCK)?;
+        let wake = EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC)?;
         let event = EpollEvent::new(EventSet::IN | EventSet::EDGE_TRIGGERED, WAKE);
         epoll.ctl(ControlOperation::Add, wake.as_raw_fd(), event)?;
         Ok(Self {

@@ -150,7 +150,9 @@ impl Ring {
         chain: &mut Chain,
     ) -> Result<u16, FaultKind> {
         let slot = self.slot(self.next.wrapping_add(ahead));
-        let head = bus.view.load_u16(at(self.at.available, 4 + 2 * slot)?)?;
+        let mut head = [0; 2];
+        bus.view.read(at(self.at.available, 4 + 2 * slot)?, &mut head)?;
+        let head = u16::from_le_bytes(head);
         chain.read(&bus.view, self.at.descriptors, self.size, head)?;
         Ok(head)
     }
@@ -174,7 +176,8 @@ impl Ring {
 
     /// Shows the driver all chains that were returned. Returns whether it wants a call for them.
     pub(super) fn publish(&mut self, bus: &Bus<'_>) -> Result<bool, FaultKind> {
-        self.store_used(bus, 2, self.next)?;
+        bus.view.store_used_index(self.at.used, self.next)?;
+        self.log_used(bus, 2, 2)?;
         let (new, old) = (self.next, std::mem::replace(&mut self.published, self.next));
         // Index before flag or event: the driver does it the other way round.
         fence(Ordering::SeqCst);

@@ -191,7 +191,7 @@ impl ClientMemory {
         }
     }
 
-    /// Writes a ring index: what was written before it is seen before it.
+    /// Writes two bytes: what was written before them is seen before them.
     ///
     /// # Safety
     /// As [`scatter`](Self::scatter) of the two bytes at `host`, which is even.
@@ -208,6 +208,30 @@ impl ClientMemory {
                 fence(Ordering::Release);
                 // SAFETY: another process's memory: the kernel checks the address.
                 unsafe { self.scatter(&[Span { host, len: 2 }], &value.to_le_bytes()) }
+            }
+        }
+    }
+
+    /// Writes the two bytes at `host + 2` so that the client sees both change at once.
+    ///
+    /// # Safety
+    /// As [`store_u16`](Self::store_u16), of the eight bytes at `host`, which nobody but the caller
+    /// writes.
+    pub(super) unsafe fn store_index(self, host: usize, value: u16) -> Result<(), Errno> {
+        match self.0 {
+            // SAFETY: as the caller says.
+            Kind::SameProcess => unsafe { self.store_u16(host + 2, value) },
+            Kind::OtherProcess(_) => {
+                // The kernel copies less than eight bytes one by one: 0x00ff would become 0x0100 by
+                // way of 0x0000.
+                let span = [Span { host, len: 8 }];
+                let mut bytes = [0; 8];
+                // SAFETY: another process's memory: the kernel checks the address.
+                unsafe { self.gather(&span, &mut bytes)? };
+                bytes[2..4].copy_from_slice(&value.to_le_bytes());
+                fence(Ordering::Release);
+                // SAFETY: as above.
+                unsafe { self.scatter(&span, &bytes) }
             }
         }
     }

@@ -75,6 +75,14 @@ fn what_is_written_is_read_back_through_both_kinds_of_memory() {
             view.store_u16(0x2ffe, 0xbeef).unwrap();
             assert_eq!(view.load_u16(0x2ffe), Ok(0xbeef));
             assert_eq!(view.load_u16(0x2001), Err(DmaFault::Unmapped));
+            // The used ring's index, also where its eight bytes are not in one piece.
+            for used in [0x1ff8, 0x1ffc] {
+                view.write(used, &[7; 8]).unwrap();
+                view.store_used_index(used, 0x1234).unwrap();
+                view.read(used, &mut back[..8]).unwrap();
+                assert_eq!(back[..8], [7, 7, 0x34, 0x12, 7, 7, 7, 7]);
+            }
+            view.write(0x1ff8, &[0; 12]).unwrap();
             // Half a range: nothing of it is written.
             assert_eq!(view.write(0x3000 - 10, &[9; 20]), Err(DmaFault::Unmapped));
             view.read(0x3000 - 10, &mut back[..8]).unwrap();

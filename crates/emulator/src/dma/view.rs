@@ -85,7 +85,7 @@ impl<'a> DmaView<'a> {
         unsafe { self.memory.load_u16(host) }.map_err(|_| DmaFault::Host)
     }
 
-    /// Writes a ring index: what was written before it is seen by the client before it.
+    /// Writes two bytes: what was written before them is seen by the client before them.
     ///
     /// # Errors
     /// As [`load_u16`](Self::load_u16); nothing was written then.
@@ -93,6 +93,20 @@ impl<'a> DmaView<'a> {
         let host = self.index(iova, Access::Write)?;
         // SAFETY: translated and pinned to be written, and even; the view keeps it mapped.
         unsafe { self.memory.store_u16(host, value) }.map_err(|_| DmaFault::Host)
+    }
+
+    /// Writes the index of the used ring at `iova`, whose first eight bytes only the device writes:
+    /// the client sees the old index or the new one, in another process too.
+    ///
+    /// # Errors
+    /// As [`load_u16`](Self::load_u16); nothing was written then.
+    pub(crate) fn store_used_index(&self, iova: u64, index: u16) -> Result<(), DmaFault> {
+        let span = self.span(iova, 8, Access::Write)?;
+        if span.len < 8 || !iova.is_multiple_of(2) {
+            return self.store_u16(iova.checked_add(2).ok_or(DmaFault::Unmapped)?, index);
+        }
+        // SAFETY: translated and pinned to be written, and even; the view keeps it mapped.
+        unsafe { self.memory.store_index(span.host, index) }.map_err(|_| DmaFault::Host)
     }
 
     /// Fills `to` from `segments`, which hold at least as much, once all of them are translated.

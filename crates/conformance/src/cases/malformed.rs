@@ -66,11 +66,6 @@ pub(super) const CASES: &[Case] = &[
             bad.desc(1, bad.read(5));
         })
     }),
-    Case::new("malformed::tx_length_off_the_mapping", |target| {
-        tx(target, |bad| {
-            bad.desc(0, bad.read(u32::MAX));
-        })
-    }),
     Case::new("malformed::indirect_length_not_whole", |target| {
         tx(target, |bad| {
             bad.table(0, bad.read(100));

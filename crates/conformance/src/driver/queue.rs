@@ -274,8 +274,8 @@ impl Queue {
         if self.wants_kick() { self.kick() } else { Ok(()) }
     }
 
-    /// Says whether calls are wanted: with EVENT_IDX one call, for the next chain; without, until it is
-    /// taken back. Returns whether a chain came back meanwhile, for which no call may come.
+    /// Says whether calls are wanted: with EVENT_IDX for the next chain that is not taken back yet,
+    /// without for each. Returns whether a chain came back meanwhile, for which no call may come.
     pub fn want_calls(&mut self, wanted: bool) -> bool {
         self.calls = wanted;
         if self.event_idx {
@@ -315,8 +315,8 @@ impl Queue {
             return Err(Error::Used { queue: self.index, id });
         };
         self.next_used = self.next_used.wrapping_add(1);
-        if self.event_idx && !self.calls {
-            self.ring.set_used_event(self.next_used.wrapping_sub(1));
+        if self.event_idx {
+            self.ring.set_used_event(self.next_used.wrapping_sub(u16::from(!self.calls)));
         }
         Ok(Some((slot, len)))
     }

@@ -1,0 +1,222 @@
+//! A fifth backend: no system call at all, the accelerator is a thread of this process.
+//!
+//! A backend is a choice in two columns. [`InProcess`] is the control column, what is asked of the
+//! device; [`Space`] is the DMA column, what it may touch. [`Device`] joins them and does the rest.
+//! `main` runs the suite on it.
+
+#![expect(unsafe_code, reason = "the device gets access to memory that the caller names")]
+#![expect(clippy::print_stdout, reason = "the example reports what it found")]
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use vhost_accel_conformance::{Outcome, Target, cases};
+use vhost_accel_core::{
+    Access, Capabilities, Control, Device, DeviceInfo, Dma, DmaLimits, DmaMapping, Error, Failure,
+    Features, Hva, Interface, Iova, IovaRange, Kick, Kicker, Operation, QueueIndex, Reason, Status,
+    Subject, VhostAccel, Vring,
+};
+use vhost_accel_emulator::device::{Device as Accelerator, DeviceConfig, eventfd};
+use vhost_accel_emulator::dma::{self, ClientMemory, DmaSpace, PinPolicy};
+use vhost_accel_emulator::errno::Errno;
+
+fn io(errno: Errno) -> io::Error {
+    io::Error::from_raw_os_error(errno.0)
+}
+
+/// The control column.
+struct InProcess(Arc<Accelerator>);
+
+impl Drop for InProcess {
+    fn drop(&mut self) {
+        self.0.unbind();
+    }
+}
+
+/// The device's own descriptor of an eventfd.
+fn own(fd: Option<BorrowedFd<'_>>) -> io::Result<Option<OwnedFd>> {
+    fd.map(|fd| eventfd::check(fd).map_err(io).and_then(|()| fd.try_clone_to_owned())).transpose()
+}
+
+impl Control for InProcess {
+    fn features(&self) -> io::Result<Features> {
+        Ok(Features::from_bits_retain(self.0.device_features()))
+    }
+
+    fn set_features(&mut self, features: Features) -> io::Result<()> {
+        self.0.set_features(features.bits()).map_err(io)
+    }
+
+    fn status(&self) -> io::Result<Status> {
+        Ok(Status::from_bits_retain(self.0.status()))
+    }
+
+    fn set_status(&mut self, status: Status) -> io::Result<()> {
+        self.0.set_status(status.bits()).map_err(io)
+    }
+
+    fn config_size(&self) -> io::Result<u32> {
+        Ok(self.0.config_size())
+    }
+
+    fn read_config(&self, offset: u32, data: &mut [u8]) -> io::Result<()> {
+        self.0.read_config(offset, data).map_err(io)
+    }
+
+    fn write_config(&mut self, offset: u32, data: &[u8]) -> io::Result<()> {
+        self.0.write_config(offset, data).map_err(io)
+    }
+
+    fn setup_vrings(&mut self, vrings: &[Vring<'_>]) -> Result<(), Failure> {
+        for vring in vrings {
+            let (queue, index) = (vring.queue, vring.queue.0);
+            let (desc, avail, used) = (vring.desc.0, vring.avail.0, vring.used.0);
+            let at = |step| move |errno| Failure::on(step, queue)(io(errno));
+            self.0.set_vring_num(index, vring.size.into()).map_err(at(Operation::SetVringNum))?;
+            self.0.set_vring_base(index, vring.base.into()).map_err(at(Operation::SetVringBase))?;
+            self.0
+                .set_vring_addr(index, desc, avail, used, None)
+                .map_err(at(Operation::SetVringAddr))?;
+            self.set_call(queue, vring.call).map_err(Failure::on(Operation::SetCall, queue))?;
+            self.0.set_vring_enable(index, vring.enabled).map_err(at(Operation::EnableVring))?;
+        }
+        Ok(())
+    }
+
+    fn enable_vring(&mut self, queue: QueueIndex, enabled: bool) -> io::Result<()> {
+        self.0.set_vring_enable(queue.0, enabled).map_err(io)
+    }
+
+    fn vring_base(&self, queue: QueueIndex) -> io::Result<u16> {
+        self.0.vring_base(queue.0).map_err(io)
+    }
+
+    fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        self.0.set_call(queue.0, own(call)?).map_err(io)
+    }
+
+    fn set_error(&mut self, queue: QueueIndex, error: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        self.0.set_error(queue.0, own(error)?).map_err(io)
+    }
+
+    fn set_config_call(&mut self, call: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        self.0.set_config_call(own(call)?);
+        Ok(())
+    }
+
+    fn kicker(&mut self, queue: QueueIndex, kick: Kick<'_>) -> Result<Kicker, Failure> {
+        let given = match kick {
+            Kick::EventFd(given) => Some(given),
+            _ => None,
+        };
+        let set = |fd: BorrowedFd<'_>| self.0.set_kick(queue.0, own(Some(fd))?).map_err(io);
+        Ok(Kicker::eventfd(queue, given, set)?)
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        self.0.suspend().map_err(io)
+    }
+
+    fn resume(&mut self) -> io::Result<()> {
+        self.0.resume().map_err(io)
+    }
+
+    unsafe fn set_log_base(&mut self, base: Hva) -> io::Result<()> {
+        self.0.set_log_base(Some(base.0));
+        Ok(())
+    }
+}
+
+/// The DMA column.
+struct Space(Arc<DmaSpace>);
+
+impl Dma for Space {
+    unsafe fn map(&mut self, mapping: &DmaMapping) -> io::Result<()> {
+        let access = match mapping.access {
+            Access::Read => dma::Access::Read,
+            Access::Write => dma::Access::Write,
+            Access::ReadWrite => dma::Access::ReadWrite,
+        };
+        let (iova, len, host) = (mapping.iova.0, mapping.len, mapping.host.0);
+        if iova.checked_add(len).is_none_or(|end| end > IOVA_END) {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        self.0.map(dma::Region { iova, len, host, access }).map_err(io)
+    }
+
+    fn unmap(&mut self, range: IovaRange) -> io::Result<()> {
+        let last = range.start.0 + (range.len - 1);
+        match self.0.unmap_whole(range.start.0..=last) {
+            Ok(0) => Err(io::Error::from_raw_os_error(libc::ENOENT)),
+            Ok(_) => Ok(()),
+            Err(cut) => Err(io(cut.into())),
+        }
+    }
+
+    fn limits(&self) -> io::Result<DmaLimits> {
+        Ok(DmaLimits {
+            ranges: vec![IovaRange::new(Iova(0), IOVA_END)],
+            page_sizes: !(dma::PAGE_SIZE - 1),
+            max_mappings: Some(MAX_MAPPINGS as u64),
+        })
+    }
+}
+
+const IOVA_END: u64 = 1 << 48;
+const MAX_MAPPINGS: usize = 4096;
+
+/// A device with this many queue pairs, as a kernel would find it when it starts.
+pub fn accelerator(pairs: u16) -> io::Result<Arc<Accelerator>> {
+    let mac = [2, 0, 0, 0, 0, 1];
+    let config = DeviceConfig { pairs, max_queue_size: 1024, mac, mtu: 9000, log: true };
+    Accelerator::new(config).map_err(io)
+}
+
+/// Opens it, for one client at a time.
+pub fn open(accelerator: &Arc<Accelerator>) -> Result<Box<dyn VhostAccel>, Error> {
+    // There is no fifth name: the interface that it is closest to.
+    let (interface, path) = (Interface::VhostMdev, Arc::from(Path::new("in-process")));
+    // SAFETY: what is mapped or logged to is what the users of `VhostAccel` promise for, until it is
+    // unmapped or the device is dropped.
+    let memory = unsafe { ClientMemory::same_process() };
+    let space = Arc::new(DmaSpace::new(memory, PinPolicy::Eager, MAX_MAPPINGS));
+    accelerator.bind(memory, Arc::clone(&space), None).map_err(|errno| {
+        let (path, reason) = (Arc::clone(&path), Reason::from(io(errno)));
+        Error::new(interface, path, Operation::Open, Subject::Device, reason)
+    })?;
+    let info = DeviceInfo {
+        interface,
+        path,
+        device_id: accelerator.device_id(),
+        queue_count: accelerator.queue_count(),
+        max_queue_size: accelerator.max_queue_size(),
+        capabilities: Capabilities::all()
+            - Capabilities::KICK_DOORBELL
+            - Capabilities::KICK_REGION_WRITE
+            - Capabilities::BATCH_VRINGS
+            - Capabilities::BATCH_DMA,
+    };
+    Ok(Box::new(Device::new(info, InProcess(Arc::clone(accelerator)), Space(space))))
+}
+
+#[allow(dead_code, reason = "the suite's own tests include this file for what is above")]
+fn main() -> io::Result<()> {
+    let accelerator = accelerator(4)?;
+    let open = || open(&accelerator);
+    let target = Target::new(&open);
+    let mut failures = 0;
+    for case in cases() {
+        match case.run(&target) {
+            Outcome::Passed => println!("{}: passed", case.name()),
+            Outcome::NotApplicable(need) => println!("{}: not applicable: {need}", case.name()),
+            Outcome::Failed(failure) => {
+                failures += 1;
+                println!("{}: FAILED: {failure}", case.name());
+            }
+        }
+    }
+    println!("{failures} failures");
+    std::process::exit(i32::from(failures > 0));
+}

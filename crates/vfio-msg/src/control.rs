@@ -3,22 +3,20 @@
 #![expect(unsafe_code, reason = "the dirty log's base is memory that the device writes")]
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
+use std::os::fd::BorrowedFd;
 
-use vhost_accel_common::vfio::VfioFd;
 use vhost_accel_common::{Held, vring_addr};
 use vhost_accel_core::{
     Capabilities, Control, DoorbellArea, Failure, Features, Hva, Kick, KickKind, Kicker, Operation,
     QueueIndex, Reason, Status, Vring,
 };
-use vhost_accel_uapi::call::vfio;
 use vhost_accel_uapi::message::{HEADER_LEN, MAX_PAYLOAD, SET_STATE, STATE_RUNNING};
 use vhost_accel_uapi::vfio::{IRQ_INDEX_CONFIG, IRQ_INDEX_ERR, IRQ_INDEX_VQ};
 use vhost_accel_uapi::vhost::{self, VringAddr, VringState};
 
 use crate::calls::set_calls;
-use crate::exchange::{ConfigRegion, Exchange, MAX_CONFIG, Refused, Region};
+use crate::exchange::{Exchange, MAX_CONFIG, Refused};
+use crate::port::{Port, VfioPort};
 
 /// Bytes of the messages that set up one vring: size, base, addresses and enable.
 pub(crate) const VRING_LEN: usize =
@@ -26,8 +24,8 @@ pub(crate) const VRING_LEN: usize =
 
 /// A device that is controlled by messages: #1/A.
 #[derive(Debug)]
-pub struct Messages {
-    // Before the device in `config`: a mapped page keeps the file from being released.
+pub struct Messages<P = VfioPort> {
+    // Before the device in `port`: a mapped page keeps the file from being released.
     pub(crate) doorbells: Option<DoorbellArea>,
     /// The fd offset of the NOTIFY region, if it can be written.
     pub(crate) notify: Option<u64>,
@@ -37,7 +35,7 @@ pub struct Messages {
     pub(crate) batches: bool,
     /// Where batches are put together.
     pub(crate) buffer: Box<[u8]>,
-    pub(crate) config: ConfigRegion,
+    pub(crate) port: P,
 }
 
 /// Which messages the kernel half takes.
@@ -49,49 +47,45 @@ pub(crate) enum Dialect {
     Status,
 }
 
-impl Messages {
-    fn device(&self) -> &Arc<VfioFd> {
-        &self.config.device
-    }
-
+impl<P: Port> Messages<P> {
     /// The messages and the interrupts of vrings that this kernel half can do.
     fn try_setup(&mut self, vrings: &[Vring<'_>]) -> Result<(), Failure> {
-        let Self { buffer, config, held, dialect, batches, .. } = self;
-        let mut exchange = Exchange::new(buffer, config, *batches);
+        let Self { buffer, port, held, dialect, batches, .. } = self;
+        let mut exchange = Exchange::new(buffer, port, *batches);
         for vring in vrings {
             send_vring(&mut exchange, held, *dialect, vring)?;
         }
         exchange.flush()?;
-        let device = &config.device;
-        set_calls(held, vrings, |start, run| vfio::set_irqs(device, IRQ_INDEX_VQ, start, run))
-            .inspect_err(|_| {
+        set_calls(held, vrings, |start, run| port.set_irqs(IRQ_INDEX_VQ, start, run)).inspect_err(
+            |_| {
                 // By now every vring is set up. What can't be undone was not done.
                 for vring in vrings {
                     let _ = self.enable_vring(vring.queue, false);
                     let _ = self.set_call(vring.queue, None);
                 }
-            })
+            },
+        )
     }
 }
 
 /// Sends one message that has no reply, without allocating.
 fn send<T: zerocopy::IntoBytes + zerocopy::Immutable>(
-    region: &impl Region,
+    port: &impl Port,
     request: u32,
     payload: &T,
 ) -> io::Result<()> {
     let mut buffer = [0; HEADER_LEN + size_of::<VringAddr>()];
-    Ok(Exchange::single(&mut buffer, region).send(request, payload)?)
+    Ok(Exchange::single(&mut buffer, port).send(request, payload)?)
 }
 
 /// Asks for something and reads the reply.
-fn ask<T: zerocopy::FromBytes>(region: &impl Region, request: u32) -> io::Result<T> {
+fn ask<T: zerocopy::FromBytes>(port: &impl Port, request: u32) -> io::Result<T> {
     let mut buffer = [0; HEADER_LEN + 8];
-    Ok(Exchange::single(&mut buffer, region).ask(request)?)
+    Ok(Exchange::single(&mut buffer, port).ask(request)?)
 }
 
-fn send_vring<R: Region>(
-    exchange: &mut Exchange<'_, R>,
+fn send_vring<P: Port>(
+    exchange: &mut Exchange<'_, P>,
     held: &mut Held,
     dialect: Dialect,
     vring: &Vring<'_>,
@@ -109,20 +103,20 @@ fn send_vring<R: Region>(
     Ok(())
 }
 
-impl Control for Messages {
+impl<P: Port> Control for Messages<P> {
     /// What was read at open: no crossing.
     fn features(&self) -> io::Result<Features> {
         Ok(self.offered)
     }
 
     fn set_features(&mut self, features: Features) -> io::Result<()> {
-        send(&self.config, vhost::SET_FEATURES, &features.bits())
+        send(&self.port, vhost::SET_FEATURES, &features.bits())
     }
 
     fn status(&self) -> io::Result<Status> {
         match self.dialect {
             Dialect::Status => {
-                ask::<u8>(&self.config, vhost::GET_STATUS).map(Status::from_bits_retain)
+                ask::<u8>(&self.port, vhost::GET_STATUS).map(Status::from_bits_retain)
             }
             Dialect::Posted(status) => Ok(status),
         }
@@ -130,12 +124,12 @@ impl Control for Messages {
 
     fn set_status(&mut self, status: Status) -> io::Result<()> {
         match &mut self.dialect {
-            Dialect::Status => send(&self.config, vhost::SET_STATUS, &status.bits())?,
+            Dialect::Status => send(&self.port, vhost::SET_STATUS, &status.bits())?,
             Dialect::Posted(current) => {
                 if status.is_empty() {
-                    vfio::device_reset(&self.config.device)?;
+                    self.port.reset()?;
                 } else if status.contains(Status::DRIVER_OK) {
-                    send(&self.config, SET_STATE, &STATE_RUNNING)?;
+                    send(&self.port, SET_STATE, &STATE_RUNNING)?;
                 }
                 *current = status;
             }
@@ -149,7 +143,7 @@ impl Control for Messages {
     fn negotiate(&mut self, features: Features) -> Result<Status, Failure> {
         let known = Status::ACKNOWLEDGE | Status::DRIVER;
         let settled = known | Status::FEATURES_OK;
-        let mut exchange = Exchange::new(&mut self.buffer, &self.config, self.batches);
+        let mut exchange = Exchange::new(&mut self.buffer, &self.port, self.batches);
         match &mut self.dialect {
             Dialect::Status => {
                 exchange.send(vhost::SET_STATUS, &known.bits())?;
@@ -168,12 +162,12 @@ impl Control for Messages {
     }
 
     fn config_size(&self) -> io::Result<u32> {
-        ask(&self.config, vhost::GET_CONFIG_SIZE)
+        ask(&self.port, vhost::GET_CONFIG_SIZE)
     }
 
     fn read_config(&self, offset: u32, data: &mut [u8]) -> io::Result<()> {
         let mut buffer = [0; HEADER_LEN + MAX_PAYLOAD];
-        let mut exchange = Exchange::single(&mut buffer, &self.config);
+        let mut exchange = Exchange::single(&mut buffer, &self.port);
         for (at, part) in (offset..).step_by(MAX_CONFIG).zip(data.chunks_mut(MAX_CONFIG)) {
             exchange.ask_config(at, part)?;
         }
@@ -182,7 +176,7 @@ impl Control for Messages {
 
     fn write_config(&mut self, offset: u32, data: &[u8]) -> io::Result<()> {
         let mut buffer = [0; HEADER_LEN + MAX_PAYLOAD];
-        let mut exchange = Exchange::single(&mut buffer, &self.config);
+        let mut exchange = Exchange::single(&mut buffer, &self.port);
         for (at, part) in (offset..).step_by(MAX_CONFIG).zip(data.chunks(MAX_CONFIG)) {
             exchange.send_config(at, part)?;
         }
@@ -205,41 +199,39 @@ impl Control for Messages {
             return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
         }
         let state = VringState { index: queue.0.into(), num: enabled.into() };
-        send(&self.config, vhost::SET_VRING_ENABLE, &state)?;
+        send(&self.port, vhost::SET_VRING_ENABLE, &state)?;
         self.held.set_enabled(queue, enabled);
         Ok(())
     }
 
     fn vring_base(&self, queue: QueueIndex) -> io::Result<u16> {
         let mut buffer = [0; HEADER_LEN + size_of::<VringState>()];
-        let base = Exchange::single(&mut buffer, &self.config).ask_base(queue.0.into())?;
+        let base = Exchange::single(&mut buffer, &self.port).ask_base(queue.0.into())?;
         // The upper half is a packed ring's used index; split rings have none.
         Ok(base as u16)
     }
 
     fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        vfio::set_irq(self.device(), IRQ_INDEX_VQ, queue.0.into(), call)?;
+        self.port.set_irqs(IRQ_INDEX_VQ, queue.0.into(), &[call])?;
         self.held.set_call(queue, call.is_some());
         Ok(())
     }
 
     fn set_error(&mut self, queue: QueueIndex, error: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        vfio::set_irq(self.device(), IRQ_INDEX_ERR, queue.0.into(), error)
+        self.port.set_irqs(IRQ_INDEX_ERR, queue.0.into(), &[error])
     }
 
     fn set_config_call(&mut self, call: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        vfio::set_irq(self.device(), IRQ_INDEX_CONFIG, 0, call)
+        self.port.set_irqs(IRQ_INDEX_CONFIG, 0, &[call])
     }
 
     fn kicker(&mut self, queue: QueueIndex, kick: Kick<'_>) -> Result<Kicker, Failure> {
-        let device = &self.config.device;
         match (kick, &mut self.doorbells, self.notify) {
             (Kick::Kind(KickKind::Doorbell), Some(doorbells), _) => {
-                Ok(Kicker::doorbell(queue, doorbells.doorbell(device.as_fd(), queue)?))
+                Ok(Kicker::doorbell(queue, doorbells.doorbell(self.port.file(), queue)?))
             }
             (Kick::Kind(KickKind::RegionWrite), _, Some(offset)) => {
-                let device = Arc::downgrade(device);
-                Ok(Kicker::region_write(queue, device, offset))
+                Ok(Kicker::region_write(queue, self.port.weak_file(), offset))
             }
             // The messages have no room for a file descriptor.
             _ => Err(Reason::Unsupported(Capabilities::KICK_EVENTFD).into()),
@@ -247,16 +239,19 @@ impl Control for Messages {
     }
 
     fn suspend(&mut self) -> io::Result<()> {
-        send(&self.config, vhost::SUSPEND, &())
+        send(&self.port, vhost::SUSPEND, &())
     }
 
     fn resume(&mut self) -> io::Result<()> {
-        send(&self.config, vhost::RESUME, &())
+        send(&self.port, vhost::RESUME, &())
     }
 
     unsafe fn set_log_base(&mut self, base: Hva) -> io::Result<()> {
         // Nothing is written there before the message is: the caller's promise reaches until the
         // log is stopped.
-        send(&self.config, vhost::SET_LOG_BASE, &base.0)
+        send(&self.port, vhost::SET_LOG_BASE, &base.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,41 +1,15 @@
 //! Messages to the CONFIG region, one or several a write, and replies from it.
 
 use std::io;
-use std::sync::Arc;
 
-use vhost_accel_common::vfio::VfioFd;
 use vhost_accel_core::{Failure, Operation, QueueIndex};
-use vhost_accel_uapi::call::region;
 use vhost_accel_uapi::message::{
     self, EncodeError, Encoder, HEADER_LEN, Header, MAX_PAYLOAD, SET_STATE,
 };
 use vhost_accel_uapi::vhost;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-/// Where messages are written and replies are read.
-pub(crate) trait Region {
-    /// pwrite(2): how many bytes were carried out.
-    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
-    /// pread(2).
-    fn read(&self, bytes: &mut [u8]) -> io::Result<usize>;
-}
-
-/// The CONFIG region of a device.
-#[derive(Debug)]
-pub(crate) struct ConfigRegion {
-    pub(crate) device: Arc<VfioFd>,
-    pub(crate) offset: u64,
-}
-
-impl Region for ConfigRegion {
-    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        region::write(&self.device, bytes, self.offset)
-    }
-
-    fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
-        region::read(&self.device, bytes, self.offset)
-    }
-}
+use crate::port::Port;
 
 /// A message was refused.
 #[derive(Debug)]
@@ -102,21 +76,21 @@ impl From<EncodeError> for Refused {
 
 /// Sends messages: each by itself, or as many in one write as the buffer has room for.
 #[derive(Debug)]
-pub(crate) struct Exchange<'a, R> {
+pub(crate) struct Exchange<'a, P> {
     encoder: Encoder<'a>,
-    region: &'a R,
+    port: &'a P,
     batches: bool,
 }
 
-impl<'a, R: Region> Exchange<'a, R> {
+impl<'a, P: Port> Exchange<'a, P> {
     /// One message a write; `buffer` has room for the longest.
-    pub(crate) fn single(buffer: &'a mut [u8], region: &'a R) -> Self {
-        Self { encoder: Encoder::new(buffer), region, batches: false }
+    pub(crate) fn single(buffer: &'a mut [u8], port: &'a P) -> Self {
+        Self { encoder: Encoder::new(buffer), port, batches: false }
     }
 
     /// With `batches`, messages gather in `buffer` until it is full, or [`flush`](Self::flush).
-    pub(crate) fn new(buffer: &'a mut [u8], region: &'a R, batches: bool) -> Self {
-        Self { encoder: Encoder::new(buffer), region, batches }
+    pub(crate) fn new(buffer: &'a mut [u8], port: &'a P, batches: bool) -> Self {
+        Self { encoder: Encoder::new(buffer), port, batches }
     }
 
     /// Sends a message that has no reply.
@@ -173,7 +147,7 @@ impl<'a, R: Region> Exchange<'a, R> {
 
     /// Sends what waits.
     pub(crate) fn flush(&mut self) -> Result<(), Refused> {
-        let sent = write_all(self.region, self.encoder.as_bytes());
+        let sent = write_all(self.port, self.encoder.as_bytes());
         self.encoder.clear();
         sent
     }
@@ -195,7 +169,7 @@ impl<'a, R: Region> Exchange<'a, R> {
         room: &mut [u8],
         parse: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Result<T, Refused> {
-        let read = self.region.read(room).and_then(|len| {
+        let read = self.port.read(room).and_then(|len| {
             let payload = message::decode_reply(&room[..len], request).map_err(broken)?;
             parse(payload).ok_or_else(|| broken("a reply of another length than was asked for"))
         });
@@ -215,10 +189,10 @@ fn broken<E: Into<Box<dyn std::error::Error + Send + Sync>>>(error: E) -> io::Er
 
 /// Writes every message. A short count says how far the kernel came; writing the rest brings the
 /// errno of the message that it stopped at, or goes on.
-fn write_all(region: &impl Region, messages: &[u8]) -> Result<(), Refused> {
+fn write_all(port: &impl Port, messages: &[u8]) -> Result<(), Refused> {
     let mut rest = messages;
     while !rest.is_empty() {
-        let written = match region.write(rest) {
+        let written = match port.write(rest) {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
             written => written,
         };
@@ -229,38 +203,11 @@ fn write_all(region: &impl Region, messages: &[u8]) -> Result<(), Refused> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::cell::RefCell;
-    use std::collections::VecDeque;
-
+mod tests {
     use vhost_accel_uapi::message::encode_reply;
 
     use super::*;
-
-    /// A region that records what is written, and fails or falls short when it is told to.
-    #[derive(Debug, Default)]
-    pub(crate) struct Recorder {
-        pub(crate) writes: RefCell<Vec<Vec<u8>>>,
-        /// For each write to come: how many bytes are taken, or the errno.
-        pub(crate) outcomes: RefCell<VecDeque<Result<usize, i32>>>,
-        pub(crate) replies: RefCell<VecDeque<Vec<u8>>>,
-    }
-
-    impl Region for Recorder {
-        fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-            self.writes.borrow_mut().push(bytes.to_vec());
-            let outcome = self.outcomes.borrow_mut().pop_front();
-            outcome.unwrap_or(Ok(bytes.len())).map_err(io::Error::from_raw_os_error)
-        }
-
-        fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
-            let reply = self.replies.borrow_mut().pop_front();
-            let reply = reply.ok_or(io::Error::from_raw_os_error(libc::EAGAIN))?;
-            assert_eq!(bytes.len(), reply.len(), "a read has the size of its reply");
-            bytes.copy_from_slice(&reply);
-            Ok(reply.len())
-        }
-    }
+    use crate::port::tests::Recorder;
 
     fn state(index: u32, num: u32) -> vhost::VringState {
         vhost::VringState { index, num }
@@ -279,7 +226,7 @@ pub(crate) mod tests {
         send_three(&mut Exchange::new(&mut buffer, &apart, false)).unwrap();
         let together = Recorder::default();
         send_three(&mut Exchange::new(&mut buffer, &together, true)).unwrap();
-        let (apart, together) = (apart.writes.take(), together.writes.take());
+        let (apart, together) = (apart.take_writes(), together.take_writes());
         assert_eq!(apart.iter().map(Vec::len).collect::<Vec<_>>(), [24, 24, 24]);
         assert_eq!(together, [apart.concat()]);
         // The first: request 0x4008af10, no flags, 8 bytes: vring 0, 256 entries.
@@ -290,61 +237,61 @@ pub(crate) mod tests {
 
     #[test]
     fn a_full_buffer_is_written_between_two_messages() {
-        let (mut buffer, region) = ([0; 50], Recorder::default());
-        send_three(&mut Exchange::new(&mut buffer, &region, true)).unwrap();
-        let lengths: Vec<_> = region.writes.borrow().iter().map(Vec::len).collect();
+        let (mut buffer, port) = ([0; 50], Recorder::default());
+        send_three(&mut Exchange::new(&mut buffer, &port, true)).unwrap();
+        let lengths: Vec<_> = port.take_writes().iter().map(Vec::len).collect();
         assert_eq!(lengths, [48, 24]);
     }
 
     #[test]
     fn a_short_count_leads_to_the_message_at_fault() {
-        let (mut buffer, region) = ([0; 128], Recorder::default());
-        region.outcomes.borrow_mut().extend([Ok(48), Err(libc::EBUSY)]);
-        let refused = send_three(&mut Exchange::new(&mut buffer, &region, true)).unwrap_err();
+        let (mut buffer, port) = ([0; 128], Recorder::default());
+        port.answer([Ok(48), Err(libc::EBUSY)]);
+        let refused = send_three(&mut Exchange::new(&mut buffer, &port, true)).unwrap_err();
         assert_eq!(refused.step, Some(Operation::EnableVring));
         assert_eq!(refused.queue, Some(QueueIndex(1)));
         assert_eq!(refused.source.raw_os_error(), Some(libc::EBUSY));
-        let writes = region.writes.take();
+        let writes = port.take_writes();
         assert_eq!(writes.iter().map(Vec::len).collect::<Vec<_>>(), [72, 24]);
         assert_eq!(writes[1], writes[0][48..]);
     }
 
     #[test]
     fn a_short_count_that_was_no_failure_goes_on() {
-        let (mut buffer, region) = ([0; 128], Recorder::default());
-        region.outcomes.borrow_mut().extend([Ok(24), Ok(48)]);
-        send_three(&mut Exchange::new(&mut buffer, &region, true)).unwrap();
-        assert_eq!(region.writes.borrow().len(), 2);
+        let (mut buffer, port) = ([0; 128], Recorder::default());
+        port.answer([Ok(24), Ok(48)]);
+        send_three(&mut Exchange::new(&mut buffer, &port, true)).unwrap();
+        assert_eq!(port.take_writes().len(), 2);
     }
 
     #[test]
     fn the_first_message_at_fault_needs_no_second_write() {
-        let (mut buffer, region) = ([0; 128], Recorder::default());
-        region.outcomes.borrow_mut().push_back(Err(libc::EINVAL));
-        let refused = send_three(&mut Exchange::new(&mut buffer, &region, true)).unwrap_err();
+        let (mut buffer, port) = ([0; 128], Recorder::default());
+        port.answer([Err(libc::EINVAL)]);
+        let refused = send_three(&mut Exchange::new(&mut buffer, &port, true)).unwrap_err();
         assert_eq!(
             (refused.step, refused.queue),
             (Some(Operation::SetVringNum), Some(QueueIndex(0)))
         );
-        assert_eq!(region.writes.borrow().len(), 1);
+        assert_eq!(port.take_writes().len(), 1);
     }
 
     #[test]
     fn a_get_ends_its_batch_and_its_reply_is_checked() {
-        let (mut buffer, region) = ([0; 128], Recorder::default());
+        let (mut buffer, port) = ([0; 128], Recorder::default());
         let mut reply = vec![0; 17];
         encode_reply(&mut reply, vhost::GET_STATUS, &[11]).unwrap();
-        region.replies.borrow_mut().push_back(reply.clone());
-        let mut exchange = Exchange::new(&mut buffer, &region, true);
+        port.reply(&reply);
+        let mut exchange = Exchange::new(&mut buffer, &port, true);
         exchange.send(vhost::SET_STATUS, &3u8).unwrap();
         assert_eq!(exchange.ask::<u8>(vhost::GET_STATUS).unwrap(), 11);
-        let writes = region.writes.take();
+        let writes = port.take_writes();
         assert_eq!(writes.iter().map(Vec::len).collect::<Vec<_>>(), [34]);
         assert_eq!(writes[0][17 + 8], 1, "the get asks for its reply");
 
         // A reply to something else is not taken for one.
-        region.replies.borrow_mut().push_back(reply);
-        let mut exchange = Exchange::single(&mut buffer, &region);
+        port.reply(&reply);
+        let mut exchange = Exchange::single(&mut buffer, &port);
         let refused = exchange.ask::<u8>(vhost::GET_VRING_NUM).unwrap_err();
         assert_eq!(refused.source.kind(), io::ErrorKind::InvalidData);
         assert_eq!(refused.step, Some(Operation::Identify));
@@ -352,16 +299,16 @@ pub(crate) mod tests {
 
     #[test]
     fn config_space_travels_behind_its_head() {
-        let (mut buffer, region) = ([0; HEADER_LEN + MAX_PAYLOAD], Recorder::default());
+        let (mut buffer, port) = ([0; HEADER_LEN + MAX_PAYLOAD], Recorder::default());
         let mut reply = vec![0; 16 + 8 + 2];
         let payload = [8, 0, 0, 0, 2, 0, 0, 0, 4, 0];
         encode_reply(&mut reply, vhost::GET_CONFIG, &payload).unwrap();
-        region.replies.borrow_mut().push_back(reply);
+        port.reply(&reply);
         let mut data = [0; 2];
-        Exchange::single(&mut buffer, &region).ask_config(8, &mut data).unwrap();
+        Exchange::single(&mut buffer, &port).ask_config(8, &mut data).unwrap();
         assert_eq!(data, [4, 0]);
-        Exchange::single(&mut buffer, &region).send_config(0, &[7; 6]).unwrap();
-        let writes = region.writes.take();
+        Exchange::single(&mut buffer, &port).send_config(0, &[7; 6]).unwrap();
+        let writes = port.take_writes();
         assert_eq!(writes[0].len(), 16 + 8 + 2);
         assert_eq!(writes[1][16..], [0, 0, 0, 0, 6, 0, 0, 0, 7, 7, 7, 7, 7, 7]);
     }

@@ -15,6 +15,8 @@ mod calls;
 mod control;
 mod exchange;
 mod open;
+mod port;
 
 pub use control::Messages;
 pub use open::{Options, VfioMsg, open};
+pub use port::{Port, VfioPort};

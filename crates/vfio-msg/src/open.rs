@@ -17,7 +17,8 @@ use vhost_accel_uapi::vfio::{
 use vhost_accel_uapi::vhost::{self, BACKEND_F_RESUME, BACKEND_F_SUSPEND};
 
 use crate::control::{Dialect, Messages, VRING_LEN};
-use crate::exchange::{ConfigRegion, Exchange, Refused};
+use crate::exchange::{Exchange, Refused};
+use crate::port::{Port, VfioPort};
 
 /// A device opened through #1/A.
 pub type VfioMsg = Device<Messages, Container>;
@@ -60,8 +61,8 @@ pub fn open(path: impl AsRef<Path>, options: Options) -> Result<VfioMsg, Error> 
     let max_batch = max_batch.filter(|&bytes| options.batch && bytes >= VRING_LEN);
     let len = max_batch.map_or(VRING_LEN, |bytes| bytes.min(most));
     let mut buffer = vec![0; len].into_boxed_slice();
-    let config = ConfigRegion { device: Arc::clone(&device), offset: config.offset };
-    let mut exchange = Exchange::new(&mut buffer, &config, max_batch.is_some());
+    let port = VfioPort { device: Arc::clone(&device), config: config.offset };
+    let mut exchange = Exchange::new(&mut buffer, &port, max_batch.is_some());
     let identity = ask(&mut exchange, accepts.status, queue_count)
         .map_err(|refused| failed(&opening, refused.into()))?;
 
@@ -85,7 +86,7 @@ pub fn open(path: impl AsRef<Path>, options: Options) -> Result<VfioMsg, Error> 
         dialect: if accepts.status { Dialect::Status } else { Dialect::Posted(Status::empty()) },
         batches: max_batch.is_some(),
         buffer,
-        config,
+        port,
     };
     Ok(Device::new(opening.into_info(&identity, capabilities), control, container))
 }
@@ -124,8 +125,8 @@ fn accepted(opening: &Opening, device: &Arc<VfioFd>, config: Region) -> Result<A
 
 /// Becomes the owner and asks who the device is. A set waits for the next get, to go with it where
 /// several messages may.
-fn ask(
-    exchange: &mut Exchange<'_, ConfigRegion>,
+fn ask<P: Port>(
+    exchange: &mut Exchange<'_, P>,
     status: bool,
     queue_count: u16,
 ) -> Result<Identity, Refused> {

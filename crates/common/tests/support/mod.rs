@@ -9,10 +9,10 @@ use vhost_accel_core::{
 use vhost_accel_emulator::{DeviceKind, EmulatedKernel};
 
 /// What a step crosses: how many of each kind, the kinds in alphabetical order.
-pub type Crossed<'a> = &'a [(&'a str, u64)];
+pub(crate) type Crossed<'a> = &'a [(&'a str, u64)];
 
 /// The steps of [`live`], in order.
-pub const STEPS: [&str; 23] = [
+pub(crate) const STEPS: [&str; 23] = [
     "open",
     "negotiate",
     "set up all vrings",
@@ -41,7 +41,7 @@ pub const STEPS: [&str; 23] = [
 /// Asserts what each of [`STEPS`] crosses for a device of so many queue pairs, and the drop after
 /// them. Steps that `expected` leaves out cross nothing, or are not possible on the device.
 #[track_caller]
-pub fn assert_crossings(
+pub(crate) fn assert_crossings(
     pairs: u16,
     kind: DeviceKind,
     open: impl FnOnce(&Path) -> Box<dyn VhostAccel> + Send,

@@ -26,31 +26,30 @@ pub mod eventfd;
 mod fault;
 mod net;
 mod queues;
+mod requests;
 mod shared;
+mod start;
 #[cfg(test)]
 mod tests;
 mod vring;
 mod wait;
 mod worker;
 
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use virtio_bindings::virtio_config::{
     VIRTIO_CONFIG_S_ACKNOWLEDGE, VIRTIO_CONFIG_S_DRIVER, VIRTIO_CONFIG_S_DRIVER_OK,
     VIRTIO_CONFIG_S_FAILED, VIRTIO_CONFIG_S_FEATURES_OK,
 };
 use virtio_bindings::virtio_ids::VIRTIO_ID_NET;
-use virtio_bindings::virtio_net::{VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_MRG_RXBUF};
-use virtio_bindings::virtio_ring::VIRTIO_RING_F_EVENT_IDX;
-use vmm_sys_util::epoll::{ControlOperation, EpollEvent, EventSet};
+use virtio_bindings::virtio_net::VIRTIO_NET_F_CTRL_MAC_ADDR;
 
 use self::config::{CONFIG_SIZE, REQUIRED, VHOST_F_LOG_ALL};
 use self::eventfd::Signal;
 use self::shared::{Shared, lock};
-use self::vring::{Addresses, Vring};
 use crate::dma::{ClientMemory, DmaSpace};
 use crate::errno::Errno;
 
@@ -85,15 +84,6 @@ struct Control {
     /// A client has some of them mapped.
     doorbells_mapped: bool,
     worker: Option<JoinHandle<()>>,
-}
-
-/// While it lives the worker starts no look at a queue.
-struct Attention<'a>(&'a AtomicU32);
-
-impl Drop for Attention<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Release);
-    }
 }
 
 impl Device {
@@ -228,142 +218,6 @@ impl Device {
         Ok(())
     }
 
-    /// Sets the size of a vring.
-    ///
-    /// # Errors
-    /// ENOBUFS for a queue out of range, EBUSY while the device runs, EINVAL unless a power of two up
-    /// to the maximum.
-    pub fn set_vring_num(&self, queue: u16, size: u32) -> Result<(), Errno> {
-        let control = self.control();
-        self.stopped(&control, queue)?;
-        match u16::try_from(size) {
-            Ok(size) if size.is_power_of_two() && size <= self.max_queue_size() => {
-                self.with_vring(queue, |vring| vring.size = size);
-                Ok(())
-            }
-            _ => Err(Errno::EINVAL),
-        }
-    }
-
-    /// The size of a vring; the maximum until one is set.
-    ///
-    /// # Errors
-    /// ENOBUFS for a queue out of range.
-    pub fn vring_num(&self, queue: u16) -> Result<u16, Errno> {
-        self.exists(queue)?;
-        let size = self.with_vring(queue, |vring| vring.size);
-        Ok(if size == 0 { self.max_queue_size() } else { size })
-    }
-
-    /// Sets the IOVAs of a vring's parts. With `log`, writes to the used ring are logged as if it were
-    /// at that address; without, where it is.
-    ///
-    /// # Errors
-    /// ENOBUFS for a queue out of range, EBUSY while the device runs, EINVAL unless aligned: the
-    /// descriptors to 16, the available ring to 2, the used ring to 4.
-    pub fn set_vring_addr(
-        &self,
-        queue: u16,
-        descriptors: u64,
-        available: u64,
-        used: u64,
-        log: Option<u64>,
-    ) -> Result<(), Errno> {
-        let control = self.control();
-        self.stopped(&control, queue)?;
-        let aligned =
-            descriptors.is_multiple_of(16) && available.is_multiple_of(2) && used.is_multiple_of(4);
-        if !aligned {
-            return Err(Errno::EINVAL);
-        }
-        let used_log = log.unwrap_or(used);
-        let addresses = Addresses { descriptors, available, used, used_log };
-        self.with_vring(queue, |vring| vring.addresses = Some(addresses));
-        Ok(())
-    }
-
-    /// Sets the available and used index to go on from.
-    ///
-    /// # Errors
-    /// ENOBUFS for a queue out of range, EBUSY while the device runs, EINVAL over 65535.
-    pub fn set_vring_base(&self, queue: u16, base: u32) -> Result<(), Errno> {
-        let control = self.control();
-        self.stopped(&control, queue)?;
-        let base = u16::try_from(base).map_err(|_| Errno::EINVAL)?;
-        self.with_vring(queue, |vring| vring.set_base(base));
-        Ok(())
-    }
-
-    /// The next available index that the device will look at. Stops nothing.
-    ///
-    /// # Errors
-    /// ENOBUFS for a queue out of range.
-    pub fn vring_base(&self, queue: u16) -> Result<u16, Errno> {
-        self.exists(queue)?;
-        Ok(self.with_vring(queue, |vring| vring.base()))
-    }
-
-    /// Enables or disables a vring, at any time.
-    ///
-    /// # Errors
-    /// ENOBUFS for a queue out of range.
-    pub fn set_vring_enable(&self, queue: u16, enable: bool) -> Result<(), Errno> {
-        let control = self.control();
-        self.exists(queue)?;
-        self.with_vring(queue, |vring| {
-            vring.enabled = enable;
-            if enable {
-                self.start_vring(&control, queue, vring);
-            } else {
-                self.stop_vring(vring);
-            }
-        });
-        self.shared.wake();
-        Ok(())
-    }
-
-    /// Sets, replaces or removes the eventfd that kicks a vring, at any time. A kick that it holds
-    /// already counts.
-    ///
-    /// # Errors
-    /// ENOBUFS for a queue out of range; EPERM for a file that can't be waited for, ENOMEM or ENOSPC
-    /// when the kernel has no room. There is no kick eventfd then.
-    pub fn set_kick(&self, queue: u16, eventfd: Option<OwnedFd>) -> Result<(), Errno> {
-        self.exists(queue)?;
-        self.with_vring(queue, |vring| {
-            self.remove_kick(vring);
-            if let Some(eventfd) = eventfd {
-                let event =
-                    EpollEvent::new(EventSet::IN | EventSet::EDGE_TRIGGERED, u64::from(queue));
-                let fd = eventfd.as_raw_fd();
-                self.shared.epoll.ctl(ControlOperation::Add, fd, event)?;
-                vring.kick = Some(eventfd);
-            }
-            Ok(())
-        })
-    }
-
-    /// Sets, replaces or removes the eventfd that the device signals after it has returned buffers, at
-    /// any time. The old one is not signalled any more when this returns.
-    ///
-    /// # Errors
-    /// ENOBUFS for a queue out of range.
-    pub fn set_call(&self, queue: u16, eventfd: Option<OwnedFd>) -> Result<(), Errno> {
-        self.exists(queue)?;
-        self.with_vring(queue, |vring| vring.call = eventfd.map(Signal::new));
-        Ok(())
-    }
-
-    /// Sets, replaces or removes the eventfd that the device signals when it stops a vring for a fault.
-    ///
-    /// # Errors
-    /// ENOBUFS for a queue out of range.
-    pub fn set_error(&self, queue: u16, eventfd: Option<OwnedFd>) -> Result<(), Errno> {
-        self.exists(queue)?;
-        self.with_vring(queue, |vring| vring.error = eventfd.map(Signal::new));
-        Ok(())
-    }
-
     /// Sets, replaces or removes the eventfd for changes of status and config space. A reset keeps it.
     pub fn set_config_call(&self, eventfd: Option<OwnedFd>) {
         *lock(&self.shared.config_call) = eventfd.map(Signal::new);
@@ -379,16 +233,6 @@ impl Device {
     pub fn set_log_fd(&self, eventfd: Option<OwnedFd>) {
         let _control = self.control();
         self.with_log(|log| log.signal = eventfd.map(Signal::new));
-    }
-
-    /// A kick by a write to the notify region.
-    ///
-    /// # Errors
-    /// ENOBUFS for a queue out of range.
-    pub fn kick(&self, queue: u16) -> Result<(), Errno> {
-        self.exists(queue)?;
-        self.shared.kick(queue);
-        Ok(())
     }
 
     /// Stops all vrings at a chain boundary. They may be changed then.
@@ -480,110 +324,6 @@ impl Device {
 
     fn control(&self) -> MutexGuard<'_, Control> {
         lock(&self.control)
-    }
-
-    fn attention(&self) -> Attention<'_> {
-        self.shared.attention.fetch_add(1, Ordering::Acquire);
-        Attention(&self.shared.attention)
-    }
-
-    /// Runs `change` on a vring in range, between two chains.
-    fn with_vring<T>(&self, queue: u16, change: impl FnOnce(&mut Vring) -> T) -> T {
-        let _attention = self.attention();
-        change(&mut self.shared.vring(queue))
-    }
-
-    /// Runs `change` on the dirty log, between two passes.
-    fn with_log(&self, change: impl FnOnce(&mut dirty::DirtyLog)) {
-        change(&mut self.shared.log.write().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn exists(&self, queue: u16) -> Result<(), Errno> {
-        if queue < self.queue_count() { Ok(()) } else { Err(Errno::ENOBUFS) }
-    }
-
-    /// Refuses a change of a vring that is not there, or while the device runs.
-    fn stopped(&self, control: &Control, queue: u16) -> Result<(), Errno> {
-        self.exists(queue)?;
-        let runs = self.status() & DRIVER_OK != 0 && !control.suspended;
-        if runs { Err(Errno::EBUSY) } else { Ok(()) }
-    }
-
-    fn start_vrings(&self, control: &Control) {
-        {
-            let _attention = self.attention();
-            for queue in 0..self.queue_count() {
-                self.start_vring(control, queue, &mut self.shared.vring(queue));
-            }
-        }
-        self.shared.wake();
-    }
-
-    /// Starts a vring if nothing is missing, and has the worker look at it once it is woken.
-    fn start_vring(&self, control: &Control, queue: u16, vring: &mut Vring) {
-        let runs = self.status() & DRIVER_OK != 0 && !control.suspended;
-        let (true, Some(dma)) = (runs, &control.dma) else { return };
-        let event_idx = self.shared.negotiated(VIRTIO_RING_F_EVENT_IDX);
-        let mergeable = self.shared.negotiated(VIRTIO_NET_F_MRG_RXBUF);
-        if vring.start(dma, event_idx, mergeable) {
-            self.shared.running.fetch_add(1, Ordering::Relaxed);
-            self.shared.mark(queue);
-        }
-    }
-
-    fn stop_vring(&self, vring: &mut Vring) {
-        if vring.stop() {
-            self.shared.running.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    fn remove_kick(&self, vring: &mut Vring) {
-        if let Some(kick) = vring.kick.take() {
-            // Other descriptors of the same file may stay open: closing ours would not remove it.
-            let nothing = EpollEvent::default();
-            let _ = self.shared.epoll.ctl(ControlOperation::Delete, kick.as_raw_fd(), nothing);
-        }
-    }
-
-    fn reset_all(&self, control: &mut Control) {
-        let _attention = self.attention();
-        for queue in 0..self.queue_count() {
-            let mut vring = self.shared.vring(queue);
-            self.stop_vring(&mut vring);
-            self.remove_kick(&mut vring);
-            *vring = Vring::default();
-        }
-        // Nothing runs any more, so nothing adds to these behind our back.
-        self.shared.kicked.clear();
-        self.shared.features.store(0, Ordering::Relaxed);
-        self.shared.active_pairs.store(1, Ordering::Relaxed);
-        *lock(&self.shared.mac) = self.shared.config.mac;
-        self.with_log(|log| {
-            log.enabled = false;
-            log.signal = None;
-            log.set_base(None);
-        });
-        control.suspended = false;
-        self.shared.status.store(0, Ordering::Relaxed);
-    }
-
-    fn watch_doorbells(&self, doorbells: Option<&Arc<DoorbellPages>>) {
-        *lock(&self.shared.doorbells) = doorbells.cloned();
-        self.shared.doorbells_changed.store(true, Ordering::SeqCst);
-        self.shared.wake();
-    }
-
-    fn start_worker(&self, control: &mut Control) -> Result<(), Errno> {
-        if control.worker.is_none() {
-            static NUMBER: AtomicU32 = AtomicU32::new(0);
-            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let shared = Arc::clone(&self.shared);
-            let worker = thread::Builder::new()
-                .name(format!("vhost-accel-{number}"))
-                .spawn(move || worker::run(&shared))?;
-            control.worker = Some(worker);
-        }
-        Ok(())
     }
 }
 

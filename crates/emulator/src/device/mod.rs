@@ -279,7 +279,7 @@ impl Device {
         if control.dma.is_some() {
             return Err(Errno::EBUSY);
         }
-        if doorbells.as_ref().is_some_and(|pages| pages.len() != self.queue_count().into()) {
+        if doorbells.as_ref().is_some_and(|pages| pages.len() != usize::from(self.queue_count())) {
             return Err(Errno::EINVAL);
         }
         self.reset_all(&mut control);

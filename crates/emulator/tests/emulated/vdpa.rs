@@ -1,0 +1,201 @@
+//! What `/dev/vhost-vdpa-N` has of its own, as in mainline.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use libc::{E2BIG, EBUSY, EFAULT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, ESPIPE};
+use vhost_accel_emulator::EmulatedKernel;
+use vhost_accel_uapi::vhost::{self, IotlbMsg, Memory, MsgV2, VringFile, VringState};
+use zerocopy::IntoBytes;
+
+use crate::{
+    common::*,
+    rings::{self, Rings},
+};
+
+const PATH: &str = "/dev/vhost-vdpa-0";
+const RW: u8 = vhost::ACCESS_RW;
+
+fn with_device(case: impl FnOnce(&OwnedFd) + Send) {
+    let kernel = EmulatedKernel::builder().build().unwrap();
+    kernel
+        .run(|| {
+            let fd = open(PATH).unwrap();
+            assert_eq!(ioctl_at(&fd, vhost::SET_OWNER, 0), Ok(0));
+            case(&fd);
+        })
+        .unwrap();
+}
+
+fn send(fd: &OwnedFd, message: &MsgV2) -> Result<i64, i32> {
+    write_at(fd, (&raw const *message) as u64, size_of::<MsgV2>())
+}
+
+#[test]
+fn the_device_is_exclusive() {
+    with_device(|fd| {
+        assert_eq!(open(PATH).unwrap_err(), EBUSY);
+        assert_eq!(open("/dev/vhost-vdpa-1").unwrap_err(), ENOENT);
+        assert_eq!(pread(fd, &mut [0; 72], 0), Err(EINVAL));
+        // SAFETY: takes no pointer.
+        #[expect(unsafe_code, reason = "a bare lseek")]
+        let seek = unsafe { libc::lseek(fd.as_raw_fd(), 0, libc::SEEK_END) };
+        assert_eq!(result(seek), Err(ESPIPE));
+    });
+}
+
+#[test]
+fn iotlb_messages() {
+    with_device(|fd| {
+        let memory = Mapped::anonymous(4 * PAGE);
+        let host = memory.host();
+        let update = |iova, size, uaddr, perm| send(fd, &MsgV2::update(0, iova, size, uaddr, perm));
+        let invalidate = |iova, size| send(fd, &MsgV2::invalidate(0, iova, size));
+        // Before the first mapping there is no address space to remove one from.
+        assert_eq!(invalidate(0, PAGE), Err(EFAULT));
+        assert_eq!(send(fd, &MsgV2::batch_end(0)), Err(EFAULT));
+        assert_eq!(update(0x1000, 2 * PAGE, host, RW), Ok(72));
+        assert_eq!(update(0x2000, PAGE, host, RW), Err(EFAULT), "overlap");
+        assert_eq!(update(0x8000, PAGE, 0, RW), Err(EFAULT), "host");
+        assert_eq!(update(!0xfff, 2 * PAGE, host, RW), Err(EFAULT), "wraps");
+        assert_eq!(update(0x8000, PAGE, host, 0), Err(EFAULT), "no permission");
+        assert_eq!(update(0x8000, 0, host, RW), Err(EINVAL), "empty");
+        assert_eq!(invalidate(0x10_0000, PAGE), Ok(72), "nothing there");
+        // What is touched goes, whole.
+        assert_eq!(invalidate(0x2000, 1), Ok(72));
+        assert_eq!(update(0x1000, 2 * PAGE, host, vhost::ACCESS_RO), Ok(72));
+        // Ranges that are not whole pages: those that they touch.
+        assert_eq!(update(0x8010, 1, host + 5, vhost::ACCESS_WO), Ok(72));
+        assert_eq!(update(0x8fff, 1, host, RW), Err(EFAULT));
+        assert_eq!(update(0x9ff8, 0x10, host, RW), Ok(72));
+        assert_eq!(update(0xa000, 1, host, RW), Err(EFAULT));
+        assert_eq!(invalidate(0, u64::MAX), Ok(72));
+        assert_eq!(update(0x8000, 4 * PAGE, host, RW), Ok(72));
+    });
+}
+
+#[test]
+fn batches() {
+    with_device(|fd| {
+        let memory = Mapped::anonymous(PAGE);
+        assert_eq!(send(fd, &MsgV2::batch_begin(0)), Ok(72));
+        assert_eq!(send(fd, &MsgV2::update(0, 0, PAGE, memory.host(), RW)), Ok(72));
+        assert_eq!(send(fd, &MsgV2::invalidate(0, 0, PAGE)), Ok(72));
+        assert_eq!(send(fd, &MsgV2::update(0, 0, PAGE, memory.host(), RW)), Ok(72));
+        assert_eq!(send(fd, &MsgV2::batch_end(0)), Ok(72));
+        assert_eq!(send(fd, &MsgV2::batch_end(0)), Ok(72));
+    });
+}
+
+#[test]
+fn malformed_messages() {
+    with_device(|fd| {
+        let memory = Mapped::anonymous(PAGE);
+        let good = MsgV2::update(0, 0, PAGE, memory.host(), RW);
+        for len in [0, 1, 4, 8, 39] {
+            assert_eq!(pwrite(fd, &good.as_bytes()[..len], 0), Err(EINVAL), "{len} bytes");
+        }
+        for msg_type in [0, 3, u32::MAX] {
+            assert_eq!(send(fd, &MsgV2 { msg_type, ..good }), Err(EINVAL), "type {msg_type}");
+        }
+        for kind in [0, vhost::IOTLB_MISS, vhost::IOTLB_ACCESS_FAIL, 7] {
+            let iotlb = IotlbMsg { kind, ..good.iotlb };
+            assert_eq!(send(fd, &MsgV2 { iotlb, ..good }), Err(EFAULT), "kind {kind}");
+        }
+        assert_eq!(write_at(fd, NOWHERE, 72), Err(EINVAL), "what can't be copied is short");
+        // The padding may be missing, and the writer is told that it was there.
+        assert_eq!(pwrite(fd, &good.as_bytes()[..40], 0), Ok(72));
+        assert_eq!(send(fd, &MsgV2::invalidate(0, 0, PAGE)), Ok(72));
+        // The first format, which has a hole where the address space is.
+        assert_eq!(send(fd, &MsgV2 { msg_type: vhost::IOTLB_MSG, asid: 77, ..good }), Ok(72));
+    });
+}
+
+#[test]
+fn the_address_space_counts_once_the_feature_is_accepted() {
+    with_device(|fd| {
+        let memory = Mapped::anonymous(PAGE);
+        let other = MsgV2::update(1, 0, PAGE, memory.host(), RW);
+        assert_eq!(send(fd, &other), Ok(72));
+        assert_eq!(send(fd, &MsgV2::invalidate(1, 0, PAGE)), Ok(72));
+        let mut asid = 1_u64 << vhost::BACKEND_F_IOTLB_MSG_V2 | 1 << vhost::BACKEND_F_IOTLB_ASID;
+        assert_eq!(ioctl(fd, vhost::SET_BACKEND_FEATURES, &mut asid), Ok(0));
+        assert_eq!(send(fd, &other), Err(EFAULT));
+    });
+}
+
+#[test]
+fn messages_need_the_owner() {
+    let kernel = EmulatedKernel::builder().build().unwrap();
+    kernel
+        .run(|| {
+            let fd = open(PATH).unwrap();
+            let memory = Mapped::anonymous(PAGE);
+            let update = MsgV2::update(0, 0, PAGE, memory.host(), RW);
+            assert_eq!(send(&fd, &update), Err(EFAULT));
+            assert_eq!(ioctl(&fd, vhost::SET_MEM_TABLE, &mut Memory::default()), Err(EPERM));
+            assert_eq!(ioctl_at(&fd, vhost::SET_OWNER, 0), Ok(0));
+            assert_eq!(send(&fd, &update), Ok(72));
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_memory_table_is_taken_and_ignored() {
+    with_device(|fd| {
+        assert_eq!(ioctl(fd, vhost::SET_MEM_TABLE, &mut Memory::default()), Ok(0));
+        let mut padding = Memory { nregions: 0, padding: 1 };
+        assert_eq!(ioctl(fd, vhost::SET_MEM_TABLE, &mut padding), Err(EOPNOTSUPP));
+        let mut large = Memory { nregions: 65, padding: 0 };
+        assert_eq!(ioctl(fd, vhost::SET_MEM_TABLE, &mut large), Err(E2BIG));
+        assert_eq!(ioctl_at(fd, vhost::SET_MEM_TABLE, NOWHERE), Err(EFAULT));
+    });
+}
+
+#[test]
+fn doorbell_mappings() {
+    with_device(|fd| {
+        let map = |len, prot, flags, offset| Mapped::new(fd, len, prot, flags, offset).map(drop);
+        let (shared, write) = (libc::MAP_SHARED, libc::PROT_WRITE);
+        for queue in 0..3 {
+            assert_eq!(map(PAGE, write, shared, queue * PAGE), Ok(()));
+        }
+        assert_eq!(map(PAGE, write | libc::PROT_READ, shared, 0), Err(EINVAL));
+        assert_eq!(map(PAGE, libc::PROT_READ, shared, 0), Err(EINVAL));
+        assert_eq!(map(PAGE, write, libc::MAP_PRIVATE, 0), Err(EINVAL));
+        assert_eq!(map(2 * PAGE, write, shared, 0), Err(EINVAL));
+        assert_eq!(map(PAGE, write, shared, 3 * PAGE), Err(EINVAL));
+    });
+}
+
+#[test]
+fn frames_loop_by_eventfd_and_by_doorbell_and_mappings_stay_over_a_reset() {
+    with_device(|fd| {
+        let mut rings = Rings::new();
+        let host = rings.memory.host();
+        assert_eq!(send(fd, &MsgV2::update(0, rings::IOVA, rings::LEN, host, RW)), Ok(72));
+        let (kick, call) = (eventfd(), eventfd());
+        let page = Mapped::new(fd, PAGE, libc::PROT_WRITE, libc::MAP_SHARED, PAGE).unwrap();
+        for round in 0..2 {
+            rings = if round == 0 { rings } else { rings.again() };
+            assert_eq!(ioctl(fd, vhost::SET_STATUS, &mut 0_u8), Ok(0));
+            assert_eq!(ioctl(fd, vhost::SET_STATUS, &mut 3_u8), Ok(0));
+            assert_eq!(ioctl(fd, vhost::SET_FEATURES, &mut { rings::FEATURES }), Ok(0));
+            assert_eq!(ioctl(fd, vhost::SET_STATUS, &mut 11_u8), Ok(0));
+            for index in 0..2 {
+                let size = &mut VringState { index, num: rings::SIZE };
+                assert_eq!(ioctl(fd, vhost::SET_VRING_NUM, size), Ok(0));
+                assert_eq!(ioctl(fd, vhost::SET_VRING_ADDR, &mut Rings::addr(index)), Ok(0));
+                let enable = &mut VringState { index, num: 1 };
+                assert_eq!(ioctl(fd, vhost::SET_VRING_ENABLE, enable), Ok(0));
+            }
+            let file = |index, fd: &OwnedFd| VringFile { index, fd: fd.as_raw_fd() };
+            assert_eq!(ioctl(fd, vhost::SET_VRING_KICK, &mut file(1, &kick)), Ok(0));
+            assert_eq!(ioctl(fd, vhost::SET_VRING_CALL, &mut file(0, &call)), Ok(0));
+            assert_eq!(ioctl(fd, vhost::SET_STATUS, &mut 15_u8), Ok(0));
+            rings.loop_one("eventfd", || signal(&kick));
+            assert_eq!(wait(&call), Some(1));
+            rings.loop_one("doorbell", || page.write_u16(0, 1));
+            assert_eq!(wait(&call), Some(1));
+        }
+    });
+}

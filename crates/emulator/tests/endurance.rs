@@ -1,0 +1,123 @@
+//! What must not grow: descriptors and memory, over many opens and many mappings.
+//!
+//! One test, so that nothing else of this process changes what is measured.
+
+#![expect(unsafe_code, reason = "memory is handed to a device")]
+
+use std::{
+    ffi::CString,
+    fs::{self, File, OpenOptions},
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+};
+
+use vhost_accel_emulator::{DeviceKind, EmulatedKernel};
+use vhost_accel_uapi::{
+    call::{iotlb, mdev, vfio, vhost},
+    mdev::DmaMap,
+    vfio::{GROUP_GET_DEVICE_FD, GROUP_SET_CONTAINER, SET_IOMMU, TYPE1V2_IOMMU},
+    vhost::ACCESS_RW,
+};
+
+const PAGE: u64 = 4096;
+const OPENS: u64 = 10_000;
+const MAPS: u64 = 1_000_000;
+
+/// A page that nobody uses.
+fn page() -> u64 {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    let prot = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a new mapping where the kernel likes, never unmapped.
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), PAGE as usize, prot, flags, -1, 0) };
+    assert_ne!(page, libc::MAP_FAILED);
+    page as u64
+}
+
+fn open(path: &str) -> File {
+    OpenOptions::new().read(true).write(true).open(path).unwrap()
+}
+
+fn ioctl(fd: impl AsFd, request: u32, arg: u64) -> i32 {
+    // SAFETY: the arguments below are numbers, or addresses of what the request reads.
+    let ret = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), request.into(), arg) };
+    assert!(ret >= 0, "{request:#x}: {}", std::io::Error::last_os_error());
+    ret
+}
+
+/// A VFIO device with its group and container.
+fn open_vfio(uuid: &CString) -> (OwnedFd, File, File) {
+    let (container, group) = (open("/dev/vfio/vfio"), open("/dev/vfio/0"));
+    let fd = container.as_raw_fd();
+    ioctl(&group, GROUP_SET_CONTAINER, (&raw const fd) as u64);
+    ioctl(&container, SET_IOMMU, TYPE1V2_IOMMU.into());
+    let device = ioctl(&group, GROUP_GET_DEVICE_FD, uuid.as_ptr() as u64);
+    // SAFETY: just given to us.
+    (unsafe { OwnedFd::from_raw_fd(device) }, group, container)
+}
+
+/// Descriptors, and KiB of resident memory.
+fn footprint() -> (usize, u64) {
+    let descriptors = fs::read_dir("/proc/self/fd").unwrap().count();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    (descriptors, line.trim().trim_end_matches(" kB").parse().unwrap())
+}
+
+fn opens(uuid: &CString, count: u64) {
+    for n in 0..count {
+        match n % 3 {
+            0 => drop(open("/dev/vhost-vdpa-0")),
+            1 => drop(open("/dev/vhost-mdev-0")),
+            _ => drop(open_vfio(uuid)),
+        }
+    }
+}
+
+/// Maps and unmaps on all three kinds of address space.
+fn maps(uuid: &CString, count: u64) {
+    let host = page();
+    let (vdpa, mdev) = (open("/dev/vhost-vdpa-0"), open("/dev/vhost-mdev-0"));
+    let (_device, _group, container) = open_vfio(uuid);
+    vhost::set_owner(&vdpa).unwrap();
+    vhost::set_owner(&mdev).unwrap();
+    for n in 0..count {
+        let iova = n % 1000 * PAGE;
+        // SAFETY: nobody uses the page.
+        unsafe {
+            match n % 3 {
+                0 => {
+                    iotlb::update(&vdpa, 0, iova, PAGE, host, ACCESS_RW).unwrap();
+                    iotlb::invalidate(&vdpa, 0, iova, PAGE).unwrap();
+                }
+                1 => {
+                    let map = DmaMap { iova, size: PAGE, uaddr: host, perm: 3, flags: 0 };
+                    mdev::dma_map(&mdev, &map).unwrap();
+                    assert_eq!(mdev::dma_unmap(&mdev, iova, PAGE).unwrap(), PAGE);
+                }
+                _ => {
+                    vfio::map_dma(&container, iova, PAGE, host, 3).unwrap();
+                    assert_eq!(vfio::unmap_dma(&container, iova, PAGE).unwrap(), PAGE);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn opens_and_mappings_leave_nothing_behind() {
+    let kernel = EmulatedKernel::builder().build().unwrap();
+    let path = kernel.device(DeviceKind::Vfio, 0).unwrap().path();
+    let uuid = CString::new(path.file_name().unwrap().as_encoded_bytes()).unwrap();
+    kernel
+        .run(|| {
+            // What is made once, by the allocator for one, is made here.
+            opens(&uuid, OPENS / 10);
+            maps(&uuid, MAPS / 100);
+            let (descriptors, resident) = footprint();
+            opens(&uuid, OPENS);
+            maps(&uuid, MAPS);
+            let after = footprint();
+            assert_eq!(after.0, descriptors, "descriptors");
+            assert!(after.1 <= resident + 1024, "{resident} KiB became {}", after.1);
+        })
+        .unwrap();
+}

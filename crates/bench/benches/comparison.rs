@@ -76,6 +76,10 @@ fn bench(arguments: &Arguments) -> Result<(), Error> {
     let files = [result];
     let [result] = &files;
     result.save(&out.join("latest.json"))?;
+    if arguments.filter.is_some() {
+        println!("Result: {}", out.join("latest.json").display());
+        return Ok(());
+    }
     report::write_pages(&out, &files)?;
     println!("Result, report and comparison: {}", out.display());
     if arguments.save {

@@ -59,7 +59,7 @@ impl<'a, S: Session> Stage<'a, S> {
             Scenario::Setup(_) | Scenario::SetupBatched(_) | Scenario::Teardown(_) => None,
             Scenario::Kick(kind) | Scenario::KickLatency(kind) => Some(stage.running(kind, false)?),
             Scenario::Call | Scenario::RoundTrip => Some(stage.running(KickKind::Doorbell, true)?),
-            Scenario::Crossing(_) => Some(stage.running(KickKind::Doorbell, false)?),
+            Scenario::Crossing(_) => Some(stage.set_up()?),
             Scenario::DmaMap(_) | Scenario::DmaUnmap(_) => {
                 let mut session = S::open(subject, path)?;
                 session.map_all(rig.leases())?;
@@ -67,6 +67,14 @@ impl<'a, S: Session> Stage<'a, S> {
             }
         };
         Ok(stage)
+    }
+
+    /// A device that is ready to run and does not: its requests are dealt with at once.
+    fn set_up(&self) -> Result<Shared<'a, S>> {
+        let mut session = S::open(self.subject, self.path)?;
+        session.negotiate()?;
+        session.setup_vrings(&self.vrings)?;
+        Ok(Shared { kicker: None, traffic: None, session })
     }
 
     /// A device that runs one pair.

@@ -113,3 +113,28 @@ fn a_question_is_two_as_messages(counted: &Counted) {
         assert_eq!(counted.of(Scenario::Crossing(Argument::None), subject, Side::Floor).total, 1);
     }
 }
+
+/// Which interface can do what is written down in `Scenario`; the devices must say the same.
+#[test]
+fn kicks_are_those_that_devices_can_do() {
+    let kernel = vhost_accel_emulator::EmulatedKernel::builder().build().unwrap();
+    let capabilities = kernel
+        .run(|| {
+            let devices = vhost_accel::devices().unwrap();
+            let open = |uri| vhost_accel::open_uri(uri).unwrap().info().clone();
+            devices.iter().map(open).collect::<Vec<_>>()
+        })
+        .unwrap();
+    let interfaces: Vec<_> = capabilities.iter().map(|info| info.interface).collect();
+    assert_eq!(interfaces, Interface::ALL);
+    for kind in KickKind::ALL {
+        let wanted: Vec<_> =
+            Scenario::Kick(kind).subjects().map(|subject| subject.interface).collect();
+        let able: Vec<_> = capabilities
+            .iter()
+            .filter(|info| info.capabilities.contains(kind.capability()))
+            .map(|info| info.interface)
+            .collect();
+        assert_eq!(wanted, able, "{kind}");
+    }
+}

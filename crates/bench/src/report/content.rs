@@ -82,7 +82,7 @@ impl Run {
 }
 
 fn blocks(file: &ResultFile) -> Vec<Block> {
-    let mut blocks = vec![answer(file)];
+    let mut blocks = answer(file);
     blocks.extend(setup(file));
     blocks.extend(kicks(file));
     blocks.extend(dma(file));
@@ -100,57 +100,92 @@ fn paragraph(text: String) -> Block {
     Block::Paragraph(text)
 }
 
-/// The interfaces with the smallest figure, and the figure.
-fn fewest(figure: impl Fn(Interface) -> Option<u64>) -> (String, Option<u64>) {
-    let least = Interface::ALL.into_iter().filter_map(&figure).min();
-    let names: Vec<&str> = Interface::ALL
-        .into_iter()
-        .filter(|&interface| least.is_some() && figure(interface) == least)
-        .map(Interface::thread_id)
-        .collect();
-    (names.join(" and "), least)
-}
-
-/// `12 on #1/A, 11 on #1/B, …`.
+/// `12 on #1/A, 11 on #1/B and 10 on #2`.
 fn each(cell: impl Fn(Interface) -> Option<String>) -> String {
     let all: Vec<String> = Interface::ALL
         .into_iter()
-        .filter_map(|interface| Some(format!("{} on {}", cell(interface)?, interface.thread_id())))
+        .filter_map(|interface| Some(format!("{} on {}", cell(interface)?, name(interface))))
         .collect();
-    all.join(", ")
+    join(&all)
+}
+
+/// The interfaces for which something holds: `#1/A and #2`, `all of them`, `none`.
+fn which(holds: impl Fn(Interface) -> bool) -> String {
+    let names: Vec<String> = Interface::ALL
+        .into_iter()
+        .filter(|&interface| holds(interface))
+        .map(|interface| name(interface).to_owned())
+        .collect();
+    if names.len() == Interface::ALL.len() { "all of them".to_owned() } else { join(&names) }
+}
+
+/// An interface in a sentence.
+fn name(interface: Interface) -> &'static str {
+    match interface {
+        Interface::VhostVdpa => interface.name(),
+        _ => interface.thread_id(),
+    }
+}
+
+fn join(all: &[String]) -> String {
+    match all {
+        [] => "none".to_owned(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+/// The interface with the smallest figure.
+fn fewest(figure: impl Fn(Interface) -> Option<u64>) -> String {
+    let least = Interface::ALL.into_iter().filter_map(&figure).min();
+    which(|interface| least.is_some() && figure(interface) == least)
 }
 
 /// The thread's question, answered as far as the data go.
-fn answer(file: &ResultFile) -> Block {
-    let setup =
-        |pairs| move |interface| file.total(Scenario::Setup(pairs), Subject::plain(interface));
-    let (small, small_count) = fewest(setup(1));
-    let (large, large_count) = fewest(setup(64));
-    let (batch, batch_count) =
-        fewest(|interface| file.total(Scenario::SetupBatched(64), batched(interface)?));
-    let doorbells = each(|interface| {
-        let scenario = Scenario::Kick(KickKind::Doorbell);
-        file.total(scenario, Subject::plain(interface)).map(|count| count.to_string())
+fn answer(file: &ResultFile) -> Vec<Block> {
+    let total = |scenario, subject| file.total(scenario, subject);
+    let setup = |pairs| {
+        each(|interface| {
+            total(Scenario::Setup(pairs), Subject::plain(interface)).map(|count| count.to_string())
+        })
+    };
+    let flat = |interface| {
+        let law = batched(interface).and_then(|way| file.setup_law(Scenario::SetupBatched, way));
+        law.is_some_and(|law| law.per_pair == 0)
+    };
+    let constant = each(|interface| {
+        flat(interface).then(|| {
+            let way = batched(interface).unwrap_or(Subject::plain(interface));
+            count(total(Scenario::SetupBatched(64), way))
+        })
     });
-    let mut text = format!(
-        "Which one, #1/A, #1/B or #2? The same device was driven by the same code through each, and \
-         through vhost-vdpa, which is what Linux shipped in 5.7. To bring it up with one queue pair \
-         {small} needs the fewest crossings, {}; with 64 pairs {large}, {}; and where requests may be \
-         batched {batch}, {}. A kick through a doorbell page makes no system call on any of them \
-         ({doorbells} crossings), so on the data path the four do not differ: the choice is about \
-         setup, DMA programming and what code can be shared.",
-        count(small_count),
-        count(large_count),
-        count(batch_count),
-    );
+    let silent = which(|interface| {
+        let kick = Scenario::Kick(KickKind::Doorbell);
+        total(kick, Subject::plain(interface)) == Some(0)
+    });
+    let mut answer = vec![paragraph(format!(
+        "Which one, #1/A, #1/B or #2? The same device was driven by the same code through each of them, \
+         and through vhost-vdpa, which is what Linux shipped in 5.7. Kicks don't decide it: a kick \
+         through a doorbell page makes no system call on {silent}. Neither does the work of a mapping: \
+         one crossing everywhere. What differs is how a device comes up. One queue pair takes {} \
+         crossings; 64 pairs take {}. Requests that may be batched, which RFC v2 had not, make a setup \
+         independent of the number of pairs: {constant}. So few queues favour {}; many favour {} as posted \
+         and {} with batches.",
+        setup(1),
+        setup(64),
+        fewest(|interface| total(Scenario::Setup(1), Subject::plain(interface))),
+        fewest(|interface| total(Scenario::Setup(64), Subject::plain(interface))),
+        fewest(|interface| total(Scenario::SetupBatched(64), batched(interface)?)),
+    ))];
     if file.run.kernel_half == KernelHalf::Emulated {
-        text.push_str(
-            " The counts are exact and hold on any kernel. The times below are from an emulated \
-             kernel, where every crossing costs one notification: they compare the interfaces with \
-             each other, and are not what a real kernel takes.",
-        );
+        answer.push(paragraph(
+            "The counts are exact and hold on any kernel. The times below are from an emulated kernel, \
+             where every crossing costs one notification: they compare the interfaces with each other, \
+             and are not what a real kernel takes."
+                .to_owned(),
+        ));
     }
-    paragraph(text)
+    answer
 }
 
 fn setup(file: &ResultFile) -> Vec<Block> {
@@ -203,21 +238,24 @@ fn kicks(file: &ResultFile) -> Vec<Block> {
 }
 
 fn dma(file: &ResultFile) -> Vec<Block> {
-    let map = |subject| file.median(Scenario::DmaMap(MapSize::Huge), subject);
-    let plain = each(|interface| {
-        let subject = Subject::plain(interface);
-        let crossings = file.total(Scenario::DmaMap(MapSize::Huge), subject)?;
-        Some(format!("{crossings} ({})", time(Some(map(subject)?))))
-    });
     let table = Subject::new(Interface::VhostMdev, Variant::MemTable);
+    let map = |size| {
+        let scenario = Scenario::DmaMap(size);
+        let plain =
+            each(|interface| Some(time(Some(file.median(scenario, Subject::plain(interface))?))));
+        format!("{plain}, {} by VHOST_SET_MEM_TABLE on #2", time(file.median(scenario, table)))
+    };
     vec![
         Block::Heading("DMA".to_owned()),
         paragraph(format!(
-            "Adding one mapping of 2 MiB next to the two of guest memory takes {plain} crossings. With \
-             VHOST_SET_MEM_TABLE on #2 it is {} as well ({}), but that one carries every region again: \
-             what it costs grows with the number of live mappings, which these scenarios keep at three.",
-            count(file.total(Scenario::DmaMap(MapSize::Huge), table)),
-            time(map(table)),
+            "Adding a mapping next to the two of guest memory is one crossing on each. 4 KiB take {}. \
+             1 GiB takes {}. The difference is pinning, not the interface: #2 and vhost-vdpa pin at map; \
+             a VFIO container whose devices are all mediated ones neither pins nor maps at \
+             VFIO_IOMMU_MAP_DMA, and the pages are found when the device first touches them. A table \
+             carries every region again, and pins it again: what it costs grows with the number of live \
+             mappings, here three.",
+            map(MapSize::Page),
+            map(MapSize::Gigantic),
         )),
     ]
 }
@@ -242,7 +280,7 @@ fn arguments(file: &ResultFile) -> Vec<Block> {
         };
     let table = Subject::new(Interface::VhostMdev, Variant::MemTable);
     let unlike = if file.run.kernel_half == KernelHalf::Emulated {
-        " Nothing is pinned here, so the times can't say what a table costs that pins its regions anew."
+        " To pin is to populate pages here, which is less than a kernel does."
     } else {
         ""
     };
@@ -279,9 +317,9 @@ fn arguments(file: &ResultFile) -> Vec<Block> {
         paragraph(format!(
             "\"Reusing VHOST_SET_MEM_TABLE is a choice, but it's too heavy and doesn't support vIOMMU by \
              itself\" (Tiwei Bie, 9 July 2019, of #2). By crossings it is the lightest: {} for both \
-             regions of setup/4, against {} with a request for each. One further mapping is one \
-             crossing either way; its time is {} of that of a request for the mapping alone with three \
-             mappings live.{unlike}",
+             regions of setup/4, against {} with a request for each. A vIOMMU's work is another thing: \
+             one more mapping of 4 KiB by a table of three takes {} times what a request for that mapping \
+             takes, and the factor grows with the table.{unlike}",
             count(file.of_kind(Scenario::SetupBatched(4), table, "ioctl VHOST_SET_MEM_TABLE")),
             count(of(Interface::VhostMdev, "ioctl VHOST_MDEV_MAP_DMA")),
             ratio(mem_table_ratio(file)),
@@ -363,9 +401,9 @@ fn method(file: &ResultFile) -> Vec<Block> {
     if half == KernelHalf::Emulated {
         blocks.push(paragraph(
             "The kernel half is emulated: a thread that answers the system calls through seccomp \
-             notifications. A trapped call costs two context switches; a call that isn't trapped (an eventfd write, mmap(2) of nothing of ours) \
-             costs what it always does. Nothing is pinned, no IOMMU is programmed, and the device is a \
-             thread on one of the same CPUs. Absolute times therefore say nothing about a kernel; \
+             notifications. A trapped call costs two context switches; one that isn't trapped, such as an \
+             eventfd's write(2), costs what it always does. To pin is to populate the pages, no IOMMU is \
+             programmed, and the device is a thread on the same CPUs. Absolute times therefore say nothing about a kernel; \
              relative ones follow the counts, and whatever doesn't cross (a doorbell) is real."
                 .to_owned(),
         ));

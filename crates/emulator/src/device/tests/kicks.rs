@@ -62,7 +62,8 @@ fn an_eventfd_kicks() {
         rig.used(1);
     }
     assert_eq!(kick.read().unwrap(), 100, "the device does not read it");
-    assert_eq!(rig.device.counters().kicks_eventfd, 100);
+    // A frame may be found before its kick is, and two kicks be seen as one.
+    until(|| (50..=100).contains(&rig.device.counters().kicks_eventfd));
 
     rig.device.set_kick(1, None).unwrap();
     rig.post_buffer(0, 0);
@@ -92,10 +93,13 @@ fn a_doorbell_kicks_from_sleep_and_while_polled() {
         assert_eq!(rig.receive(0), [n; 60]);
         rig.used(1);
     }
-    assert_eq!(rig.device.counters().kicks_doorbell, 50);
-    let mut bell = [0; 4];
-    file.read_exact_at(&mut bell, 4096).unwrap();
-    assert_eq!(bell, [0xff; 4], "taken");
+    until(|| {
+        let mut bell = [0; 4];
+        file.read_exact_at(&mut bell, 4096).unwrap();
+        bell == [0xff; 4] // taken
+    });
+    // As with eventfds; and a write to a file may be seen in two pieces.
+    assert!((25..=51).contains(&rig.device.counters().kicks_doorbell));
 }
 
 #[test]
@@ -134,7 +138,7 @@ fn a_call_follows_used_buffers_unless_the_driver_does_not_want_it() {
     rig.round_trip(0, &[1; 60]);
     let_it_err();
     assert_eq!((signals(&call), signals(&replaced)), (0, 0));
-    assert_eq!(rig.device.counters().calls, 2);
+    until(|| rig.device.counters().calls == 2);
 }
 
 #[test]
@@ -147,8 +151,12 @@ fn used_event_says_when_to_call() {
     rig.arena.write(used_event, &3_u16.to_le_bytes());
     for n in 0..8 {
         rig.round_trip(0, &[1; 60]);
-        let_it_err();
-        assert_eq!(signals(&call), u64::from(n == 3), "{n}");
+        if n == 3 {
+            until(|| signals(&call) == 1);
+        } else {
+            let_it_err();
+            assert_eq!(signals(&call), 0, "{n}");
+        }
     }
 }
 

@@ -34,7 +34,7 @@ fn every_page_written_is_logged() {
 
         rig.device.set_features(FEATURES | LOG_ALL).unwrap();
         rig.round_trip(0, &[1; 60]);
-        until(|| signals(&signal) == 1);
+        until(|| signals(&signal) > 0);
         let page = |offset: u64| (IOVA + offset) / 4096;
         let expected = [rig.ring(0).used, rig.buffer(0, 0), rig.ring(1).used].map(page).to_vec();
         assert_eq!(take(&log), expected);
@@ -47,7 +47,7 @@ fn every_page_written_is_logged() {
         rig.kick(1);
         assert_eq!(rig.used(0), (0, 72));
         rig.used(1);
-        until(|| signals(&signal) == 1);
+        until(|| signals(&signal) > 0);
         let expected =
             vec![page(rig.ring(0).used), page(buffer), page(buffer) + 1, page(rig.ring(1).used)];
         assert_eq!(take(&log), expected);

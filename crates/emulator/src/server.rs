@@ -14,7 +14,7 @@ use crate::{
     call::{Call, UserBuf},
     crossings::Kind,
     errno::Errno,
-    files::Found,
+    files::{Found, own_pid},
     front::{Answer, Mapping, Node},
     lock,
     machine::Machine,
@@ -170,12 +170,7 @@ impl Server {
                 self.machine.files.forget_process(notification.tid());
                 CONTINUE
             }
-            libc::SYS_close => {
-                if self.in_range(args[0]) {
-                    self.machine.files.forget_descriptor(args[0] as u32);
-                }
-                CONTINUE
-            }
+            libc::SYS_close => self.close(notification),
             libc::SYS_close_range => {
                 let (first, last) = (args[0] as u32, args[1] as u32);
                 if first < self.range().end && last >= self.range().start {
@@ -207,6 +202,25 @@ impl Server {
         match self.find(notification, notification.args()[0]) {
             Some(_) => Reply::Now(Response::Fail(errno)),
             None => CONTINUE,
+        }
+    }
+
+    /// close(2). A client in this process has the descriptor table that we have: closing for it, and
+    /// releasing what that ends before it goes on, is the order that a kernel keeps. Without it the
+    /// device could still use memory that its owner gives back after the close.
+    fn close(&self, notification: &Notification) -> Reply {
+        let fd = notification.args()[0];
+        let found = self.find(notification, fd);
+        if self.in_range(fd) {
+            self.machine.files.forget_descriptor(fd as u32);
+        }
+        match found {
+            Some(found) if found.task.tgid == own_pid() => {
+                let closed = sys::fs::close(fd as i32);
+                self.machine.files.drain();
+                closed.map(|()| 0).map_err(|error| sys::errno(&error)).into()
+            }
+            _ => CONTINUE,
         }
     }
 

@@ -42,6 +42,13 @@ pub(crate) fn open(path: &CStr, flags: i32) -> io::Result<OwnedFd> {
     owned(i64::from(fd))
 }
 
+/// Closes a client's descriptor, in the table that it shares with this process.
+pub(crate) fn close(fd: i32) -> io::Result<()> {
+    // SAFETY: takes no pointer. The client asked for it and its thread waits for the answer, so the
+    // number is still its own.
+    check(unsafe { libc::close(fd) }).map(drop)
+}
+
 /// A new memfd of `size` bytes, none of them there until touched.
 pub(crate) fn memfd(name: &CStr, size: u64) -> io::Result<OwnedFd> {
     // SAFETY: the name ends in a NUL.

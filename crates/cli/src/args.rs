@@ -1,0 +1,192 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use vhost_accel::{KickKind, Uri};
+
+/// Vhost accelerators behind four kernel interfaces: #1/A, #1/B, #2 and vhost-vdpa.
+#[derive(Debug, Parser)]
+#[command(name = "vhost-accel", version, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The four interfaces, how each does what, and what its devices can do
+    Interfaces(Interfaces),
+    /// The devices of this machine, by URI
+    Devices(Devices),
+    /// What one device says of itself
+    Probe(Probe),
+    /// The conformance suite on one device (it is reset and its rings are used)
+    Check(Check),
+    /// Frames through the device and back, verified; their rate and latency
+    Loopback(Loopback),
+    /// Runs a program that sees the emulated devices
+    Emulate(Emulate),
+    /// Writes the report and the documents from results/
+    Report(Report),
+    /// Runs a device until it is killed, for `check`
+    #[command(hide = true)]
+    Hold(Hold),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Interfaces {
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Devices {
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) kernel: Kernel,
+}
+
+/// On which kernel half.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Kernel {
+    /// On an emulated kernel, made for this command
+    #[arg(long)]
+    pub(crate) emulated: bool,
+    /// Queue pairs of the emulated device
+    #[arg(long, value_name = "N", requires = "emulated",
+          value_parser = clap::value_parser!(u16).range(1..=128))]
+    pub(crate) emulated_pairs: Option<u16>,
+}
+
+/// A device, and the kernel half that it is on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Device {
+    /// INTERFACE:PATH[?OPTION=VALUE], for instance vhost-vdpa:/dev/vhost-vdpa-0
+    #[arg(value_name = "URI")]
+    pub(crate) uri: Uri,
+    #[command(flatten)]
+    pub(crate) kernel: Kernel,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Probe {
+    #[command(flatten)]
+    pub(crate) device: Device,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) device: Device,
+    /// Only cases whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    /// Lists the cases and runs none
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Loopback {
+    #[command(flatten)]
+    pub(crate) device: Device,
+    /// Frames to send are those of this capture
+    #[arg(long, value_name = "IN.pcap")]
+    pub(crate) pcap: Option<PathBuf>,
+    /// Writes the frames that came back
+    #[arg(long, value_name = "OUT.pcap")]
+    pub(crate) out: Option<PathBuf>,
+    /// How many frames to generate
+    #[arg(long, value_name = "N", default_value_t = 100_000, conflicts_with = "pcap")]
+    pub(crate) frames: u64,
+    /// The size of a generated frame in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 1500, conflicts_with = "pcap",
+          value_parser = clap::value_parser!(u32).range(14..=9000))]
+    pub(crate) size: u32,
+    /// Queue pairs to spread them over
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=128))]
+    pub(crate) pairs: u16,
+    /// Frames in flight on each pair
+    #[arg(long, value_name = "N", default_value_t = 32,
+          value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) window: u16,
+    /// How to kick; the device's best way if not said
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kick: Option<KickArg>,
+}
+
+/// A kick kind by its name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum KickArg {
+    Doorbell,
+    Eventfd,
+    RegionWrite,
+}
+
+impl From<KickArg> for KickKind {
+    fn from(kick: KickArg) -> Self {
+        match kick {
+            KickArg::Doorbell => Self::Doorbell,
+            KickArg::Eventfd => Self::EventFd,
+            KickArg::RegionWrite => Self::RegionWrite,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Emulate {
+    /// Queue pairs of each device
+    #[arg(long, value_name = "N", default_value_t = 4,
+          value_parser = clap::value_parser!(u16).range(1..=128))]
+    pub(crate) pairs: u16,
+    /// Devices of each kind
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) devices: u16,
+    /// Prints the crossings by kind when the program has ended
+    #[arg(long)]
+    pub(crate) crossings: bool,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    pub(crate) program: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Report {
+    /// Writes nothing; fails when a document disagrees with the results
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// The project's root, where results/ and docs/ are
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) root: PathBuf,
+    /// Prints the mail on stdout instead of writing documents
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) mail: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Hold {
+    #[arg(value_name = "URI")]
+    pub(crate) uri: Uri,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

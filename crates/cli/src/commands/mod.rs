@@ -1,0 +1,9 @@
+//! One module, one subcommand.
+
+pub(crate) mod check;
+pub(crate) mod devices;
+pub(crate) mod emulate;
+pub(crate) mod interfaces;
+pub(crate) mod loopback;
+pub(crate) mod probe;
+pub(crate) mod report;

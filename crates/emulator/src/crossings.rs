@@ -117,7 +117,7 @@ const KINDS: [&str; Kind::Count as usize] = [
     "pwrite NOTIFY",
     "pread NOTIFY",
     "mmap doorbell",
-    "munmap doorbell",
+    "munmap",
     "write eventfd",
     "read eventfd",
 ];

@@ -227,7 +227,7 @@ mod tests {
             4 => arch,
             _ => {
                 let arg = args[(offset - 16) / 8];
-                if offset % 8 == 0 { arg as u32 } else { (arg >> 32) as u32 }
+                if offset.is_multiple_of(8) { arg as u32 } else { (arg >> 32) as u32 }
             }
         };
         let (mut pc, mut accumulator) = (0, 0);

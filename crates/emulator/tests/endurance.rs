@@ -2,6 +2,7 @@
 //!
 //! One test, so that nothing else of this process changes what is measured.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail as its body does")]
 #![expect(unsafe_code, reason = "memory is handed to a device")]
 
 use std::{
@@ -81,22 +82,22 @@ fn maps(uuid: &CString, count: u64) {
     vhost::set_owner(&mdev).unwrap();
     for n in 0..count {
         let iova = n % 1000 * PAGE;
-        // SAFETY: nobody uses the page.
-        unsafe {
-            match n % 3 {
-                0 => {
-                    iotlb::update(&vdpa, 0, iova, PAGE, host, ACCESS_RW).unwrap();
-                    iotlb::invalidate(&vdpa, 0, iova, PAGE).unwrap();
-                }
-                1 => {
-                    let map = DmaMap { iova, size: PAGE, uaddr: host, perm: 3, flags: 0 };
-                    mdev::dma_map(&mdev, &map).unwrap();
-                    assert_eq!(mdev::dma_unmap(&mdev, iova, PAGE).unwrap(), PAGE);
-                }
-                _ => {
-                    vfio::map_dma(&container, iova, PAGE, host, 3).unwrap();
-                    assert_eq!(vfio::unmap_dma(&container, iova, PAGE).unwrap(), PAGE);
-                }
+        match n % 3 {
+            0 => {
+                // SAFETY: nobody uses the page.
+                unsafe { iotlb::update(&vdpa, 0, iova, PAGE, host, ACCESS_RW) }.unwrap();
+                iotlb::invalidate(&vdpa, 0, iova, PAGE).unwrap();
+            }
+            1 => {
+                let map = DmaMap { iova, size: PAGE, uaddr: host, perm: 3, flags: 0 };
+                // SAFETY: nobody uses the page.
+                unsafe { mdev::dma_map(&mdev, &map) }.unwrap();
+                assert_eq!(mdev::dma_unmap(&mdev, iova, PAGE).unwrap(), PAGE);
+            }
+            _ => {
+                // SAFETY: nobody uses the page.
+                unsafe { vfio::map_dma(&container, iova, PAGE, host, 3) }.unwrap();
+                assert_eq!(vfio::unmap_dma(&container, iova, PAGE).unwrap(), PAGE);
             }
         }
     }

@@ -1,21 +1,31 @@
 //! Whole programs on an emulated kernel: this one again, with other arguments.
 //!
 //! These tests start processes, and so run one after the other: see the crate's documentation.
-#![expect(unsafe_code, reason = "tests make the system calls bare, as a client does")]
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail as its body does")]
+#![expect(clippy::print_stdout, reason = "a program tells its test how far it is")]
+
+#[path = "emulated/common.rs"]
+#[expect(dead_code, reason = "used in part")]
+mod common;
+#[path = "emulated/rings.rs"]
+#[expect(dead_code, reason = "used in part")]
+mod rings;
 
 use std::{
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, Write},
-    os::fd::{AsFd, AsRawFd},
+    os::fd::AsFd,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use rings::Rings;
 use vhost_accel_emulator::{DeviceKind, EmulatedKernel};
 use vhost_accel_uapi::{
-    call::{iotlb, vhost},
-    vhost::{ACCESS_RW, VringAddr},
+    call::vhost,
+    vhost::{ACCESS_RW, MsgV2},
 };
+use zerocopy::IntoBytes;
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -101,71 +111,29 @@ fn a_program_that_ends_lets_go_of_its_device() {
     kernel.run(|| open("/dev/vhost-vdpa-0").map(drop)).unwrap().unwrap();
 }
 
-const IOVA: u64 = 0x10_0000;
-const LEN: usize = 0x1_0000;
-const AVAIL: usize = 0x1000;
-const USED: usize = 0x2000;
-const RING: usize = 0x4000;
-const RECEIVE: usize = 0x8000;
-const TRANSMIT: usize = 0x9000;
-
 /// Loops one frame through the device, with memory and eventfds that are this process's own.
 #[test]
 #[ignore = "run as a program by another test"]
 fn loops_a_frame() {
     let device = open("/dev/vhost-vdpa-0").unwrap();
     vhost::set_owner(&device).unwrap();
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    let prot = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a new mapping where the kernel likes.
-    let memory = unsafe { libc::mmap(std::ptr::null_mut(), LEN, prot, flags, -1, 0) };
-    assert_ne!(memory, libc::MAP_FAILED);
-    let memory = memory.cast::<u8>();
-    let put = |at: usize, bytes: &[u8]| {
-        // SAFETY: within the mapping.
-        unsafe { memory.add(at).copy_from(bytes.as_ptr(), bytes.len()) };
-    };
-    for (queue, at, len, flags) in [(0, RECEIVE, 2048_u32, 2_u16), (1, TRANSMIT, 76, 0)] {
-        put(queue * RING, &(IOVA + at as u64).to_le_bytes());
-        put(queue * RING + 8, &len.to_le_bytes());
-        put(queue * RING + 12, &flags.to_le_bytes());
-        put(queue * RING + AVAIL + 2, &1_u16.to_le_bytes());
-    }
-    put(TRANSMIT + 12, &[0x5a; 64]);
-    // SAFETY: nothing else uses the memory.
-    unsafe { iotlb::update(&device, 0, IOVA, LEN as u64, memory as u64, ACCESS_RW) }.unwrap();
+    let mut rings = Rings::new();
+    let update = MsgV2::update(0, rings::IOVA, rings::LEN, rings.memory.host(), ACCESS_RW);
+    assert_eq!((&device).write(update.as_bytes()).unwrap(), 72);
     vhost::set_status(&device, 3).unwrap();
-    vhost::set_features(&device, 3 << 32).unwrap();
+    vhost::set_features(&device, rings::FEATURES).unwrap();
     vhost::set_status(&device, 11).unwrap();
-    let event = || vmm_sys_util::eventfd::EventFd::new(0).unwrap();
-    let (kick, call) = (event(), event());
-    // SAFETY: open as long as it is borrowed.
-    let fd = |event: &vmm_sys_util::eventfd::EventFd| unsafe {
-        std::os::fd::BorrowedFd::borrow_raw(event.as_raw_fd()).try_clone_to_owned().unwrap()
-    };
+    let (kick, call) = (common::eventfd(), common::eventfd());
     for index in 0..2 {
-        let base = IOVA + u64::from(index) * RING as u64;
-        let addr = VringAddr {
-            index,
-            flags: 0,
-            desc: base,
-            used: base + USED as u64,
-            avail: base + AVAIL as u64,
-            log: 0,
-        };
-        vhost::set_vring_num(&device, index, 4).unwrap();
-        vhost::set_vring_addr(&device, &addr).unwrap();
+        vhost::set_vring_num(&device, index, rings::SIZE).unwrap();
+        vhost::set_vring_addr(&device, &Rings::addr(index)).unwrap();
         vhost::set_vring_enable(&device, index, true).unwrap();
     }
-    vhost::set_vring_kick(&device, 1, Some(fd(&kick).as_fd())).unwrap();
-    vhost::set_vring_call(&device, 0, Some(fd(&call).as_fd())).unwrap();
+    vhost::set_vring_kick(&device, 1, Some(kick.as_fd())).unwrap();
+    vhost::set_vring_call(&device, 0, Some(call.as_fd())).unwrap();
     vhost::set_status(&device, 15).unwrap();
-    kick.write(1).unwrap();
-    assert_eq!(call.read().unwrap(), 1);
-    let mut frame = [0; 64];
-    // SAFETY: within the mapping; the device is done with it.
-    unsafe { memory.add(RECEIVE + 12).copy_to(frame.as_mut_ptr(), frame.len()) };
-    assert_eq!(frame, [0x5a; 64]);
+    rings.loop_one("a program", || common::signal(&kick));
+    assert_eq!(common::wait(&call), Some(1));
     say("looped");
 }
 
@@ -176,7 +144,7 @@ fn the_device_works_in_another_process_s_memory() {
     let mut program = Program::start(&kernel, "loops_a_frame");
     program.expect("looped");
     let counters = kernel.device(DeviceKind::VhostVdpa, 0).unwrap().counters();
-    assert_eq!((counters.frames, counters.bytes), (1, 64));
+    assert_eq!((counters.frames, counters.bytes), (1, 100));
     assert_eq!(counters.all_faults(), 0);
     program.go();
     assert!(program.child.wait().unwrap().success());

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use vhost_accel_uapi::vhost;
+use vhost_accel_uapi::{ioc, vhost};
 use virtio_bindings::virtio_config::{VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_CONFIG_S_FEATURES_OK};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -182,28 +182,22 @@ impl Vhost {
     fn vring(&self, request: u32, mut arg: impl Argument) -> Result<(), Errno> {
         let device = &self.device;
         self.check_owner(arg.caller())?;
-        let index: u32 = arg.get()?;
-        if index >= device.queue_count().into() {
-            return Err(Errno::ENOBUFS);
-        }
+        let bytes = self.vring_argument(request, &arg)?;
+        let state = || read_prefix::<vhost::VringState>(&bytes);
+        let eventfd = || arg.eventfd(read_prefix::<vhost::VringFile>(&bytes).fd);
+        let index = state().index;
         let queue = index as u16;
         match request {
-            vhost::SET_VRING_ENABLE => {
-                let vhost::VringState { num, .. } = arg.get()?;
-                self.tell(device.set_vring_enable(queue, num != 0))
-            }
+            vhost::SET_VRING_ENABLE => self.tell(device.set_vring_enable(queue, state().num != 0)),
             vhost::SET_VRING_NUM => {
-                let vhost::VringState { num, .. } = arg.get()?;
+                let num = state().num;
                 if num > 0xffff || !num.is_power_of_two() {
                     return Err(Errno::EINVAL);
                 }
                 self.tell(device.set_vring_num(queue, num))
             }
-            vhost::SET_VRING_ADDR => self.set_vring_addr(queue, &arg.get()?),
-            vhost::SET_VRING_BASE => {
-                let vhost::VringState { num, .. } = arg.get()?;
-                self.invalid(device.set_vring_base(queue, num))
-            }
+            vhost::SET_VRING_ADDR => self.set_vring_addr(queue, &read_prefix(&bytes)),
+            vhost::SET_VRING_BASE => self.invalid(device.set_vring_base(queue, state().num)),
             vhost::GET_VRING_BASE => {
                 let num = device.vring_base(queue)?.into();
                 arg.put(&vhost::VringState { index, num })
@@ -212,30 +206,37 @@ impl Vhost {
                 let num = device.vring_num(queue)?.into();
                 arg.put(&vhost::VringState { index, num })
             }
-            vhost::SET_VRING_KICK => {
-                let vhost::VringFile { fd, .. } = arg.get()?;
-                device.set_kick(queue, arg.eventfd(fd)?)
-            }
-            vhost::SET_VRING_CALL => {
-                let vhost::VringFile { fd, .. } = arg.get()?;
-                device.set_call(queue, arg.eventfd(fd)?)
-            }
-            vhost::SET_VRING_ERR => {
-                let vhost::VringFile { fd, .. } = arg.get()?;
-                match arg.eventfd(fd)? {
-                    // A vDPA parent has no way to signal it.
-                    _ if self.policy.mainline => Ok(()),
-                    eventfd => device.set_error(queue, eventfd),
-                }
-            }
+            vhost::SET_VRING_KICK => device.set_kick(queue, eventfd()?),
+            vhost::SET_VRING_CALL => device.set_call(queue, eventfd()?),
+            vhost::SET_VRING_ERR => match eventfd()? {
+                // A vDPA parent has no way to signal it.
+                _ if self.policy.mainline => Ok(()),
+                eventfd => device.set_error(queue, eventfd),
+            },
             vhost::GET_VRING_GROUP => arg.put(&vhost::VringState { index, num: 0 }),
             vhost::GET_VRING_DESC_GROUP => Err(Errno::EOPNOTSUPP),
-            vhost::SET_GROUP_ASID => match arg.get()? {
+            vhost::SET_GROUP_ASID => match state() {
                 vhost::VringState { index: 0, num: 0 } => Ok(()),
                 _ => Err(Errno::EINVAL),
             },
             _ => Err(Errno::ENOTTY),
         }
+    }
+
+    /// The argument of a request about a vring, in one copy. The queue index, which comes first, is
+    /// looked at even if the rest can't be read: ENOBUFS, then EFAULT.
+    fn vring_argument(&self, request: u32, arg: &impl Argument) -> Result<VringBytes, Errno> {
+        const INDEX: usize = size_of::<u32>();
+        let mut bytes = [0; size_of::<VringBytes>()];
+        let len = ioc::size(request).clamp(INDEX, bytes.len());
+        let whole = arg.load(0, &mut bytes[..len]);
+        if whole.is_err() {
+            arg.load(0, &mut bytes[..INDEX])?;
+        }
+        if read_prefix::<u32>(&bytes) >= self.device.queue_count().into() {
+            return Err(Errno::ENOBUFS);
+        }
+        whole.map(|()| bytes)
     }
 
     /// The outcome of what a vDPA parent has no way to refuse.
@@ -341,6 +342,17 @@ impl Vhost {
         self.device.set_config_call(eventfd?);
         Ok(())
     }
+}
+
+/// Room for the argument of any request about a vring.
+type VringBytes = [u8; size_of::<vhost::VringAddr>()];
+
+/// A structure that is no longer than the largest.
+fn read_prefix<T: FromBytes + IntoBytes>(bytes: &VringBytes) -> T {
+    let mut value = T::new_zeroed();
+    let len = size_of::<T>().min(bytes.len());
+    value.as_mut_bytes()[..len].copy_from_slice(&bytes[..len]);
+    value
 }
 
 /// Whether a request of the interfaces that are ours is about a vring.

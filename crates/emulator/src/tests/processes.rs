@@ -105,12 +105,11 @@ fn a_forked_child_shares_the_open_device() {
                 // SAFETY: takes no pointer.
                 let copy = unsafe { libc::dup(fd.as_raw_fd()) };
                 let doubled = double(&copy, 50).unwrap_or(1) as i32;
-                // SAFETY: the child's own copies.
-                unsafe {
-                    libc::close(copy);
-                    libc::close(fd.as_raw_fd());
+                for copy in [copy, fd.as_raw_fd()] {
+                    // SAFETY: the child's own copies.
+                    unsafe { libc::close(copy) };
                 }
-                doubled + double(&fd.as_raw_fd(), 1).unwrap_err() as i32
+                doubled + double(&fd.as_raw_fd(), 1).unwrap_err()
             });
             assert_eq!(code, 100 + libc::EBADF);
             assert_eq!(double(&fd, 8), Ok(16), "the parent's descriptor lives on");

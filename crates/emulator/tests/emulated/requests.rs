@@ -91,7 +91,7 @@ fn each(case: impl Fn(&Interface, &OwnedFd) + Sync) {
         let kernel = EmulatedKernel::builder().queue_pairs(2).max_queue_size(256).build().unwrap();
         kernel
             .run(|| {
-                println!("{}", interface.name);
+                eprintln!("{}", interface.name);
                 case(interface, &interface.open(&kernel).fd);
             })
             .unwrap();

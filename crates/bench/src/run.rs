@@ -16,7 +16,7 @@ use crate::results::{
     Crossings, Device, Host, KernelHalf, Key, Mode, ResultFile, Run, SCHEMA, Side,
 };
 use crate::rig::{QUEUE_SIZE, Rig};
-use crate::scenario::{PAIRS, Scenario};
+use crate::scenario::{MapSize, PAIRS, Scenario};
 use crate::session::Session;
 use crate::stage::Stage;
 use crate::subject::Subject;
@@ -184,6 +184,12 @@ fn time(options: &Options) -> Result<()> {
     let mut criterion = configured(options);
     for scenario in Scenario::all() {
         let mut group = criterion.benchmark_group(scenario.to_string());
+        if let Scenario::DmaMap(MapSize::Gigantic) | Scenario::DmaUnmap(MapSize::Gigantic) =
+            scenario
+        {
+            // Some pin all of it: a hundred times longer than anything else here.
+            group.sample_size(10);
+        }
         for subject in scenario.subjects() {
             let path = paths.of(subject.interface)?;
             for side in sides(scenario) {

@@ -16,7 +16,7 @@ use vhost_accel_uapi::vhost::{
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::kick::{BareKicker, Way};
+use super::kick::{self, BareKicker, Way};
 use super::message::Config;
 use super::sys::{self, Pages, ioctl, ioctl_value};
 use super::vfio::{Vfio, c_path};
@@ -159,7 +159,7 @@ impl Floor {
             self.map_doorbells(queue.0)?;
         }
         let pages = self.doorbells.get(at).ok_or(Error::Stuck("kickers are made in order"))?;
-        Ok(BareKicker(Way::Store(pages.page(page), queue)))
+        Ok(BareKicker(Way::Store((pages.page(page), queue))))
     }
 
     fn send_iotlb(fd: &OwnedFd, message: &MsgV2) -> Result<()> {
@@ -357,7 +357,7 @@ impl Session for Floor {
             }
             (KickKind::RegionWrite, OpenFile::Vfio(vfio)) => {
                 let (fd, offset) = (vfio.fd().as_raw_fd(), vfio.notify.offset);
-                Ok(BareKicker(Way::Pwrite { fd, offset, queue }))
+                Ok(BareKicker(Way::Pwrite(kick::Region { fd, offset, queue })))
             }
             (KickKind::RegionWrite, _) => Err(Error::Stuck("no region to write to")),
         }

@@ -19,7 +19,7 @@ pub(crate) struct BareKicker(pub(super) Way);
 #[derive(Debug)]
 pub(super) enum Way {
     /// A 16-bit store to the page.
-    Store(NonNull<u16>, QueueIndex),
+    Store((NonNull<u16>, QueueIndex)),
     /// write(2) of 1 to an eventfd.
     Write(File),
     /// pwrite(2) of the vring's number.
@@ -30,29 +30,26 @@ impl BareKicker {
     #[inline]
     pub(super) fn kick(&self) -> io::Result<()> {
         match &self.0 {
-            Way::Store(page, queue) => {
+            Way::Store((page, queue)) => {
                 store(*page, *queue);
                 Ok(())
             }
             Way::Write(eventfd) => write(eventfd.as_raw_fd()),
-            Way::Pwrite { fd, offset, queue } => pwrite(*fd, *offset, *queue),
+            Way::Pwrite(region) => pwrite(region),
         }
     }
 
-    /// The way is chosen before the loop: in it there is the kick alone.
+    /// The way is chosen before the loop. In it there is the kick alone, of a queue that the compiler
+    /// knows no more of than it knows of a library's kicker: what is kicked is read from memory.
     pub(super) fn kicks(&self, count: u64) -> Result<()> {
         match &self.0 {
-            Way::Store(page, queue) => repeat(count, || {
-                store(black_box(*page), *queue);
+            Way::Store(bell) => repeat(count, || {
+                let bell = black_box(bell);
+                store(bell.0, bell.1);
                 Ok(())
             }),
-            Way::Write(eventfd) => {
-                let fd = eventfd.as_raw_fd();
-                repeat(count, || write(black_box(fd)))
-            }
-            Way::Pwrite { fd, offset, queue } => {
-                repeat(count, || pwrite(black_box(*fd), *offset, *queue))
-            }
+            Way::Write(eventfd) => repeat(count, || write(black_box(eventfd).as_raw_fd())),
+            Way::Pwrite(region) => repeat(count, || pwrite(black_box(region))),
         }
     }
 }
@@ -78,10 +75,11 @@ fn write(fd: RawFd) -> io::Result<()> {
 }
 
 #[inline]
-fn pwrite(fd: RawFd, offset: u64, queue: QueueIndex) -> io::Result<()> {
-    let number = u32::from(queue.0);
+fn pwrite(region: &Region) -> io::Result<()> {
+    let number = u32::from(region.queue.0);
+    let offset = region.offset as libc::off_t;
     // SAFETY: the kernel reads the four bytes of `number`.
-    check(unsafe { libc::pwrite(fd, (&raw const number).cast(), 4, offset as libc::off_t) })
+    check(unsafe { libc::pwrite(region.fd, (&raw const number).cast(), 4, offset) })
 }
 
 #[inline]

@@ -27,6 +27,9 @@ use crate::{
 /// Bytes of every file: beyond the largest mmap offset that any interface has.
 const FILE_SIZE: u64 = (1 << 40) + (1 << 32);
 
+/// Threads that are remembered; forgetting them costs a look into /proc.
+const MOST_TASKS: usize = 1024;
+
 /// One open file.
 pub(crate) struct OpenFile {
     inode: Inode,
@@ -219,6 +222,10 @@ impl Files {
         let mut descriptors = lock(&self.descriptors);
         if let Some(task) = descriptors.tasks.get(&tid) {
             return Ok(Arc::clone(task));
+        }
+        if descriptors.tasks.len() >= MOST_TASKS {
+            // Where the end of a thread is not told of (before Linux 6.9) they would pile up.
+            *descriptors = Descriptors::default();
         }
         let tgid = tgid_of(tid).ok_or(Errno(libc::ESRCH))?;
         let failed = |error: io::Error| sys::errno(&error);

@@ -15,6 +15,11 @@ const ARCH: u32 = 0xc000_00b7;
 #[cfg(target_arch = "riscv64")]
 const ARCH: u32 = 0xc000_00f3;
 
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
+compile_error!(
+    "the filter does not know this architecture's number: AUDIT_ARCH_* of <linux/audit.h>"
+);
+
 const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
 const JUMP_EQ: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 const JUMP_GE: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;

@@ -124,7 +124,8 @@ impl EmulatedKernel {
     /// Starts a program that sees the emulated devices, as do the processes that it starts.
     ///
     /// # Errors
-    /// [`Error::Spawn`] if the program can't be started, the filter included.
+    /// [`Error::Spawn`] if the program can't be started, the filter included; [`Error::AlreadyInside`] on a
+    /// thread that is itself a client: what it starts is one anyway.
     pub fn spawn(&self, mut command: Command) -> Result<Child, Error> {
         let setup = |source| Error::Setup { what: "a shared page", source };
         let post = Arc::new(Post::new().map_err(setup)?);
@@ -153,7 +154,11 @@ impl EmulatedKernel {
         let child = command.spawn();
         // A child that died before it could post never will.
         post.abandon();
-        child.map_err(Error::Spawn)
+        child.map_err(|error| match error.raw_os_error() {
+            // No exec says this: it is the filter that was refused.
+            Some(libc::EBUSY) => Error::AlreadyInside,
+            _ => Error::Spawn(error),
+        })
     }
 
     /// Starts a server for the listener that `listener` waits for.

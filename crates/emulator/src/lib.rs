@@ -33,6 +33,8 @@
 //! - A descriptor of an emulated device is one only under a number of the reserved range, and only to
 //!   threads of a client. dup(2) and F_DUPFD keep to the range; dup2(2) to a number outside it is
 //!   EINVAL, and one that is passed over a socket, or opened again through /proc, is a plain file.
+//! - Of the calls that take a path, open, stat, access and readlink see the emulated names; chdir(2) and
+//!   the others do not.
 //! - `/dev` itself does not list the devices, `/dev/vfio` and the directories in sysfs do. fstat(2) on an
 //!   open device says a regular file, stat(2) on its path a character device.
 //! - A forked child has copies of all descriptors until it executes a program: for that moment an open

@@ -154,6 +154,9 @@ fn a_client_inside_a_client_is_refused() {
     let (outer, _, _alone) = kernel(false);
     let inner = outer.run(|| super::kernel(false).0.run(|| ()).unwrap_err().to_string()).unwrap();
     assert!(inner.contains("inside an emulated kernel"), "{inner}");
+    let spawned =
+        outer.run(|| super::kernel(false).0.spawn(Command::new("/bin/true")).unwrap_err()).unwrap();
+    assert!(matches!(spawned, Error::AlreadyInside), "{spawned}");
 }
 
 #[test]

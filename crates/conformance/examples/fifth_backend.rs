@@ -168,14 +168,14 @@ const IOVA_END: u64 = 1 << 48;
 const MAX_MAPPINGS: usize = 4096;
 
 /// A device with this many queue pairs, as a kernel would find it when it starts.
-pub fn accelerator(pairs: u16) -> io::Result<Arc<Accelerator>> {
+pub(crate) fn accelerator(pairs: u16) -> io::Result<Arc<Accelerator>> {
     let mac = [2, 0, 0, 0, 0, 1];
     let config = DeviceConfig { pairs, max_queue_size: 1024, mac, mtu: 9000, log: true };
     Accelerator::new(config).map_err(io)
 }
 
 /// Opens it, for one client at a time.
-pub fn open(accelerator: &Arc<Accelerator>) -> Result<Box<dyn VhostAccel>, Error> {
+pub(crate) fn open(accelerator: &Arc<Accelerator>) -> Result<Box<dyn VhostAccel>, Error> {
     // There is no fifth name: the interface that it is closest to.
     let (interface, path) = (Interface::VhostMdev, Arc::from(Path::new("in-process")));
     // SAFETY: what is mapped or logged to is what the users of `VhostAccel` promise for, until it is

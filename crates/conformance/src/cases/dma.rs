@@ -105,7 +105,7 @@ fn outside_the_limits(target: &Target<'_>) -> Result<(), Stop> {
     let region = Region::new(page_size())?;
     let ranges = machine.device().dma_limits()?.ranges;
     let outside = ranges.iter().filter_map(|range| {
-        let next = range.last()?.0.checked_add(1)?.next_multiple_of(page());
+        let next = range.last()?.0.checked_add(1)?.checked_next_multiple_of(page())?;
         let within = |range: &IovaRange| {
             range.start.0 <= next && range.last().is_some_and(|last| next <= last.0)
         };

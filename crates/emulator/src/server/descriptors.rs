@@ -1,0 +1,242 @@
+//! System calls on descriptors: what they do where the descriptor is one of ours.
+
+use std::{os::fd::OwnedFd, sync::Mutex};
+
+use super::{CONTINUE, Reply, Server};
+use crate::{
+    call::UserBuf,
+    crossings::Kind,
+    errno::Errno,
+    files::own_pid,
+    front::{Answer, Mapping, Node},
+    lock,
+    paths::ProcPath,
+    sys::{
+        self,
+        seccomp::{Notification, Response},
+    },
+};
+
+/// Numbers are given out one at a time in this process: two kernels may have clients that share a
+/// descriptor table, and a number that was free a moment ago must still be.
+static NUMBERS: Mutex<()> = Mutex::new(());
+
+impl Server {
+    pub(super) fn ioctl(&self, notification: &Notification) -> Reply {
+        let args = notification.args();
+        let request = args[1] as u32;
+        self.machine.counters.ioctl(request);
+        let Some(found) = self.find(notification, args[0]) else {
+            return CONTINUE;
+        };
+        let call = self.call(notification, &found);
+        match found.file.front.ioctl(&call, request, args[2]) {
+            Ok(Answer::Value(value)) => Reply::Now(Response::Return(value)),
+            Ok(Answer::File(node)) => {
+                let flags = libc::O_RDWR | libc::O_CLOEXEC;
+                self.open_node(notification, &*node, flags)
+            }
+            Err(Errno(number)) => Reply::Now(Response::Fail(number)),
+        }
+    }
+
+    pub(super) fn transfer_vectored(
+        &self,
+        notification: &Notification,
+        offset: Option<u64>,
+    ) -> Reply {
+        let args = notification.args();
+        if !self.in_range(args[0]) {
+            self.machine.counters.syscall(notification.nr());
+            return CONTINUE;
+        }
+        let buf = UserBuf::from_iovec(notification.tid(), args[1], args[2]);
+        self.transfer(notification, buf, offset)
+    }
+
+    /// A read or a write: the system call's number says which.
+    pub(super) fn transfer(
+        &self,
+        notification: &Notification,
+        buf: Result<UserBuf, Errno>,
+        offset: Option<u64>,
+    ) -> Reply {
+        let (fd, nr) = (notification.args()[0], notification.nr());
+        let Some(found) = self.find(notification, fd) else {
+            self.count_transfer(notification);
+            return CONTINUE;
+        };
+        let buf = match buf {
+            Ok(buf) => buf,
+            Err(Errno(number)) => return Reply::Now(Response::Fail(number)),
+        };
+        let call = self.call(notification, &found);
+        let front = &found.file.front;
+        let reads = matches!(
+            nr,
+            libc::SYS_read
+                | libc::SYS_pread64
+                | libc::SYS_readv
+                | libc::SYS_preadv
+                | libc::SYS_preadv2
+        );
+        match reads {
+            true => front.read(&call, &buf, offset).into(),
+            false => front.write(&call, &buf, offset).into(),
+        }
+    }
+
+    /// Counts a read or write of the client's own, those of eventfds apart from others.
+    pub(super) fn count_transfer(&self, notification: &Notification) {
+        let counters = &self.machine.counters;
+        let (tid, fd, nr) = (notification.tid(), notification.args()[0] as i32, notification.nr());
+        let mut target = [0; 32];
+        let eventfd = self.machine.everything
+            && ProcPath::new(format_args!("/proc/{tid}/fd/{fd}")).is_some_and(|link| {
+                sys::fs::read_link_path(link.as_c_str(), &mut target)
+                    .is_ok_and(|target| target == sys::fs::EVENTFD_LINK)
+            });
+        match nr {
+            libc::SYS_write if eventfd => counters.kind(Kind::WriteEventfd),
+            libc::SYS_read if eventfd => counters.kind(Kind::ReadEventfd),
+            _ => counters.syscall(nr),
+        }
+    }
+
+    pub(super) fn mmap(&self, notification: &Notification) -> Reply {
+        let args = notification.args();
+        let Some(found) = self.find(notification, args[4]) else {
+            self.machine.counters.syscall(notification.nr());
+            return CONTINUE;
+        };
+        let mapping =
+            Mapping { len: args[1], prot: args[2] as i32, flags: args[3] as i32, offset: args[5] };
+        let call = self.call(notification, &found);
+        match found.file.front.mmap(&call, &mapping) {
+            Ok(()) => CONTINUE,
+            Err(Errno(number)) => Reply::Now(Response::Fail(number)),
+        }
+    }
+
+    /// Trapped only where everything is counted, and counted only where it unmaps a doorbell: the
+    /// rest is a process's own memory management.
+    pub(super) fn munmap(&self, notification: &Notification) -> Reply {
+        let [start, len, ..] = *notification.args();
+        let doorbell = ProcPath::new(format_args!("/proc/{}/maps", notification.tid()))
+            .is_some_and(|maps| {
+                sys::maps::maps_file(maps.as_c_str(), start, len, b"/memfd:vhost-accel")
+            });
+        if doorbell {
+            self.machine.counters.kind(Kind::MunmapDoorbell);
+        }
+        CONTINUE
+    }
+
+    /// close(2). A client in this process has the descriptor table that we have: closing for it, and
+    /// releasing what that ends before it goes on, is the order that a kernel keeps. Without it the
+    /// device could still use memory that its owner gives back after the close.
+    pub(super) fn close(&self, notification: &Notification) -> Reply {
+        let fd = notification.args()[0];
+        let found = self.find(notification, fd);
+        if self.in_range(fd) {
+            self.machine.files.forget_descriptor(fd as u32);
+        }
+        match found {
+            Some(found) if found.task.tgid == own_pid() => {
+                let closed = sys::fs::close(fd as i32);
+                self.machine.files.drain();
+                closed.map(|()| 0).map_err(|error| sys::errno(&error)).into()
+            }
+            _ => CONTINUE,
+        }
+    }
+
+    pub(super) fn open_node(
+        &self,
+        notification: &Notification,
+        node: &dyn Node,
+        flags: i32,
+    ) -> Reply {
+        let cloexec = flags & libc::O_CLOEXEC != 0;
+        let opened = self.machine.files.open(
+            notification.tid(),
+            flags,
+            |task, memfd| node.open(task, memfd),
+            |file| self.give(notification, file, None, cloexec),
+        );
+        match opened {
+            Ok(_) => Reply::Answered,
+            Err(Errno(number)) => Reply::Now(Response::Fail(number)),
+        }
+    }
+
+    /// Gives the client a descriptor of ours: `number`, or a free one in the range.
+    pub(super) fn give(
+        &self,
+        notification: &Notification,
+        file: &OwnedFd,
+        number: Option<u32>,
+        cloexec: bool,
+    ) -> Result<u32, Errno> {
+        let _guard = lock(&NUMBERS);
+        let number = match number {
+            Some(number) => number,
+            None => self
+                .range()
+                .clone()
+                .find(|&number| is_free(notification.tid(), number))
+                .ok_or(Errno(libc::EMFILE))?,
+        };
+        self.listener.add_fd(notification.id(), file, Some(number), cloexec).map_err(|error| {
+            match error.raw_os_error() {
+                // The client has lowered its limit of open files below the range.
+                Some(libc::EBADF) => Errno(libc::EMFILE),
+                _ => sys::errno(&error),
+            }
+        })
+    }
+
+    /// dup(2), dup2(2), dup3(2), F_DUPFD. The duplicate of a file of ours must lie in the range, or
+    /// it would not be trapped.
+    pub(super) fn duplicate(
+        &self,
+        notification: &Notification,
+        to: Option<u32>,
+        cloexec: bool,
+    ) -> Reply {
+        let from = notification.args()[0];
+        let found = self.find(notification, from);
+        if let Some(to) = to.filter(|&to| self.in_range(to.into())) {
+            self.machine.files.forget_descriptor(to);
+        }
+        let Some(found) = found else {
+            return CONTINUE;
+        };
+        match to {
+            Some(to) if !self.in_range(to.into()) => {
+                return Reply::Now(Response::Fail(libc::EINVAL));
+            }
+            // The kernel knows what this means: nothing, or EINVAL for dup3.
+            Some(to) if u64::from(to) == from => return CONTINUE,
+            _ => {}
+        }
+        let given = found
+            .task
+            .descriptor(from as i32)
+            .and_then(|copy| self.give(notification, &copy, to, cloexec));
+        match given {
+            Ok(_) => Reply::Answered,
+            Err(Errno(number)) => Reply::Now(Response::Fail(number)),
+        }
+    }
+}
+
+/// Whether thread `tid` has no descriptor `number`.
+fn is_free(tid: u32, number: u32) -> bool {
+    let Some(link) = ProcPath::new(format_args!("/proc/{tid}/fd/{number}")) else {
+        return false;
+    };
+    let mut target = [0; 8];
+    let found = sys::fs::read_link_path(link.as_c_str(), &mut target);
+    found.is_err_and(|error| error.raw_os_error() == Some(libc::ENOENT))
+}

@@ -1,0 +1,204 @@
+//! The server of one listener: takes trapped system calls and answers them.
+//!
+//! What is not ours is answered `CONTINUE` at once, without allocating and without a lock that a
+//! client could hold: the client may be anywhere, inside its allocator for one.
+
+mod descriptors;
+mod paths;
+
+use std::{io, ops::Range, sync::Arc};
+
+use crate::{
+    call::{Call, UserBuf},
+    errno::Errno,
+    files::Found,
+    machine::Machine,
+    paths::Paths,
+    sys::seccomp::{Listener, Notification, Response},
+};
+
+/// How a system call is answered, or that it has been.
+enum Reply {
+    Now(Response),
+    Answered,
+}
+
+const CONTINUE: Reply = Reply::Now(Response::Continue);
+
+impl From<Result<u64, Errno>> for Reply {
+    fn from(result: Result<u64, Errno>) -> Self {
+        Self::Now(match result {
+            Ok(value) => Response::Return(value as i64),
+            Err(Errno(number)) => Response::Fail(number),
+        })
+    }
+}
+
+/// Serves one listener, on a thread of its own.
+pub(crate) struct Server {
+    machine: Arc<Machine>,
+    listener: Listener,
+    paths: Paths,
+}
+
+impl Server {
+    pub(crate) fn new(machine: Arc<Machine>, listener: Listener) -> Self {
+        let shadow = machine.shadow.real_path().as_os_str().as_encoded_bytes();
+        let paths = Paths::new(shadow.to_vec());
+        Self { machine, listener, paths }
+    }
+
+    /// Serves until no filtered thread is left.
+    pub(crate) fn run(mut self) {
+        let mut notification = Notification::new();
+        loop {
+            if !self.machine.receive_ends && self.listener.wait(-1) {
+                return;
+            }
+            match self.listener.receive(&mut notification) {
+                Ok(()) => {}
+                // The client was killed before its call was taken, or the last one is gone.
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
+                    if self.listener.wait(0) {
+                        return;
+                    }
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return,
+            }
+            if let Reply::Now(response) = self.serve(&notification) {
+                // ENOENT: the client was killed meanwhile, nobody wants the answer.
+                let _ = self.listener.respond(notification.id(), response);
+            }
+        }
+    }
+
+    fn range(&self) -> &Range<u32> {
+        &self.machine.range
+    }
+
+    fn in_range(&self, fd: u64) -> bool {
+        self.range().contains(&(fd as u32))
+    }
+
+    /// The file of ours behind descriptor argument `fd`.
+    fn find(&self, notification: &Notification, fd: u64) -> Option<Found> {
+        if !self.in_range(fd) {
+            return None;
+        }
+        self.machine.files.find(notification.tid(), fd as u32)
+    }
+
+    fn serve(&mut self, notification: &Notification) -> Reply {
+        let args = notification.args();
+        let nr = notification.nr();
+        match nr {
+            libc::SYS_ioctl => return self.ioctl(notification),
+            libc::SYS_write | libc::SYS_read => {
+                return self.transfer(notification, Ok(UserBuf::new(args[1], args[2])), None);
+            }
+            libc::SYS_pwrite64 | libc::SYS_pread64 => {
+                let buf = Ok(UserBuf::new(args[1], args[2]));
+                return self.transfer(notification, buf, Some(args[3]));
+            }
+            libc::SYS_writev | libc::SYS_readv => {
+                return self.transfer_vectored(notification, None);
+            }
+            libc::SYS_pwritev | libc::SYS_preadv | libc::SYS_pwritev2 | libc::SYS_preadv2 => {
+                // The "2" variants: -1 is the file's own position.
+                let own =
+                    matches!(nr, libc::SYS_pwritev2 | libc::SYS_preadv2) && args[3] == u64::MAX;
+                return self.transfer_vectored(notification, (!own).then_some(args[3]));
+            }
+            libc::SYS_mmap => return self.mmap(notification),
+            libc::SYS_munmap => return self.munmap(notification),
+            _ => {}
+        }
+        self.machine.counters.syscall(nr);
+        match nr {
+            libc::SYS_openat => self.open(notification, args[0] as i32, args[1], args[2] as i32),
+            libc::SYS_openat2 => self.openat2(notification),
+            libc::SYS_newfstatat => {
+                let follow = args[3] as i32 & libc::AT_SYMLINK_NOFOLLOW == 0;
+                self.stat(notification, args[0] as i32, args[1], args[2], follow)
+            }
+            libc::SYS_statx => self.statx(notification),
+            libc::SYS_readlinkat => {
+                self.read_link(notification, args[0] as i32, args[1], args[2], args[3])
+            }
+            libc::SYS_faccessat => {
+                self.access(notification, args[0] as i32, args[1], args[2] as i32, 0)
+            }
+            libc::SYS_faccessat2 => {
+                let flags = args[3] as i32;
+                self.access(notification, args[0] as i32, args[1], args[2] as i32, flags)
+            }
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_open => self.open(notification, libc::AT_FDCWD, args[0], args[1] as i32),
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_creat => {
+                let flags = libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC;
+                self.open(notification, libc::AT_FDCWD, args[0], flags)
+            }
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_stat | libc::SYS_lstat => {
+                let follow = nr == libc::SYS_stat;
+                self.stat(notification, libc::AT_FDCWD, args[0], args[1], follow)
+            }
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_readlink => {
+                self.read_link(notification, libc::AT_FDCWD, args[0], args[1], args[2])
+            }
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_access => {
+                self.access(notification, libc::AT_FDCWD, args[0], args[1] as i32, 0)
+            }
+            libc::SYS_execve | libc::SYS_execveat => {
+                self.machine.files.forget_process(notification.tid());
+                CONTINUE
+            }
+            libc::SYS_close => self.close(notification),
+            libc::SYS_close_range => {
+                let (first, last) = (args[0] as u32, args[1] as u32);
+                if first < self.range().end && last >= self.range().start {
+                    self.machine.files.forget_descriptors(first, last);
+                }
+                CONTINUE
+            }
+            libc::SYS_dup => self.duplicate(notification, None, false),
+            libc::SYS_dup3 => {
+                let cloexec = args[2] as i32 & libc::O_CLOEXEC != 0;
+                self.duplicate(notification, Some(args[1] as u32), cloexec)
+            }
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_dup2 => self.duplicate(notification, Some(args[1] as u32), false),
+            libc::SYS_fcntl => match args[1] as i32 {
+                libc::F_DUPFD => self.duplicate(notification, None, false),
+                libc::F_DUPFD_CLOEXEC => self.duplicate(notification, None, true),
+                _ => CONTINUE,
+            },
+            libc::SYS_lseek => self.refuse(notification, libc::ESPIPE),
+            libc::SYS_ftruncate => self.refuse(notification, libc::EINVAL),
+            libc::SYS_fallocate => self.refuse(notification, libc::ENODEV),
+            _ => CONTINUE,
+        }
+    }
+
+    /// A call that no file of ours takes.
+    fn refuse(&self, notification: &Notification, errno: i32) -> Reply {
+        match self.find(notification, notification.args()[0]) {
+            Some(_) => Reply::Now(Response::Fail(errno)),
+            None => CONTINUE,
+        }
+    }
+
+    fn call<'a>(&'a self, notification: &Notification, found: &'a Found) -> Call<'a> {
+        Call {
+            task: &found.task,
+            files: &self.machine.files,
+            counters: &self.machine.counters,
+            nr: notification.nr(),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The kernel as its users see it: what can be made, what is counted.
+
+use std::collections::HashSet;
+
+use libc::{EBUSY, ENOENT};
+use vhost_accel_emulator::{DeviceKind, EmulatedKernel, Error, MAX_DEVICES, probe};
+use vhost_accel_uapi::vhost;
+
+use crate::common::*;
+
+#[test]
+fn this_machine_can_run_one() {
+    probe().unwrap();
+}
+
+#[test]
+fn what_cannot_be_made_is_refused() {
+    let builder = EmulatedKernel::builder;
+    let refused = |pairs, size| {
+        let error = builder().queue_pairs(pairs).max_queue_size(size).build().err().unwrap();
+        match error {
+            Error::Device { queue_pairs, max_queue_size } => (queue_pairs, max_queue_size),
+            other => panic!("{other}"),
+        }
+    };
+    for (pairs, size) in [(0, 256), (129, 256), (1, 0), (1, 100), (1, 2048)] {
+        assert_eq!(refused(pairs, size), (pairs, size));
+    }
+    let many = builder().devices(MAX_DEVICES + 1).build().err().unwrap();
+    assert!(matches!(many, Error::TooManyDevices(65)));
+    assert_eq!(many.to_string(), "65 devices were asked for, the most is 64");
+}
+
+#[test]
+fn devices_are_each_their_own() {
+    let kernel = EmulatedKernel::builder().queue_pairs(128).devices(3).build().unwrap();
+    assert_eq!(kernel.devices().len(), 9);
+    let paths: HashSet<_> = kernel.devices().iter().map(|device| device.path()).collect();
+    assert_eq!(paths.len(), 9);
+    for kind in DeviceKind::ALL {
+        assert_eq!(kernel.device(kind, 2).unwrap().number(), 2);
+        assert!(kernel.device(kind, 3).is_none());
+    }
+    kernel
+        .run(|| {
+            let open_all = |name| -> Vec<_> {
+                (0..3).map(|number| open(format!("/dev/{name}-{number}")).unwrap()).collect()
+            };
+            let mut fds = open_all("vhost-vdpa");
+            fds.extend(open_all("vhost-mdev"));
+            let mut macs = HashSet::new();
+            for fd in &fds {
+                let mut config = [0_u32, 6, 0, 0];
+                assert_eq!(ioctl(fd, vhost::GET_CONFIG, &mut config), Ok(0));
+                assert!(macs.insert([config[2], config[3]]), "{config:x?} is there twice");
+                assert_eq!(get::<u32>(fd, vhost::GET_VQS_COUNT), Ok(257));
+            }
+            assert_eq!(ioctl(&fds[1], vhost::SET_STATUS, &mut 1_u8), Ok(0));
+            assert_eq!(get::<u8>(&fds[2], vhost::GET_STATUS), Ok(0));
+            assert_eq!(open("/dev/vhost-vdpa-1").unwrap_err(), EBUSY);
+            assert_eq!(open("/dev/vhost-vdpa-3").unwrap_err(), ENOENT);
+            let groups = [0, 1, 2].map(|number| open(format!("/dev/vfio/{number}")).unwrap());
+            assert_eq!(groups.len(), 3);
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_kernel_without_devices_has_none() {
+    let kernel = EmulatedKernel::builder().devices(0).build().unwrap();
+    assert!(kernel.devices().is_empty());
+    let opened = kernel.run(|| (open("/dev/vhost-vdpa-0").err(), open("/dev/vfio/vfio").is_ok()));
+    assert_eq!(opened.unwrap(), (Some(ENOENT), true));
+}
+
+#[test]
+fn a_client_borrows_and_returns() {
+    let kernel = EmulatedKernel::builder().build().unwrap();
+    let mut seen = Vec::new();
+    let id = kernel
+        .run(|| {
+            let fd = open("/dev/vhost-mdev-0").unwrap();
+            seen.push("borrowed");
+            get::<u32>(&fd, vhost::GET_DEVICE_ID)
+        })
+        .unwrap();
+    assert_eq!((id, seen), (Ok(1), vec!["borrowed"]));
+}
+
+#[test]
+fn a_client_s_crossings_are_counted_each_once() {
+    let kernel = EmulatedKernel::builder().count_everything(true).build().unwrap();
+    kernel
+        .run(|| {
+            kernel.reset_crossings();
+            let fd = open("/dev/vhost-vdpa-0").unwrap();
+            assert_eq!(ioctl_at(&fd, vhost::SET_OWNER, 0), Ok(0));
+            let page = Mapped::anonymous(PAGE);
+            let update = vhost::MsgV2::update(0, 0, PAGE, page.host(), vhost::ACCESS_RW);
+            assert_eq!(write_at(&fd, (&raw const update) as u64, 72), Ok(72));
+            assert_eq!(write_at(&fd, NOWHERE, 72), Err(libc::EINVAL));
+            let doorbell =
+                Mapped::new(&fd, PAGE, libc::PROT_WRITE, libc::MAP_SHARED, PAGE).unwrap();
+            signal(&eventfd());
+            drop((doorbell, page));
+            assert_eq!(ioctl_at(&fd, 0xdead, 0), Err(libc::EFAULT));
+        })
+        .unwrap();
+    let crossings = kernel.crossings();
+    // A debug build of the standard library asks fcntl about each descriptor that it closes.
+    let counted: Vec<_> = crossings.iter().filter(|(kind, _)| *kind != "fcntl").collect();
+    let want = [
+        ("close", 2),
+        ("eventfd2", 1),
+        ("ioctl 0x0000dead", 1),
+        ("ioctl VHOST_SET_OWNER", 1),
+        ("mmap doorbell", 1),
+        ("munmap", 1),
+        ("openat", 1),
+        ("write eventfd", 1),
+        ("write iotlb", 1),
+        ("write iotlb UPDATE", 1),
+    ];
+    assert_eq!(counted, want);
+}

@@ -23,7 +23,14 @@ pub(super) enum Way {
     /// write(2) of 1 to an eventfd.
     Write(File),
     /// pwrite(2) of the vring's number.
-    Pwrite { fd: RawFd, offset: u64, queue: QueueIndex },
+    Pwrite(Region),
+}
+
+#[derive(Debug)]
+pub(super) struct Region {
+    pub(super) fd: RawFd,
+    pub(super) offset: u64,
+    pub(super) queue: QueueIndex,
 }
 
 impl BareKicker {

@@ -63,15 +63,17 @@ impl Worker<'_> {
         while shared.attention.load(Ordering::Acquire) != 0 {
             thread::yield_now();
         }
-        if shared.doorbells_changed.swap(false, Ordering::AcqRel) {
-            self.doorbells.clone_from(&lock(&shared.doorbells));
-            self.armed = QueueSet::default();
-        }
         self.turns = self.turns.wrapping_add(1);
         if self.turns.is_multiple_of(TURNS_PER_LOOK) {
             self.look_at_kicks(Some(Duration::ZERO));
         }
+        // The marks before the pages: whoever marks a queue has said before which pages to watch, so
+        // that the look below never is at a queue whose new page stays unwatched.
         self.pending.take(&shared.kicked);
+        if shared.doorbells_changed.swap(false, Ordering::AcqRel) {
+            self.doorbells.clone_from(&lock(&shared.doorbells));
+            self.armed = QueueSet::default();
+        }
         let now = Instant::now();
         self.look_at_doorbells(now);
         if !self.pending.is_empty() {

@@ -123,6 +123,16 @@ fn an_unmodified_program_finds_an_emulated_kernel() {
 }
 
 #[test]
+fn a_shell_finds_nodes_and_sysfs_as_files() {
+    let args = ["emulate", "--", "/bin/ls", "-l", "/dev/vhost-mdev-0", "/sys/bus/vdpa/devices"];
+    let output = vhost_accel(&args);
+    assert_eq!(text(&output.stderr), "");
+    let said = text(&output.stdout);
+    assert!(said.starts_with('c') && said.contains("/dev/vhost-mdev-0"), "{said}");
+    assert!(said.contains("vdpa0"), "{said}");
+}
+
+#[test]
 fn emulate_gives_the_exit_code_of_the_program() {
     let output = vhost_accel(&["emulate", "--", "/bin/sh", "-c", "exit 7"]);
     assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));

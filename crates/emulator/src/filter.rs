@@ -49,6 +49,10 @@ const PATHS: &[i64] = &[
     libc::SYS_statx,
     libc::SYS_faccessat,
     libc::SYS_faccessat2,
+    libc::SYS_getxattr,
+    libc::SYS_lgetxattr,
+    libc::SYS_listxattr,
+    libc::SYS_llistxattr,
     libc::SYS_execve,
     libc::SYS_execveat,
 ];

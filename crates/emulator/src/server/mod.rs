@@ -134,6 +134,8 @@ impl Server {
                 let flags = args[3] as i32;
                 self.access(notification, args[0] as i32, args[1], args[2] as i32, flags)
             }
+            libc::SYS_getxattr | libc::SYS_listxattr => self.attributes(notification, true),
+            libc::SYS_lgetxattr | libc::SYS_llistxattr => self.attributes(notification, false),
             #[cfg(target_arch = "x86_64")]
             libc::SYS_open => self.open(notification, libc::AT_FDCWD, args[0], args[1] as i32),
             #[cfg(target_arch = "x86_64")]

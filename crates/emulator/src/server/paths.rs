@@ -191,4 +191,14 @@ impl Server {
         });
         answer.into()
     }
+
+    /// Extended attributes, which `ls -l` asks for: our files have none.
+    pub(super) fn attributes(&mut self, notification: &Notification, follow: bool) -> Reply {
+        let path = notification.args()[0];
+        let Some(file) = self.look_up(notification, libc::AT_FDCWD, path, follow) else {
+            return CONTINUE;
+        };
+        let Errno(number) = file.err().unwrap_or(Errno(libc::EOPNOTSUPP));
+        Reply::Now(Response::Fail(number))
+    }
 }

@@ -42,6 +42,22 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
+/// A notification, and nothing else: a system call that is trapped for its count alone.
+fn notification() -> f64 {
+    let kernel = EmulatedKernel::builder().count_everything(true).build().unwrap();
+    let rounds = kernel.run(|| {
+        (0..ROUNDS)
+            .map(|_| {
+                time(|| {
+                    // SAFETY: takes nothing and always succeeds.
+                    unsafe { libc::geteuid() };
+                })
+            })
+            .collect()
+    });
+    median(rounds.unwrap())
+}
+
 #[test]
 #[ignore = "a figure, for an otherwise idle machine"]
 fn a_crossing_with_its_argument_costs_at_most_1_6_bare_ones() {
@@ -97,6 +113,7 @@ fn a_crossing_with_its_argument_costs_at_most_1_6_bare_ones() {
         })
         .unwrap();
     let bare = figures[1].1;
+    println!("{:>8.0} ns          a notification, and nothing else", notification());
     for (name, ns) in &figures {
         println!("{ns:>8.0} ns  {:>5.2} x  {name}", ns / bare);
     }

@@ -19,12 +19,15 @@ const ASID: u32 = 0;
 #[derive(Debug)]
 pub struct Iotlb {
     batches: bool,
+    /// The kernel makes the address space at the first UPDATE or BATCH_BEGIN, and refuses an
+    /// INVALIDATE before.
+    begun: bool,
     fd: Arc<File>,
 }
 
 impl Iotlb {
     pub(crate) fn new(fd: Arc<File>, batches: bool) -> Self {
-        Self { batches, fd }
+        Self { batches, begun: false, fd }
     }
 }
 
@@ -39,6 +42,7 @@ const fn perm(access: Access) -> u8 {
 impl Dma for Iotlb {
     unsafe fn map(&mut self, mapping: &DmaMapping) -> io::Result<()> {
         let DmaMapping { iova, len, host, access } = *mapping;
+        self.begun = true;
         // SAFETY: the caller promises that the memory may be used until it is unmapped or the device
         // is dropped, and the fd with it.
         unsafe { iotlb::update(&self.fd, ASID, iova.0, len, host.0, perm(access)) }
@@ -48,6 +52,7 @@ impl Dma for Iotlb {
         // A single change needs no batch around it.
         let batch = self.batches && mappings.len() > 1;
         if batch {
+            self.begun = true;
             iotlb::batch_begin(&self.fd, ASID)?;
         }
         let mut result = Ok(());
@@ -75,6 +80,9 @@ impl Dma for Iotlb {
     }
 
     fn unmap(&mut self, range: IovaRange) -> io::Result<()> {
+        if !self.begun {
+            return Ok(());
+        }
         iotlb::invalidate(&self.fd, ASID, range.start.0, range.len)
     }
 
@@ -133,6 +141,13 @@ mod tests {
 
     fn mapping(iova: u64, access: Access) -> DmaMapping {
         DmaMapping { iova: Iova(iova), len: 0x1000, host: Hva(0x7000 + iova), access }
+    }
+
+    #[test]
+    fn nothing_is_taken_back_before_anything_was_mapped() {
+        let (mut dma, kernel) = iotlb(true);
+        dma.unmap(IovaRange::new(Iova(0x2000), 0x3000)).unwrap();
+        assert_written(&kernel, &[]);
     }
 
     #[test]

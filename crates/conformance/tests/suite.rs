@@ -75,9 +75,13 @@ fn main() -> ExitCode {
     if let Ok(uri) = std::env::var(HOLD) {
         return held(&uri);
     }
-    let args = Arguments::from_args();
+    let mut args = Arguments::from_args();
     let trials = match std::env::var(URIS) {
-        Ok(uris) => machine(&uris),
+        Ok(uris) => {
+            // One client at a time is all that a device has room for.
+            args.test_threads = Some(1);
+            machine(&uris)
+        }
         Err(_) => match probe() {
             Ok(()) => emulated(),
             Err(error) => {

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use vhost_accel_core::{Capabilities, Error, Invalid, Iova, IovaRange, Operation, Reason, Subject};
+use vhost_accel_core::{
+    Capabilities, Error, Invalid, Iova, IovaRange, Operation, Reason, Subject, page_size,
+};
 
 use super::small;
 use crate::case::{Case, Need};
 use crate::check::{
     Stop, arrives, echoes, equal, fails, holds, received, refused, same, untouched,
 };
-use crate::driver::{Config, Descriptor, HEADER, Lease, Machine, NetDriver, Region, page_size};
+use crate::driver::{Config, Descriptor, HEADER, Lease, Machine, NetDriver, Region};
 use crate::random::frame;
 use crate::target::Target;
 
@@ -24,6 +26,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("dma::overlap_is_refused", overlap_is_refused),
     Case::new("dma::unmapped_is_free_again", unmapped_is_free_again),
     Case::new("dma::an_unmap_of_nothing", an_unmap_of_nothing),
+    Case::new("dma::an_unmap_before_any_mapping", an_unmap_before_any_mapping),
     Case::new("dma::an_unmap_cuts_nothing", an_unmap_cuts_nothing),
     Case::new("dma::an_unmap_may_span_several_and_gaps", an_unmap_may_span_several),
     Case::new("dma::many_are_mapped_as_one", many_are_mapped_as_one),
@@ -219,6 +222,17 @@ fn an_unmap_of_nothing(target: &Target<'_>) -> Result<(), Stop> {
     overlaps(target, machine.map(&one(&region, 0)))?;
     overlaps(target, machine.map(&one(&region, 3)))?;
     Ok(())
+}
+
+fn an_unmap_before_any_mapping(target: &Target<'_>) -> Result<(), Stop> {
+    let mut machine = open(target)?;
+    let unmapped = machine.unmap(range(0, 4));
+    if target.has(ERRNO)? {
+        refused("an unmap of nothing", unmapped, libc::ENOENT)?;
+    } else {
+        unmapped?;
+    }
+    Ok(machine.map(&Region::new(4 * page_size())?.at(BASE))?)
 }
 
 fn an_unmap_cuts_nothing(target: &Target<'_>) -> Result<(), Stop> {

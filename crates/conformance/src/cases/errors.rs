@@ -3,13 +3,13 @@
 use std::error::Error as _;
 
 use vhost_accel_core::{
-    Capabilities, Invalid, Iova, Kick, KickKind, Operation, QueueIndex, Reason, Subject,
+    Capabilities, Invalid, Iova, Kick, KickKind, Operation, QueueIndex, Reason, Subject, page_size,
 };
 
 use super::small;
 use crate::case::Case;
 use crate::check::{Stop, equal, fails, holds, refused};
-use crate::driver::{Machine, Region, page_size};
+use crate::driver::{Machine, Region};
 use crate::target::Target;
 
 pub(super) const CASES: &[Case] = &[

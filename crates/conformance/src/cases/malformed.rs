@@ -86,11 +86,24 @@ pub(super) const CASES: &[Case] = &[
             bad.desc(0, Descriptor::indirect(bad.table_iova(), 16 * (u32::from(SIZE) + 1)));
         })
     }),
+    Case::new("malformed::indirect_table_too_long_for_a_short_chain", |target| {
+        tx(target, |bad| {
+            bad.table(0, bad.read(100));
+            bad.desc(0, Descriptor::indirect(bad.table_iova(), 16 * (u32::from(SIZE) + 1)));
+        })
+    }),
     Case::new("malformed::indirect_in_indirect", |target| {
         tx(target, |bad| {
             bad.table(0, Descriptor::indirect(bad.table_iova(), 32));
             bad.table(1, bad.read(100));
             bad.desc(0, Descriptor::indirect(bad.table_iova(), 16));
+        })
+    }),
+    Case::new("malformed::indirect_with_next", |target| {
+        tx(target, |bad| {
+            bad.table(0, bad.read(100));
+            bad.desc(0, Descriptor::indirect(bad.table_iova(), 16).then(1));
+            bad.desc(1, bad.read(100));
         })
     }),
     Case::new("malformed::indirect_loop", |target| {

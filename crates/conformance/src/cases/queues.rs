@@ -10,6 +10,7 @@ use super::{small, watch};
 use crate::case::Case;
 use crate::check::{
     Stop, all_echo, arrives, echoes, equal, eventually, fails, faulted, quiet, received, signalled,
+    silent,
 };
 use crate::driver::{Config, Event, Guest, NetDriver, Queue};
 use crate::random::frame;
@@ -27,6 +28,8 @@ pub(super) const CASES: &[Case] = &[
     Case::new("queues::a_disabled_vring_waits", a_disabled_vring_waits)
         .needing(Capabilities::VIRTIO_STATUS),
     Case::new("queues::a_vring_can_be_disabled_and_enabled", disable_and_enable)
+        .needing(Capabilities::VIRTIO_STATUS),
+    Case::new("queues::setting_up_again_replaces_everything", setting_up_again)
         .needing(Capabilities::VIRTIO_STATUS),
     Case::new("queues::a_polled_vring_needs_no_call", a_polled_vring_needs_no_call),
 ];
@@ -218,7 +221,44 @@ fn disable_and_enable(target: &Target<'_>) -> Result<(), Stop> {
     equal("the used index while disabled", driver.tx(0).ring().used_index(), used)?;
     driver.device().enable_vring(tx, true)?;
     eventually("both frames arrive", || driver.rx(0).used_count() == 2)?;
-    received(&mut driver, 0, &[&second, &third])
+    received(&mut driver, 0, &[&second, &third])?;
+    // A reset forgets that it was disabled.
+    driver.device().enable_vring(tx, false)?;
+    driver.restart()?;
+    echoes(&mut driver, 0, &frame(4, 100))
+}
+
+/// Size, base, addresses, call and whether it is enabled: the last setup is what holds.
+fn setting_up_again(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.driver(small())?;
+    driver.setup()?;
+    let good = driver.tx(0).polled_vring();
+    let call = Event::new()?;
+    let other = Vring {
+        size: 4,
+        base: 99,
+        desc: NOWHERE,
+        avail: NOWHERE,
+        used: NOWHERE,
+        call: Some(call.as_fd()),
+        enabled: false,
+        ..good
+    };
+    driver.device().setup_vring(&other)?;
+    equal("the base", driver.device().vring_base(QueueIndex(1))?, 99)?;
+    driver.device().setup_vring(&good)?;
+    equal("the base", driver.device().vring_base(QueueIndex(1))?, 0)?;
+    driver.start()?;
+    driver.tx(0).want_calls(true);
+    // More than the other size holds.
+    let frames: Vec<_> = (0..12).map(|seed| frame(seed, 100)).collect();
+    let all: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+    equal("frames sent", driver.send(0, &all)?, 12)?;
+    eventually("all frames arrive", || driver.rx(0).used_count() == 12)?;
+    received(&mut driver, 0, &all)?;
+    eventually("all chains come back", || driver.tx(0).used_count() == 12)?;
+    silent("the call that was not set up again", &call)?;
+    equal("the call before it", driver.tx(0).call().take()?, 0)
 }
 
 fn a_polled_vring_needs_no_call(target: &Target<'_>) -> Result<(), Stop> {

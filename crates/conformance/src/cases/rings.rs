@@ -30,6 +30,9 @@ pub(super) const CASES: &[Case] = &[
     Case::new("rings::the_header_is_zero_but_for_its_buffers", the_header_is_zero),
     Case::new("rings::a_frame_spreads_over_mergeable_buffers", a_frame_spreads),
     Case::new("rings::a_frame_too_long_is_dropped", a_frame_too_long_is_dropped),
+    Case::new("rings::a_frame_longer_than_all_buffers_is_dropped", longer_than_all_buffers),
+    Case::new("rings::the_longest_frame_passes", the_longest_frame_passes),
+    Case::new("rings::a_frame_over_the_longest_is_dropped", over_the_longest),
     Case::new("rings::frames_wait_for_receive_buffers", frames_wait_for_receive_buffers),
     Case::new("rings::a_receive_chain_may_have_many_parts", a_receive_chain_of_parts),
     Case::new("rings::a_chain_may_be_as_long_as_the_ring", a_chain_as_long_as_the_ring),
@@ -44,7 +47,7 @@ fn combination(target: &Target<'_>, features: Features) -> Result<(), Stop> {
         let config = Config { features, segments, rx_buffer, ..small() };
         let mut driver = target.running(config)?;
         equal("features", driver.features(), features | Config::REQUIRED)?;
-        for (seed, len) in (0..).zip([1, 12, 59, 60, 500, 501, 1024, 1500, 2036]) {
+        for (seed, len) in (0..).zip([0, 1, 12, 59, 60, 500, 501, 1024, 1500, 2036]) {
             echoes(&mut driver, 0, &frame(seed, len))?;
         }
         let frames: Vec<_> = (0..200).map(|seed| frame(seed, 60 + seed as usize * 9)).collect();
@@ -115,6 +118,38 @@ fn a_frame_too_long_is_dropped(target: &Target<'_>) -> Result<(), Stop> {
     send_and_leave(&mut driver, &fits, 1)?;
     equal("the receive chain", driver.rx(0).ring().used(0), Used { id: 0, len: 256 })?;
     received(&mut driver, 0, &[&fits])
+}
+
+fn longer_than_all_buffers(target: &Target<'_>) -> Result<(), Stop> {
+    let config = Config { queue_size: 4, rx_buffer: 256, ..small() };
+    let mut driver = target.running(config)?;
+    driver.send(0, &[&frame(1, 4 * 256)])?;
+    eventually("the transmit chain comes back", || driver.tx(0).used_count() == 1)?;
+    quiet();
+    equal("used receive chains", driver.rx(0).used_count(), 0)?;
+    healthy(&mut driver)?;
+    // What fills all of them is not.
+    echoes(&mut driver, 0, &frame(2, 4 * 256 - HEADER))
+}
+
+/// The largest MTU, an Ethernet header and a VLAN tag.
+const LONGEST: usize = 65535 + 14 + 4;
+
+fn the_longest_frame_passes(target: &Target<'_>) -> Result<(), Stop> {
+    let config = Config { queue_size: 64, tx_buffer: 1 << 17, ..small() };
+    let mut driver = target.running(config)?;
+    echoes(&mut driver, 0, &frame(1, LONGEST))?;
+    echoes(&mut driver, 0, &frame(2, LONGEST))
+}
+
+fn over_the_longest(target: &Target<'_>) -> Result<(), Stop> {
+    let config = Config { queue_size: 64, tx_buffer: 1 << 17, ..small() };
+    let mut driver = target.running(config)?;
+    driver.send(0, &[&frame(1, LONGEST + 1), &frame(2, 100)])?;
+    arrives(&mut driver, 0, &frame(2, 100))?;
+    equal("used receive chains", driver.rx(0).ring().used_index(), 1)?;
+    eventually("both transmit chains come back", || driver.tx(0).used_count() == 2)?;
+    healthy(&mut driver)
 }
 
 fn frames_wait_for_receive_buffers(target: &Target<'_>) -> Result<(), Stop> {

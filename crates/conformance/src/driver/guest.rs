@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use vhost_accel_core::{Features, Iova, QueueIndex};
+use vhost_accel_core::{Features, Iova, QueueIndex, page_size};
 use virtio_bindings::virtio_net::VIRTIO_NET_OK;
 
 use super::Error;
 use super::config::{Config, HEADER};
-use super::memory::{Lease, Region, page_size};
+use super::memory::{Lease, Region};
 use super::queue::{Pool, Queue};
 use super::ring::{Descriptor, RawRing};
 

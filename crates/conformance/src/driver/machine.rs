@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use vhost_accel_core::{DmaMapping, IovaRange, Result, VhostAccel};
+use vhost_accel_core::{DmaMapping, IovaRange, Result, VhostAccel, page_size};
 
-use super::memory::{Lease, Region, page_size};
+use super::memory::{Lease, Region};
 
 /// Owns a device and holds every [`Region`] that it was ever given, until the device is closed: so
 /// lending memory is safe here.

@@ -8,7 +8,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
-use vhost_accel_core::{Access, DmaMapping, Hva, Iova, IovaRange};
+use vhost_accel_core::{Access, DmaMapping, Hva, Iova, IovaRange, page_size};
 
 use super::Error;
 
@@ -212,13 +212,6 @@ impl Lease {
             access: self.access,
         }
     }
-}
-
-/// The size of a page of this process's memory in bytes.
-pub fn page_size() -> usize {
-    // SAFETY: sysconf(3) reads a constant.
-    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(size).unwrap_or(4096)
 }
 
 impl Error {

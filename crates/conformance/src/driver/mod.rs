@@ -20,7 +20,7 @@ pub use config::{Config, HEADER};
 pub use event::Event;
 pub use guest::Guest;
 pub use machine::{DirtyLog, Machine};
-pub use memory::{Lease, Region, page_size};
+pub use memory::{Lease, Region};
 pub use net::NetDriver;
 pub use queue::Queue;
 pub use ring::{Descriptor, INDIRECT, NEXT, RawRing, Used, WRITE, write_desc};

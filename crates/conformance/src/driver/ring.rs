@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use vhost_accel_core::Iova;
+use vhost_accel_core::{Iova, page_size};
 
-use super::memory::{Region, page_size};
+use super::memory::Region;
 
 /// VIRTQ_DESC_F_NEXT: another descriptor follows.
 pub const NEXT: u16 = 1;

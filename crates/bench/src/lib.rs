@@ -15,6 +15,7 @@ mod error;
 mod floor;
 mod host;
 mod library;
+mod placement;
 pub mod report;
 mod results;
 mod rig;

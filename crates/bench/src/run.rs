@@ -12,6 +12,7 @@ use crate::collect;
 use crate::error::{Error, Result};
 use crate::floor::Floor;
 use crate::library::Library;
+use crate::placement::Placement;
 use crate::results::{
     Crossings, Device, Host, KernelHalf, Key, Mode, ResultFile, Run, SCHEMA, Side,
 };
@@ -47,8 +48,12 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<ResultFile> {
     let crossings = count_crossings()?;
     let since = SystemTime::now();
+    let placement = Placement::find();
+    if let Some(placement) = placement {
+        placement.enter();
+    }
     let kernel = EmulatedKernel::builder().queue_pairs(QUEUE_PAIRS).build()?;
-    kernel.run(|| time(options))??;
+    kernel.run(|| time(options, placement))??;
     let mut timings = Vec::new();
     for key in keys() {
         timings.extend(collect::timing(&options.criterion, &key, since)?);
@@ -179,8 +184,16 @@ impl Watch for Counter<'_> {
 }
 
 /// Lets criterion time every scenario.
-fn time(options: &Options) -> Result<()> {
+fn time(options: &Options, placement: Option<Placement>) -> Result<()> {
     let (paths, rig) = (Paths::find()?, Rig::new(2 * QUEUE_PAIRS + 1)?);
+    if let Some(placement) = placement {
+        for subject in Interface::ALL.map(Subject::plain) {
+            // A device has a thread once it has run.
+            let path = paths.of(subject.interface)?;
+            once::<Floor>(Scenario::Setup(1), subject, path, &rig, &mut Clock::new())?;
+        }
+        placement.move_devices();
+    }
     let mut criterion = configured(options);
     for scenario in Scenario::all() {
         let mut group = criterion.benchmark_group(scenario.to_string());

@@ -99,7 +99,8 @@ fn claims_are_held_against_the_figures() {
         match timing.key.scenario.as_str() {
             "crossing/in" if floor => timing.median *= 1.7,
             "kick/eventfd" if !floor => timing.median *= 1.02,
-            "kick/doorbell" if !floor => timing.median += 1.6,
+            // The floors are 2.97 ns apart.
+            "kick/doorbell" if !floor => timing.median += 3.0,
             _ => {}
         }
     }

@@ -8,10 +8,8 @@ use vhost_accel_core::{
 
 use super::small;
 use crate::case::{Case, Need};
-use crate::check::{
-    Stop, arrives, echoes, equal, fails, holds, received, refused, same, untouched,
-};
-use crate::driver::{Config, Descriptor, HEADER, Lease, Machine, NetDriver, Region};
+use crate::check::{Stop, equal, fails, holds, received, refused};
+use crate::driver::{Lease, Machine, Region};
 use crate::random::frame;
 use crate::target::Target;
 
@@ -31,34 +29,28 @@ pub(super) const CASES: &[Case] = &[
     Case::new("dma::an_unmap_may_span_several_and_gaps", an_unmap_may_span_several),
     Case::new("dma::many_are_mapped_as_one", many_are_mapped_as_one),
     Case::new("dma::all_or_none_is_mapped", all_or_none_is_mapped),
-    Case::new("dma::neighbours_are_one_to_the_device", neighbours_are_one_to_the_device),
-    Case::new("dma::one_page_of_memory_may_have_two_addresses", two_addresses),
-    Case::new("dma::a_mapping_made_while_running_is_used", mapped_while_running),
-    Case::new("dma::an_address_can_be_given_other_memory", other_memory),
-    Case::new("dma::a_table_that_changes_all_the_time", churn),
-    Case::new("dma::mappings_survive_a_reset", mappings_survive_a_reset),
     Case::new("dma::mappings_end_with_the_device", mappings_end_with_the_device),
 ];
 
 /// Where these cases map: away from what a [`NetDriver`] maps, below the dirty log's end.
 const BASE: Iova = Iova(6 << 30);
 
-fn page() -> u64 {
+pub(super) fn page() -> u64 {
     page_size() as u64
 }
 
 /// The address `pages` pages behind [`BASE`].
-fn at(pages: u64) -> Iova {
+pub(super) fn at(pages: u64) -> Iova {
     Iova(BASE.0 + pages * page())
 }
 
 /// `count` pages from there on.
-fn range(pages: u64, count: u64) -> IovaRange {
+pub(super) fn range(pages: u64, count: u64) -> IovaRange {
     IovaRange::new(at(pages), count * page())
 }
 
 /// Page `index` of a region at its own place behind [`BASE`].
-fn one(region: &Arc<Region>, index: u64) -> Lease {
+pub(super) fn one(region: &Arc<Region>, index: u64) -> Lease {
     region.part(index as usize * page_size(), page_size(), at(index))
 }
 
@@ -68,7 +60,7 @@ fn open(target: &Target<'_>) -> Result<Machine, Stop> {
 
 /// An overlap's refusal, as this interface words it.
 #[track_caller]
-fn overlaps(target: &Target<'_>, result: Result<(), Error>) -> Result<Error, Stop> {
+pub(super) fn overlaps(target: &Target<'_>, result: Result<(), Error>) -> Result<Error, Stop> {
     let errno = if target.has(ERRNO)? { libc::EEXIST } else { libc::EFAULT };
     refused("an overlap", result, errno)
 }
@@ -307,122 +299,6 @@ fn all_or_none_is_mapped(target: &Target<'_>) -> Result<(), Stop> {
     }
     overlaps(target, machine.map(&lease(5)))?;
     Ok(())
-}
-
-/// Sends what lies at `iova`, header first, as one buffer of the first transmit queue.
-fn send_raw(driver: &mut NetDriver, index: u16, iova: Iova, len: usize) -> Result<(), Stop> {
-    let queue = driver.tx(0);
-    let slot = index % queue.ring().size();
-    queue.ring().set_desc(slot, Descriptor::readable(iova, len as u32));
-    queue.ring().set_avail(index, slot);
-    queue.ring().set_avail_index(index + 1);
-    Ok(queue.kick()?)
-}
-
-fn neighbours_are_one_to_the_device(target: &Target<'_>) -> Result<(), Stop> {
-    let mut driver = target.running(small())?;
-    let (first, second) = (Region::new(page_size())?, Region::new(page_size())?);
-    driver.machine().map(&first.at(at(0)))?;
-    driver.machine().map(&second.at(at(1)))?;
-    let sent = frame(1, 188);
-    first.write(page_size() - 100 + HEADER, &sent[..88]);
-    second.write(0, &sent[88..]);
-    send_raw(&mut driver, 0, Iova(at(1).0 - 100), 200)?;
-    arrives(&mut driver, 0, &sent)
-}
-
-fn two_addresses(target: &Target<'_>) -> Result<(), Stop> {
-    let mut driver = target.running(small())?;
-    let region = Region::new(page_size())?;
-    driver.machine().map(&region.at(at(0)))?;
-    driver.machine().map(&region.at(at(8)))?;
-    for (index, iova) in (0..).zip([at(0), at(8)]) {
-        let sent = frame(index.into(), 100);
-        region.write(HEADER, &sent);
-        send_raw(&mut driver, index, iova, HEADER + 100)?;
-        arrives(&mut driver, 0, &sent)?;
-    }
-    driver.machine().unmap(range(0, 1))?;
-    send_raw(&mut driver, 2, at(8), HEADER + 100)?;
-    arrives(&mut driver, 0, &frame(1, 100))
-}
-
-fn mapped_while_running(target: &Target<'_>) -> Result<(), Stop> {
-    let mut driver = target.running(small())?;
-    echoes(&mut driver, 0, &frame(1, 100))?;
-    let region = Region::new(page_size())?;
-    let sent = frame(2, 100);
-    region.write(HEADER, &sent);
-    driver.machine().map(&region.at(at(0)))?;
-    send_raw(&mut driver, 1, at(0), HEADER + 100)?;
-    arrives(&mut driver, 0, &sent)
-}
-
-/// The device must not go on using what an address was before.
-fn other_memory(target: &Target<'_>) -> Result<(), Stop> {
-    let mut driver = target.running(Config { features: Config::MRG_RXBUF, ..small() })?;
-    echoes(&mut driver, 0, &frame(1, 100))?;
-    // Buffers of both directions are in the second region.
-    let lease = driver.leases()[1].clone();
-    let old = Arc::clone(lease.region());
-    let new = Region::new(old.len())?;
-    new.write(0, &old.bytes(0, old.len()));
-    driver.machine().unmap(lease.range())?;
-    driver.machine().map(&new.at(lease.range().start))?;
-    old.fill(0, old.len(), 0xa5);
-
-    // The second chain of each direction: what is sent and received lies in the new memory.
-    let sent = frame(2, 100);
-    let place = |queue: &crate::driver::Queue, slot| {
-        (queue.buffer_iova(slot).0 - lease.range().start.0) as usize
-    };
-    let tx = place(driver.tx(0), 1);
-    new.fill(tx, HEADER, 0);
-    new.write(tx + HEADER, &sent);
-    let iova = driver.tx(0).buffer_iova(1);
-    send_raw(&mut driver, 1, iova, HEADER + sent.len())?;
-    crate::check::eventually("a frame arrives", || driver.rx(0).has_used())?;
-    let rx = place(driver.rx(0), 1);
-    same("the frame in the new memory", &new.bytes(rx + HEADER, 100), &sent)?;
-    untouched("the old memory", &old.bytes(0, old.len()), 0xa5)
-}
-
-fn churn(target: &Target<'_>) -> Result<(), Stop> {
-    let mut driver = target.running(small())?;
-    let region = Region::new(64 * page_size())?;
-    let mut random = crate::random::Random::new(7);
-    let mut mapped = [false; 64];
-    for round in 0..500 {
-        let index = random.between(0, 63);
-        let lease = one(&region, index as u64);
-        if mapped[index] {
-            driver.machine().unmap(lease.range())?;
-        } else {
-            driver.machine().map(&lease)?;
-        }
-        mapped[index] = !mapped[index];
-        if round % 50 == 0 {
-            echoes(&mut driver, 0, &frame(round, 100))?;
-        }
-    }
-    for (index, mapped) in (0..).zip(mapped) {
-        let result = driver.machine().map(&one(&region, index));
-        if mapped {
-            overlaps(target, result)?;
-        } else {
-            result?;
-        }
-    }
-    echoes(&mut driver, 0, &frame(1000, 100))
-}
-
-fn mappings_survive_a_reset(target: &Target<'_>) -> Result<(), Stop> {
-    let mut driver = target.running(small())?;
-    driver.device().reset()?;
-    let lease = driver.leases()[0].clone();
-    overlaps(target, driver.machine().map(&lease))?;
-    driver.restart()?;
-    echoes(&mut driver, 0, &frame(1, 100))
 }
 
 fn mappings_end_with_the_device(target: &Target<'_>) -> Result<(), Stop> {

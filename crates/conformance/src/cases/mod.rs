@@ -5,6 +5,7 @@ mod config;
 mod control;
 mod dma;
 mod dma_faults;
+mod dma_memory;
 mod errors;
 mod events;
 mod exclusive;
@@ -40,6 +41,7 @@ pub fn cases() -> &'static [Case] {
             errors::CASES,
             base::CASES,
             dma::CASES,
+            dma_memory::CASES,
             kicks::CASES,
             events::CASES,
             rings::CASES,

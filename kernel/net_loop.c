@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the device does: a frame sent on a pair's transmit queue comes back on
+ * its receive queue; the control queue sets the MAC and the number of pairs.
+ */
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+
+#include "net.h"
+
+/* Frames of one pair before other queues and waiting requests have a turn. */
+#define NET_BUDGET	64
+
+/* Where we are in an array of segments. */
+struct cursor {
+	const struct net_seg *seg;
+	u32 done;		/* bytes of it */
+};
+
+/* Steps over what is used up; the bytes that are left of the segment. */
+static u32 cursor_left(struct cursor *at)
+{
+	while (at->done == at->seg->len) {
+		at->seg++;
+		at->done = 0;
+	}
+	return at->seg->len - at->done;
+}
+
+static int cursor_read(struct net_dev *nd, struct cursor *at, void *buf, u32 len)
+{
+	while (len) {
+		u32 n = min(len, cursor_left(at));
+		int ret = net_dma_read(nd, at->seg->addr + at->done, buf, n);
+
+		if (ret)
+			return ret;
+		at->done += n;
+		buf += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int cursor_write(struct net_dev *nd, struct cursor *at, const void *buf,
+			u32 len)
+{
+	while (len) {
+		u32 n = min(len, cursor_left(at));
+		int ret = net_dma_write(nd, at->seg->addr + at->done, buf, n);
+
+		if (ret)
+			return ret;
+		at->done += n;
+		buf += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int cursor_copy(struct net_dev *nd, struct cursor *to,
+		       struct cursor *from, u64 len, int *faulty)
+{
+	while (len) {
+		u32 n = min3(len, (u64)cursor_left(to), (u64)cursor_left(from));
+		int ret = net_dma_copy(nd, to->seg->addr + to->done,
+				       from->seg->addr + from->done, n, faulty);
+
+		if (ret)
+			return ret;
+		to->done += n;
+		from->done += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* Receive chains for @need bytes: how many, 0 for not yet. */
+static int gather(struct net_dev *nd, struct net_vq *rx, u64 need, u64 *room)
+{
+	u32 first = 0;
+	u16 n = 0;
+	int ret;
+
+	*room = 0;
+	do {
+		struct net_chain *chain = &nd->rx_chains[n];
+
+		if (first > NET_RX_SEGS - NET_MAX_NUM)
+			return net_ring_fault(nd, rx, NET_FAULT_CHAIN);
+		ret = net_ring_peek(nd, rx, n, nd->rx_segs, first, chain);
+		if (ret < 0)
+			return ret;
+		if (!ret) {
+			ret = net_ring_want_kick(nd, rx, n);
+			if (ret <= 0)
+				return ret;
+			continue;
+		}
+		if (chain->nr_read)
+			return net_ring_fault(nd, rx, NET_FAULT_DIRECTION);
+		*room += chain->len_write;
+		first += chain->nr;
+		n++;
+	} while (!n || (*room < need && net_has(nd, VIRTIO_NET_F_MRG_RXBUF)));
+	return n;
+}
+
+static int deliver(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx,
+		   u64 need, u16 n)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr;
+	struct cursor from = { nd->tx_segs }, to = { nd->rx_segs };
+	int ret, faulty;
+	u16 i;
+
+	/* The driver's header is read and means nothing: no offloads. */
+	ret = cursor_read(nd, &from, &hdr, sizeof(hdr));
+	if (ret)
+		return net_ring_failed(nd, tx, ret);
+	memset(&hdr, 0, sizeof(hdr));
+	hdr.num_buffers = cpu_to_le16(n);
+	ret = cursor_write(nd, &to, &hdr, sizeof(hdr));
+	if (ret)
+		return net_ring_failed(nd, rx, ret);
+	ret = cursor_copy(nd, &to, &from, need - NET_HDR_LEN, &faulty);
+	if (ret)
+		return net_ring_failed(nd, faulty ? rx : tx, ret);
+
+	for (i = 0; i < n; i++) {
+		const struct net_chain *chain = &nd->rx_chains[i];
+		u64 len = min(need, chain->len_write);
+
+		ret = net_ring_put_used(nd, rx, i, chain->head, len);
+		if (ret)
+			return ret;
+		need -= len;
+	}
+	nd->frames++;
+	return net_ring_publish(nd, rx, n);
+}
+
+/* One frame: 1 when it is done with, 0 when there is none or it must wait. */
+static int forward(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx)
+{
+	struct net_chain chain;
+	u64 room;
+	int ret, n;
+
+	ret = net_ring_peek(nd, tx, 0, nd->tx_segs, 0, &chain);
+	if (!ret)
+		return net_ring_want_kick(nd, tx, 0);
+	if (ret < 0)
+		return ret;
+	if (chain.nr != chain.nr_read)
+		return net_ring_fault(nd, tx, NET_FAULT_DIRECTION);
+	if (chain.len_read < NET_HDR_LEN)
+		return net_ring_fault(nd, tx, NET_FAULT_LENGTH);
+
+	if (!net_vq_runs(nd, rx))
+		return 0;
+	n = gather(nd, rx, chain.len_read, &room);
+	if (n <= 0)
+		return n;
+	ret = net_ring_used_ready(nd, tx, 1);
+	if (ret)
+		return ret;
+
+	if (room < chain.len_read) {
+		nd->rx_dropped++;
+	} else {
+		ret = net_ring_used_ready(nd, rx, n);
+		if (!ret)
+			ret = deliver(nd, rx, tx, chain.len_read, n);
+		if (ret)
+			return ret;
+	}
+	ret = net_ring_put_used(nd, tx, 0, chain.head, 0);
+	if (!ret)
+		ret = net_ring_publish(nd, tx, 1);
+	return ret ? ret : 1;
+}
+
+/* A receive ring is looked at even if nothing is to be put into it. */
+static int look_at(struct net_dev *nd, struct net_vq *rx)
+{
+	struct net_chain chain;
+	int ret = net_ring_peek(nd, rx, 0, nd->rx_segs, 0, &chain);
+
+	if (ret > 0 && chain.nr_read)
+		return net_ring_fault(nd, rx, NET_FAULT_DIRECTION);
+	return ret;
+}
+
+static int process_pair(struct net_dev *nd, u16 q)
+{
+	struct net_vq *rx = &nd->vqs[q & ~1], *tx = &nd->vqs[q | 1];
+	int budget = NET_BUDGET, ret = 0;
+
+	if (q / 2 >= nd->active_pairs)
+		return 0;
+	if (net_vq_runs(nd, rx) && !(q & 1))
+		ret = look_at(nd, rx);
+	if (ret == -EAGAIN)
+		return ret;
+	if (net_vq_runs(nd, tx)) {
+		do {
+			ret = forward(nd, rx, tx);
+		} while (ret > 0 && --budget);
+	} else {
+		ret = 0;
+	}
+	net_ring_signal(nd, rx);
+	net_ring_signal(nd, tx);
+	return ret;
+}
+
+struct ctrl {
+	struct virtio_net_ctrl_hdr hdr;
+	union {
+		u8 mac[ETH_ALEN];
+		__le16 pairs;
+	};
+} __packed;
+
+static u8 control(struct net_dev *nd, const struct ctrl *ctrl, u64 len)
+{
+	const u64 data = len - sizeof(ctrl->hdr);
+	u16 pairs, q;
+
+	if (len < sizeof(ctrl->hdr))
+		return VIRTIO_NET_ERR;
+	switch (ctrl->hdr.class << 8 | ctrl->hdr.cmd) {
+	case VIRTIO_NET_CTRL_MAC << 8 | VIRTIO_NET_CTRL_MAC_ADDR_SET:
+		if (!net_has(nd, VIRTIO_NET_F_CTRL_MAC_ADDR) || data != ETH_ALEN)
+			return VIRTIO_NET_ERR;
+		memcpy(nd->mac, ctrl->mac, ETH_ALEN);
+		return VIRTIO_NET_OK;
+	case VIRTIO_NET_CTRL_MQ << 8 | VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET:
+		if (!net_has(nd, VIRTIO_NET_F_MQ) || data != sizeof(ctrl->pairs))
+			return VIRTIO_NET_ERR;
+		pairs = le16_to_cpu(ctrl->pairs);
+		if (!pairs || pairs > nd->pairs)
+			return VIRTIO_NET_ERR;
+		/* What was sent on a pair before it was active waits there. */
+		for (q = 2 * nd->active_pairs; q < 2 * pairs; q++)
+			net_kick(&nd->va, q);
+		nd->active_pairs = pairs;
+		return VIRTIO_NET_OK;
+	default:
+		return VIRTIO_NET_ERR;
+	}
+}
+
+static int process_control(struct net_dev *nd, struct net_vq *vq)
+{
+	struct cursor from = { nd->tx_segs }, to;
+	struct net_chain chain;
+	struct ctrl ctrl = {};
+	u8 ack;
+	int ret;
+
+	ret = net_ring_peek(nd, vq, 0, nd->tx_segs, 0, &chain);
+	if (!ret)
+		return net_ring_want_kick(nd, vq, 0);
+	if (ret < 0)
+		return ret;
+	if (!chain.len_write)
+		return net_ring_fault(nd, vq, NET_FAULT_LENGTH);
+	ret = cursor_read(nd, &from, &ctrl,
+			  min_t(u64, chain.len_read, sizeof(ctrl)));
+	if (ret)
+		return net_ring_failed(nd, vq, ret);
+	ret = net_ring_used_ready(nd, vq, 1);
+	if (ret)
+		return ret;
+	to = (struct cursor){ nd->tx_segs + chain.nr_read };
+	cursor_left(&to);
+	ret = net_dma_check(nd, to.seg->addr, sizeof(ack), true);
+	if (ret)
+		return net_ring_failed(nd, vq, ret);
+
+	ack = control(nd, &ctrl, chain.len_read);
+	ret = cursor_write(nd, &to, &ack, sizeof(ack));
+	if (ret)
+		return net_ring_failed(nd, vq, ret);
+	ret = net_ring_put_used(nd, vq, 0, chain.head, sizeof(ack));
+	if (!ret)
+		ret = net_ring_publish(nd, vq, 1);
+	return ret ? ret : 1;
+}
+
+/* 0: nothing more to do, 1: there is, EAGAIN: there will be. */
+int net_process(struct net_dev *nd, u16 q)
+{
+	int ret = 0;
+
+	lockdep_assert_held(&nd->lock);
+	if (q < 2 * nd->pairs) {
+		ret = process_pair(nd, q);
+	} else if (net_vq_runs(nd, &nd->vqs[q])) {
+		ret = process_control(nd, &nd->vqs[q]);
+		net_ring_signal(nd, &nd->vqs[q]);
+	}
+	if (nd->log_dirty) {
+		nd->log_dirty = false;
+		net_signal(&nd->log);
+	}
+	return ret;
+}

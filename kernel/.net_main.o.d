@@ -742,6 +742,7 @@ net_main.o: /tmp/wt-kernel/kernel/net_main.c \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/linux/unaligned.h \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/linux/unaligned/packed_struct.h \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/vdso/unaligned.h \
+ /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/uapi/linux/vhost.h \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/uapi/linux/vhost_types.h \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/linux/virtio_config.h \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/linux/virtio.h \

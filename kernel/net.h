@@ -15,6 +15,8 @@
 #define NET_MAX_NUM	1024
 #define NET_HDR_LEN	((u32)sizeof(struct virtio_net_hdr_mrg_rxbuf))
 #define NET_MTU		9000
+/* The longest frame: the largest MTU, an Ethernet header and a VLAN tag. */
+#define NET_MAX_FRAME	(65535 + ETH_HLEN + 4)
 /* Segments that all receive chains of one frame may have together. */
 #define NET_RX_SEGS	(4 * NET_MAX_NUM)
 
@@ -55,14 +57,16 @@ struct net_vq {
 	u64 desc;
 	u64 avail;
 	u64 used;
+	u64 used_log;		/* where the used ring is in the dirty log */
 	u16 num;
 	u16 last_avail;
 	u16 last_used;
-	u16 signalled_used;	/* last_used when the driver was last told */
+	u16 published;		/* last_used that the driver sees */
 	bool has_addr;
 	bool enabled;
 	bool faulted;
-	bool dirty_used;	/* used buffers that the driver wasn't told of */
+	bool unpublished;	/* the driver sees less than last_used */
+	bool waiting;		/* was kicked, and not found empty since */
 	struct vhost_accel_signal call;
 	struct vhost_accel_signal err;
 
@@ -87,19 +91,23 @@ struct net_dev {
 	u8 mac[ETH_ALEN];
 	u8 first_mac[ETH_ALEN];
 	struct vhost_accel_signal config;
-	struct vhost_iotlb iotlb;
+	struct vhost_iotlb *iotlb;
 	struct mm_struct *log_mm;
 	u64 log_base;
 	struct vhost_accel_signal log;
 	bool log_dirty;
 	u64 frames;
 	u64 rx_dropped;
+	u64 tx_dropped;
 	u64 faults[NET_NR_FAULTS];
 	struct dentry *debugfs;
 
 	DECLARE_BITMAP(kicked, NET_MAX_VQS);	/* to be looked at */
 	DECLARE_BITMAP(hot, NET_MAX_VQS);	/* doorbells that are polled */
 	atomic_t naps;				/* doorbells to be looked at */
+	atomic_t looks_asked;			/* by net_look_at_all() */
+	atomic_t looks_done;
+	wait_queue_head_t looked;
 
 	struct net_seg *tx_segs;
 	struct net_seg *rx_segs;
@@ -117,18 +125,24 @@ static inline bool net_has(const struct net_dev *nd, unsigned int bit)
 	return nd->driver_features & BIT_ULL(bit);
 }
 
-/* net_dma.c: EFAULT: not mapped or no permission. EAGAIN: ask again later. */
+/*
+ * net_dma.c: EFAULT: not mapped or no permission. EAGAIN: ask again later.
+ * log: the address at which a write is logged.
+ */
 int net_dma_read(struct net_dev *nd, u64 iova, void *buf, u32 len);
-int net_dma_write(struct net_dev *nd, u64 iova, const void *buf, u32 len);
+int net_dma_write(struct net_dev *nd, u64 iova, const void *buf, u32 len,
+		  u64 log);
 int net_dma_copy(struct net_dev *nd, u64 to, u64 from, u32 len, int *faulty);
 int net_dma_check(struct net_dev *nd, u64 iova, u32 len, bool write);
 int net_dma_read16(struct net_dev *nd, u64 iova, u16 *value);
-int net_dma_write16(struct net_dev *nd, u64 iova, u16 value);
+int net_dma_write16(struct net_dev *nd, u64 iova, u16 value, u64 log);
 int net_dma_map(struct vhost_accel *va, u64 iova, u64 size, u64 pa, u32 perm);
 void net_dma_unmap(struct vhost_accel *va, u64 iova, u64 last);
+struct vhost_iotlb *net_dma_swap(struct vhost_accel *va,
+				 struct vhost_iotlb *iotlb);
 
 /* net_log.c */
-void net_log_write(struct net_dev *nd, u64 iova, u32 len);
+int net_log_write(struct net_dev *nd, u64 iova, u32 len);
 
 /* net_ring.c: 0 none, 1 there is one, else -errno or a fault that was taken. */
 int net_ring_available(struct net_dev *nd, struct net_vq *vq, u16 ahead);
@@ -137,9 +151,9 @@ int net_ring_peek(struct net_dev *nd, struct net_vq *vq, u16 ahead,
 int net_ring_used_ready(struct net_dev *nd, struct net_vq *vq, u16 n);
 int net_ring_put_used(struct net_dev *nd, struct net_vq *vq, u16 nth, u16 head,
 		      u32 len);
-int net_ring_publish(struct net_dev *nd, struct net_vq *vq, u16 n);
+void net_ring_consume(struct net_vq *vq, u16 n);
 int net_ring_want_kick(struct net_dev *nd, struct net_vq *vq, u16 ahead);
-void net_ring_signal(struct net_dev *nd, struct net_vq *vq);
+void net_ring_settle(struct net_dev *nd, struct net_vq *vq);
 int net_ring_fault(struct net_dev *nd, struct net_vq *vq, enum net_fault fault);
 int net_ring_failed(struct net_dev *nd, struct net_vq *vq, int err);
 
@@ -149,6 +163,7 @@ int net_process(struct net_dev *nd, u16 q);
 /* net_worker.c */
 int net_worker(void *data);
 void net_kick(struct vhost_accel *va, u16 q);
+void net_wait_for_look(struct net_dev *nd);
 void net_doorbell_touched(struct vhost_accel *va, u16 q);
 void net_doorbell_mapped(struct vhost_accel *va, u16 q, bool mapped);
 

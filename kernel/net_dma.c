@@ -15,7 +15,7 @@ int vhost_accel_dma_add(struct vhost_accel *va, u64 iova, u64 size, u64 pa,
 	struct net_dev *nd = to_net(va);
 
 	lockdep_assert_held(&nd->lock);
-	return vhost_iotlb_add_range(&nd->iotlb, iova, iova + size - 1, pa, perm);
+	return vhost_iotlb_add_range(nd->iotlb, iova, iova + size - 1, pa, perm);
 }
 EXPORT_SYMBOL_GPL(vhost_accel_dma_add);
 
@@ -25,7 +25,7 @@ int net_dma_map(struct vhost_accel *va, u64 iova, u64 size, u64 pa, u32 perm)
 	int ret;
 
 	mutex_lock(&nd->lock);
-	if (vhost_iotlb_itree_first(&nd->iotlb, iova, iova + size - 1))
+	if (vhost_iotlb_itree_first(nd->iotlb, iova, iova + size - 1))
 		ret = -EEXIST;
 	else
 		ret = vhost_accel_dma_add(va, iova, size, pa, perm);
@@ -39,11 +39,22 @@ void net_dma_unmap(struct vhost_accel *va, u64 iova, u64 last)
 	struct vhost_iotlb_map *map;
 
 	mutex_lock(&nd->lock);
-	while ((map = vhost_iotlb_itree_first(&nd->iotlb, iova, last))) {
+	while ((map = vhost_iotlb_itree_first(nd->iotlb, iova, last))) {
 		va->host->dma_release(va, map);
-		vhost_iotlb_map_free(&nd->iotlb, map);
+		vhost_iotlb_map_free(nd->iotlb, map);
 	}
 	mutex_unlock(&nd->lock);
+}
+
+struct vhost_iotlb *net_dma_swap(struct vhost_accel *va,
+				 struct vhost_iotlb *iotlb)
+{
+	struct net_dev *nd = to_net(va);
+
+	mutex_lock(&nd->lock);
+	swap(nd->iotlb, iotlb);
+	mutex_unlock(&nd->lock);
+	return iotlb;
 }
 
 /* The page at @iova, @len bytes of it at most, or why it is not to be had. */
@@ -55,13 +66,13 @@ static void *net_dma_page(struct net_dev *nd, u64 iova, u32 *len, u32 perm)
 	u64 pa;
 
 	lockdep_assert_held(&nd->lock);
-	map = vhost_iotlb_itree_first(&nd->iotlb, iova, iova);
+	map = vhost_iotlb_itree_first(nd->iotlb, iova, iova);
 	if (!map && va->host->dma_miss) {
 		int ret = va->host->dma_miss(va, iova, perm);
 
 		if (ret)
 			return ERR_PTR(ret == -EAGAIN ? ret : -EFAULT);
-		map = vhost_iotlb_itree_first(&nd->iotlb, iova, iova);
+		map = vhost_iotlb_itree_first(nd->iotlb, iova, iova);
 	}
 	if (!map || (map->perm & perm) != perm)
 		return ERR_PTR(-EFAULT);
@@ -88,18 +99,23 @@ int net_dma_read(struct net_dev *nd, u64 iova, void *buf, u32 len)
 	return 0;
 }
 
-int net_dma_write(struct net_dev *nd, u64 iova, const void *buf, u32 len)
+int net_dma_write(struct net_dev *nd, u64 iova, const void *buf, u32 len,
+		  u64 log)
 {
 	while (len) {
 		u32 n = len;
+		int ret;
 		void *to = net_dma_page(nd, iova, &n, VHOST_MAP_WO);
 
 		if (IS_ERR(to))
 			return PTR_ERR(to);
 		memcpy(to, buf, n);
 		kunmap_local(to);
-		net_log_write(nd, iova, n);
+		ret = net_log_write(nd, log, n);
+		if (ret)
+			return ret;
 		iova += n;
+		log += n;
 		buf += n;
 		len -= n;
 	}
@@ -112,6 +128,7 @@ int net_dma_copy(struct net_dev *nd, u64 to, u64 from, u32 len, int *faulty)
 	while (len) {
 		u32 n = len;
 		void *src, *dst;
+		int ret;
 
 		*faulty = 0;
 		src = net_dma_page(nd, from, &n, VHOST_MAP_RO);
@@ -127,7 +144,9 @@ int net_dma_copy(struct net_dev *nd, u64 to, u64 from, u32 len, int *faulty)
 		memmove(dst, src, n);
 		kunmap_local(dst);
 		kunmap_local(src);
-		net_log_write(nd, to, n);
+		ret = net_log_write(nd, to, n);
+		if (ret)
+			return ret;
 		to += n;
 		from += n;
 		len -= n;
@@ -163,7 +182,7 @@ int net_dma_read16(struct net_dev *nd, u64 iova, u16 *value)
 	return 0;
 }
 
-int net_dma_write16(struct net_dev *nd, u64 iova, u16 value)
+int net_dma_write16(struct net_dev *nd, u64 iova, u16 value, u64 log)
 {
 	u32 n = sizeof(__le16);
 	__le16 *at = net_dma_page(nd, iova, &n, VHOST_MAP_WO);
@@ -172,6 +191,5 @@ int net_dma_write16(struct net_dev *nd, u64 iova, u16 value)
 		return PTR_ERR(at);
 	WRITE_ONCE(*at, cpu_to_le16(value));
 	kunmap_local(at);
-	net_log_write(nd, iova, n);
-	return 0;
+	return net_log_write(nd, log, n);
 }

@@ -28,27 +28,22 @@ static int log_page(struct net_dev *nd, u64 nr)
 	return 0;
 }
 
-/*
- * A bitmap that can't be written loses the bit, as vhost does: what the client
- * gave away is its own loss.
- */
-void net_log_write(struct net_dev *nd, u64 iova, u32 len)
+/* EFAULT: a log without client memory behind it. */
+int net_log_write(struct net_dev *nd, u64 iova, u32 len)
 {
 	u64 nr, last = (iova + len - 1) >> LOG_PAGE_SHIFT;
-	bool mine = current->mm != nd->log_mm;
+	int ret = 0;
 
 	if (!nd->log_base || !net_has(nd, VHOST_F_LOG_ALL) || !len)
-		return;
-	if (mine) {
-		if (!mmget_not_zero(nd->log_mm))
-			return;
-		kthread_use_mm(nd->log_mm);
-	}
-	for (nr = iova >> LOG_PAGE_SHIFT; nr <= last; nr++)
-		if (!log_page(nd, nr))
-			nd->log_dirty = true;
-	if (mine) {
-		kthread_unuse_mm(nd->log_mm);
-		mmput_async(nd->log_mm);
-	}
+		return 0;
+	/* Only the device's own thread writes. A client that is gone faults. */
+	if (!mmget_not_zero(nd->log_mm))
+		return -EFAULT;
+	kthread_use_mm(nd->log_mm);
+	for (nr = iova >> LOG_PAGE_SHIFT; !ret && nr <= last; nr++)
+		ret = log_page(nd, nr);
+	kthread_unuse_mm(nd->log_mm);
+	mmput_async(nd->log_mm);
+	nd->log_dirty = true;
+	return ret;
 }

@@ -47,7 +47,8 @@ static int cursor_write(struct net_dev *nd, struct cursor *at, const void *buf,
 {
 	while (len) {
 		u32 n = min(len, cursor_left(at));
-		int ret = net_dma_write(nd, at->seg->addr + at->done, buf, n);
+		int ret = net_dma_write(nd, at->seg->addr + at->done, buf, n,
+				    at->seg->addr + at->done);
 
 		if (ret)
 			return ret;
@@ -75,7 +76,10 @@ static int cursor_copy(struct net_dev *nd, struct cursor *to,
 	return 0;
 }
 
-/* Receive chains for @need bytes: how many, 0 for not yet. */
+/*
+ * Receive chains for @need bytes: how many, 0 for not yet. Too little @room
+ * with them is all the room that there will ever be.
+ */
 static int gather(struct net_dev *nd, struct net_vq *rx, u64 need, u64 *room)
 {
 	u32 first = 0;
@@ -102,7 +106,8 @@ static int gather(struct net_dev *nd, struct net_vq *rx, u64 need, u64 *room)
 		*room += chain->len_write;
 		first += chain->nr;
 		n++;
-	} while (!n || (*room < need && net_has(nd, VIRTIO_NET_F_MRG_RXBUF)));
+	} while (!n || (*room < need && n < rx->num &&
+			net_has(nd, VIRTIO_NET_F_MRG_RXBUF)));
 	return n;
 }
 
@@ -136,8 +141,27 @@ static int deliver(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx,
 			return ret;
 		need -= len;
 	}
+	net_ring_consume(rx, n);
 	nd->frames++;
-	return net_ring_publish(nd, rx, n);
+	return 0;
+}
+
+/* A chain that won't be read at all must still lie in memory. */
+static int check_ends(struct net_dev *nd, const struct net_chain *chain)
+{
+	const struct net_seg *seg = nd->tx_segs;
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; !ret && i < chain->nr; i++, seg++) {
+		if (!seg->len)
+			continue;
+		ret = net_dma_check(nd, seg->addr, 1, false);
+		if (!ret)
+			ret = net_dma_check(nd, seg->addr + seg->len - 1, 1,
+					    false);
+	}
+	return ret;
 }
 
 /* One frame: 1 when it is done with, 0 when there is none or it must wait. */
@@ -148,8 +172,12 @@ static int forward(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx)
 	int ret, n;
 
 	ret = net_ring_peek(nd, tx, 0, nd->tx_segs, 0, &chain);
-	if (!ret)
-		return net_ring_want_kick(nd, tx, 0);
+	if (!ret) {
+		ret = net_ring_want_kick(nd, tx, 0);
+		if (!ret)
+			tx->waiting = false;
+		return ret;
+	}
 	if (ret < 0)
 		return ret;
 	if (chain.nr != chain.nr_read)
@@ -157,15 +185,21 @@ static int forward(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx)
 	if (chain.len_read < NET_HDR_LEN)
 		return net_ring_fault(nd, tx, NET_FAULT_LENGTH);
 
+	ret = net_ring_used_ready(nd, tx, 1);
+	if (ret)
+		return ret;
+	if (chain.len_read > NET_HDR_LEN + NET_MAX_FRAME) {
+		ret = check_ends(nd, &chain);
+		if (ret)
+			return net_ring_failed(nd, tx, ret);
+		nd->tx_dropped++;
+		goto used;
+	}
 	if (!net_vq_runs(nd, rx))
 		return 0;
 	n = gather(nd, rx, chain.len_read, &room);
 	if (n <= 0)
 		return n;
-	ret = net_ring_used_ready(nd, tx, 1);
-	if (ret)
-		return ret;
-
 	if (room < chain.len_read) {
 		nd->rx_dropped++;
 	} else {
@@ -175,21 +209,12 @@ static int forward(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx)
 		if (ret)
 			return ret;
 	}
+used:
 	ret = net_ring_put_used(nd, tx, 0, chain.head, 0);
-	if (!ret)
-		ret = net_ring_publish(nd, tx, 1);
-	return ret ? ret : 1;
-}
-
-/* A receive ring is looked at even if nothing is to be put into it. */
-static int look_at(struct net_dev *nd, struct net_vq *rx)
-{
-	struct net_chain chain;
-	int ret = net_ring_peek(nd, rx, 0, nd->rx_segs, 0, &chain);
-
-	if (ret > 0 && chain.nr_read)
-		return net_ring_fault(nd, rx, NET_FAULT_DIRECTION);
-	return ret;
+	if (ret)
+		return ret;
+	net_ring_consume(tx, 1);
+	return 1;
 }
 
 static int process_pair(struct net_dev *nd, u16 q)
@@ -197,21 +222,24 @@ static int process_pair(struct net_dev *nd, u16 q)
 	struct net_vq *rx = &nd->vqs[q & ~1], *tx = &nd->vqs[q | 1];
 	int budget = NET_BUDGET, ret = 0;
 
+	if (q & 1)
+		tx->waiting = true;
 	if (q / 2 >= nd->active_pairs)
 		return 0;
+	/* An index that can't be stops the queue even if there is no frame. */
 	if (net_vq_runs(nd, rx) && !(q & 1))
-		ret = look_at(nd, rx);
+		ret = net_ring_available(nd, rx, 0);
 	if (ret == -EAGAIN)
 		return ret;
-	if (net_vq_runs(nd, tx)) {
+	if (tx->waiting && net_vq_runs(nd, tx)) {
 		do {
 			ret = forward(nd, rx, tx);
 		} while (ret > 0 && --budget);
 	} else {
 		ret = 0;
 	}
-	net_ring_signal(nd, rx);
-	net_ring_signal(nd, tx);
+	net_ring_settle(nd, rx);
+	net_ring_settle(nd, tx);
 	return ret;
 }
 
@@ -257,6 +285,7 @@ static int process_control(struct net_dev *nd, struct net_vq *vq)
 	struct cursor from = { nd->tx_segs }, to;
 	struct net_chain chain;
 	struct ctrl ctrl = {};
+	u32 room;
 	u8 ack;
 	int ret;
 
@@ -265,8 +294,6 @@ static int process_control(struct net_dev *nd, struct net_vq *vq)
 		return net_ring_want_kick(nd, vq, 0);
 	if (ret < 0)
 		return ret;
-	if (!chain.len_write)
-		return net_ring_fault(nd, vq, NET_FAULT_LENGTH);
 	ret = cursor_read(nd, &from, &ctrl,
 			  min_t(u64, chain.len_read, sizeof(ctrl)));
 	if (ret)
@@ -274,20 +301,24 @@ static int process_control(struct net_dev *nd, struct net_vq *vq)
 	ret = net_ring_used_ready(nd, vq, 1);
 	if (ret)
 		return ret;
+	/* A driver that left no room for the answer gets none. */
+	room = min_t(u64, chain.len_write, sizeof(ack));
 	to = (struct cursor){ nd->tx_segs + chain.nr_read };
-	cursor_left(&to);
-	ret = net_dma_check(nd, to.seg->addr, sizeof(ack), true);
-	if (ret)
-		return net_ring_failed(nd, vq, ret);
-
+	if (room) {
+		cursor_left(&to);
+		ret = net_dma_check(nd, to.seg->addr, sizeof(ack), true);
+		if (ret)
+			return net_ring_failed(nd, vq, ret);
+	}
 	ack = control(nd, &ctrl, chain.len_read);
-	ret = cursor_write(nd, &to, &ack, sizeof(ack));
+	ret = cursor_write(nd, &to, &ack, room);
 	if (ret)
 		return net_ring_failed(nd, vq, ret);
-	ret = net_ring_put_used(nd, vq, 0, chain.head, sizeof(ack));
-	if (!ret)
-		ret = net_ring_publish(nd, vq, 1);
-	return ret ? ret : 1;
+	ret = net_ring_put_used(nd, vq, 0, chain.head, room);
+	if (ret)
+		return ret;
+	net_ring_consume(vq, 1);
+	return 1;
 }
 
 /* 0: nothing more to do, 1: there is, EAGAIN: there will be. */
@@ -300,7 +331,7 @@ int net_process(struct net_dev *nd, u16 q)
 		ret = process_pair(nd, q);
 	} else if (net_vq_runs(nd, &nd->vqs[q])) {
 		ret = process_control(nd, &nd->vqs[q]);
-		net_ring_signal(nd, &nd->vqs[q]);
+		net_ring_settle(nd, &nd->vqs[q]);
 	}
 	if (nd->log_dirty) {
 		nd->log_dirty = false;

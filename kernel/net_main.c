@@ -10,7 +10,7 @@
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/vhost_types.h>
+#include <linux/vhost.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
@@ -65,6 +65,7 @@ static void net_reset(struct net_dev *nd)
 	nd->active_pairs = 1;
 	nd->frames = 0;
 	nd->rx_dropped = 0;
+	nd->tx_dropped = 0;
 	memset(nd->faults, 0, sizeof(nd->faults));
 	ether_addr_copy(nd->mac, nd->first_mac);
 	for (q = 0; q < nd->va.nvqs; q++) {
@@ -76,17 +77,17 @@ static void net_reset(struct net_dev *nd)
 		vq->num = 0;
 		vq->last_avail = 0;
 		vq->last_used = 0;
-		vq->signalled_used = 0;
+		vq->published = 0;
 		vq->has_addr = false;
 		vq->enabled = false;
 		vq->faulted = false;
-		vq->dirty_used = false;
+		vq->unpublished = false;
+		vq->waiting = false;
 		net_put_signal(&vq->call);
 		net_put_signal(&vq->err);
 		*(u32 *)page_address(vq->doorbell) = DOORBELL_IDLE;
 		clear_bit(q, nd->kicked);
 	}
-	net_put_signal(&nd->config);
 	net_put_signal(&nd->log);
 	if (nd->log_mm)
 		mmdrop(nd->log_mm);
@@ -95,17 +96,28 @@ static void net_reset(struct net_dev *nd)
 	nd->log_dirty = false;
 }
 
+/*
+ * Looks at every ring once: a kick may have come before there was a device. When
+ * this returns it was done, and only kicks count.
+ */
+static void net_look_at_all(struct net_dev *nd)
+{
+	bitmap_set(nd->kicked, 0, nd->va.nvqs);
+	net_wait_for_look(nd);
+}
+
 static int net_set_features(struct vhost_accel *va, u64 features)
 {
 	struct net_dev *nd = to_net(va);
 	int ret = 0;
 
 	mutex_lock(&nd->lock);
-	if (features & ~va->features)
-		ret = -EOPNOTSUPP;
-	else if ((nd->status & VIRTIO_CONFIG_S_FEATURES_OK) &&
-		 (features ^ nd->driver_features) & ~BIT_ULL(VHOST_F_LOG_ALL))
+	if ((nd->status & VIRTIO_CONFIG_S_FEATURES_OK) &&
+	    ((features ^ nd->driver_features) &
+	     ~(va->features & BIT_ULL(VHOST_F_LOG_ALL))))
 		ret = -EBUSY;
+	else if (features & ~va->features)
+		ret = -EOPNOTSUPP;
 	else
 		nd->driver_features = features;
 	mutex_unlock(&nd->lock);
@@ -123,13 +135,19 @@ static u64 net_get_features(struct vhost_accel *va)
 	return features;
 }
 
-/* Looks at every ring once: a kick may have come before there was a device. */
-static void net_look_at_all(struct net_dev *nd)
+static u8 net_shown_status(const struct net_dev *nd)
 {
-	bitmap_set(nd->kicked, 0, nd->va.nvqs);
-	wake_up_process(nd->worker);
+	u8 status = nd->status;
+	u16 q;
+
+	lockdep_assert_held(&nd->lock);
+	for (q = 0; q < nd->va.nvqs; q++)
+		if (nd->vqs[q].faulted)
+			status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	return status;
 }
 
+/* Bits that are not a driver's are ignored. */
 static int net_set_status(struct vhost_accel *va, u8 status)
 {
 	const u64 needed = BIT_ULL(VIRTIO_F_VERSION_1) |
@@ -139,15 +157,16 @@ static int net_set_status(struct vhost_accel *va, u8 status)
 	u8 added;
 
 	mutex_lock(&nd->lock);
+	added = 0;
 	if (!status) {
 		net_reset(nd);
 		goto out;
 	}
-	status &= ~VIRTIO_CONFIG_S_NEEDS_RESET;
-	added = status & ~nd->status;
 	ret = -EINVAL;
-	if ((status & ~NET_STATUS_BITS) || (nd->status & ~status))
+	if (net_shown_status(nd) & ~status)
 		goto out;
+	status &= NET_STATUS_BITS;
+	added = status & ~nd->status;
 	if ((added & VIRTIO_CONFIG_S_FEATURES_OK) &&
 	    (nd->driver_features & needed) != needed)
 		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
@@ -155,11 +174,11 @@ static int net_set_status(struct vhost_accel *va, u8 status)
 	    !(status & VIRTIO_CONFIG_S_FEATURES_OK))
 		goto out;
 	nd->status = status;
-	if (added & VIRTIO_CONFIG_S_DRIVER_OK)
-		net_look_at_all(nd);
 	ret = 0;
 out:
 	mutex_unlock(&nd->lock);
+	if (!ret && (added & VIRTIO_CONFIG_S_DRIVER_OK))
+		net_look_at_all(nd);
 	return ret;
 }
 
@@ -167,13 +186,9 @@ static u8 net_get_status(struct vhost_accel *va)
 {
 	struct net_dev *nd = to_net(va);
 	u8 status;
-	u16 q;
 
 	mutex_lock(&nd->lock);
-	status = nd->status;
-	for (q = 0; q < va->nvqs; q++)
-		if (nd->vqs[q].faulted)
-			status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	status = net_shown_status(nd);
 	mutex_unlock(&nd->lock);
 	return status;
 }
@@ -227,8 +242,8 @@ static int net_set_vq_num(struct vhost_accel *va, u16 q, u32 num)
 	return ret;
 }
 
-static int net_set_vq_addr(struct vhost_accel *va, u16 q, u64 desc, u64 avail,
-			   u64 used)
+static int net_set_vq_addr(struct vhost_accel *va, u16 q,
+			   const struct vhost_vring_addr *addr)
 {
 	struct net_dev *nd = to_net(va);
 	struct net_vq *vq = &nd->vqs[q];
@@ -237,14 +252,16 @@ static int net_set_vq_addr(struct vhost_accel *va, u16 q, u64 desc, u64 avail,
 	mutex_lock(&nd->lock);
 	if (net_running(nd)) {
 		ret = -EBUSY;
-	} else if (!IS_ALIGNED(desc, VRING_DESC_ALIGN_SIZE) ||
-		   !IS_ALIGNED(avail, VRING_AVAIL_ALIGN_SIZE) ||
-		   !IS_ALIGNED(used, VRING_USED_ALIGN_SIZE)) {
+	} else if (!IS_ALIGNED(addr->desc_user_addr, VRING_DESC_ALIGN_SIZE) ||
+		   !IS_ALIGNED(addr->avail_user_addr, VRING_AVAIL_ALIGN_SIZE) ||
+		   !IS_ALIGNED(addr->used_user_addr, VRING_USED_ALIGN_SIZE)) {
 		ret = -EINVAL;
 	} else {
-		vq->desc = desc;
-		vq->avail = avail;
-		vq->used = used;
+		vq->desc = addr->desc_user_addr;
+		vq->avail = addr->avail_user_addr;
+		vq->used = addr->used_user_addr;
+		vq->used_log = addr->flags & BIT(VHOST_VRING_F_LOG) ?
+			       addr->log_guest_addr : vq->used;
 		vq->has_addr = true;
 	}
 	mutex_unlock(&nd->lock);
@@ -265,8 +282,8 @@ static int net_set_vq_base(struct vhost_accel *va, u16 q, u32 base)
 	} else {
 		vq->last_avail = base;
 		vq->last_used = base;
-		vq->signalled_used = base;
-		vq->dirty_used = false;
+		vq->published = base;
+		vq->unpublished = false;
 	}
 	mutex_unlock(&nd->lock);
 	return ret;
@@ -275,12 +292,16 @@ static int net_set_vq_base(struct vhost_accel *va, u16 q, u32 base)
 static int net_set_vq_enable(struct vhost_accel *va, u16 q, bool enable)
 {
 	struct net_dev *nd = to_net(va);
+	bool starts;
 
 	mutex_lock(&nd->lock);
+	starts = enable && !nd->vqs[q].enabled && net_running(nd);
 	nd->vqs[q].enabled = enable;
 	mutex_unlock(&nd->lock);
-	if (enable)
-		net_kick(va, q);
+	if (starts) {
+		set_bit(q, nd->kicked);
+		net_wait_for_look(nd);
+	}
 	return 0;
 }
 
@@ -291,7 +312,7 @@ static bool net_get_vq_enable(struct vhost_accel *va, u16 q)
 
 static u16 net_get_vq_num(struct vhost_accel *va, u16 q)
 {
-	return READ_ONCE(to_net(va)->vqs[q].num);
+	return READ_ONCE(to_net(va)->vqs[q].num) ?: va->max_num;
 }
 
 static u16 net_get_vq_base(struct vhost_accel *va, u16 q)
@@ -353,13 +374,14 @@ static int net_suspend(struct vhost_accel *va)
 static int net_resume(struct vhost_accel *va)
 {
 	struct net_dev *nd = to_net(va);
+	bool starts;
 
 	mutex_lock(&nd->lock);
-	if (nd->suspended) {
-		nd->suspended = false;
-		net_look_at_all(nd);
-	}
+	starts = nd->suspended;
+	nd->suspended = false;
 	mutex_unlock(&nd->lock);
+	if (starts)
+		net_look_at_all(nd);
 	return 0;
 }
 
@@ -403,6 +425,7 @@ static const struct vhost_accel_ops net_ops = {
 	.resume = net_resume,
 	.dma_map = net_dma_map,
 	.dma_unmap = net_dma_unmap,
+	.dma_swap = net_dma_swap,
 	.set_log = net_set_log,
 	.doorbell = net_doorbell,
 	.doorbell_touched = net_doorbell_touched,
@@ -423,8 +446,9 @@ static int net_counters_show(struct seq_file *seq, void *unused)
 	int i;
 
 	mutex_lock(&nd->lock);
-	seq_printf(seq, "frames %llu\nrx_dropped %llu\nmappings %u\n",
-		   nd->frames, nd->rx_dropped, nd->iotlb.nmaps);
+	seq_printf(seq, "frames %llu\nrx_dropped %llu\ntx_dropped %llu\n",
+		   nd->frames, nd->rx_dropped, nd->tx_dropped);
+	seq_printf(seq, "mappings %u\n", nd->iotlb->nmaps);
 	for (i = 0; i < NET_NR_FAULTS; i++)
 		seq_printf(seq, "fault_%s %llu\n", names[i], nd->faults[i]);
 	mutex_unlock(&nd->lock);
@@ -439,6 +463,8 @@ static void net_free(struct net_dev *nd)
 	for (q = 0; q < nd->va.nvqs; q++)
 		if (nd->vqs[q].doorbell)
 			__free_page(nd->vqs[q].doorbell);
+	if (nd->iotlb)
+		vhost_iotlb_free(nd->iotlb);
 	kvfree(nd->rx_chains);
 	kvfree(nd->rx_segs);
 	kvfree(nd->tx_segs);
@@ -472,9 +498,10 @@ vhost_accel_net_create(const char *name, const struct vhost_accel_host_ops *host
 	nd->pairs = pairs;
 	nd->active_pairs = 1;
 	mutex_init(&nd->lock);
+	init_waitqueue_head(&nd->looked);
 	lockdep_set_class(&nd->lock, host->dma_miss ? &net_missed_key :
 						      &net_pinned_key);
-	vhost_iotlb_init(&nd->iotlb, 0, 0);
+	nd->iotlb = vhost_iotlb_alloc(0, 0);
 	eth_random_addr(nd->first_mac);
 	ether_addr_copy(nd->mac, nd->first_mac);
 
@@ -482,7 +509,7 @@ vhost_accel_net_create(const char *name, const struct vhost_accel_host_ops *host
 	nd->rx_segs = kvcalloc(NET_RX_SEGS, sizeof(*nd->rx_segs), GFP_KERNEL);
 	nd->rx_chains = kvcalloc(NET_MAX_NUM, sizeof(*nd->rx_chains),
 				 GFP_KERNEL);
-	if (!nd->tx_segs || !nd->rx_segs || !nd->rx_chains)
+	if (!nd->iotlb || !nd->tx_segs || !nd->rx_segs || !nd->rx_chains)
 		goto no_memory;
 	for (q = 0; q < nvqs; q++) {
 		struct net_vq *vq = &nd->vqs[q];
@@ -520,6 +547,7 @@ void vhost_accel_net_destroy(struct vhost_accel *va)
 	kthread_stop(nd->worker);
 	mutex_lock(&nd->lock);
 	net_reset(nd);
+	net_put_signal(&nd->config);
 	mutex_unlock(&nd->lock);
 	net_dma_unmap(va, 0, U64_MAX);
 	net_free(nd);

@@ -33,6 +33,12 @@ static u64 avail_event(const struct net_vq *vq)
 	       sizeof(struct vring_used_elem) * vq->num;
 }
 
+/* Where in the dirty log a part of the used ring is. */
+static u64 used_log(const struct net_vq *vq, u64 at)
+{
+	return vq->used_log + (at - vq->used);
+}
+
 /* Stops the queue until reset, and says so. */
 int net_ring_fault(struct net_dev *nd, struct net_vq *vq, enum net_fault fault)
 {
@@ -181,27 +187,18 @@ int net_ring_put_used(struct net_dev *nd, struct net_vq *vq, u16 nth, u16 head,
 		.id = cpu_to_le32(head),
 		.len = cpu_to_le32(len),
 	};
-	int ret = net_dma_write(nd, used_ring(vq, vq->last_used + nth), &elem,
-				sizeof(elem));
+	u64 at = used_ring(vq, vq->last_used + nth);
+	int ret = net_dma_write(nd, at, &elem, sizeof(elem), used_log(vq, at));
 
 	return ret ? net_ring_failed(nd, vq, ret) : 0;
 }
 
-/* Shows @n used entries, and consumes as many chains. */
-int net_ring_publish(struct net_dev *nd, struct net_vq *vq, u16 n)
+/* Consumes @n chains, whose used entries are shown by net_ring_settle(). */
+void net_ring_consume(struct net_vq *vq, u16 n)
 {
-	int ret;
-
-	/* Data and entries first. */
-	smp_wmb();
-	ret = net_dma_write16(nd, vq->used + offsetof(struct vring_used, idx),
-			      vq->last_used + n);
-	if (ret)
-		return net_ring_failed(nd, vq, ret);
 	vq->last_used += n;
 	vq->last_avail += n;
-	vq->dirty_used = true;
-	return 0;
+	vq->unpublished = true;
 }
 
 /*
@@ -214,7 +211,8 @@ int net_ring_want_kick(struct net_dev *nd, struct net_vq *vq, u16 ahead)
 
 	if (!net_has(nd, VIRTIO_RING_F_EVENT_IDX))
 		return 0;	/* it always kicks */
-	ret = net_dma_write16(nd, avail_event(vq), vq->last_avail + ahead);
+	ret = net_dma_write16(nd, avail_event(vq), vq->last_avail + ahead,
+			      used_log(vq, avail_event(vq)));
 	if (ret)
 		return net_ring_failed(nd, vq, ret);
 	/* The event before the index is looked at again. */
@@ -222,31 +220,35 @@ int net_ring_want_kick(struct net_dev *nd, struct net_vq *vq, u16 ahead)
 	return net_ring_available(nd, vq, ahead);
 }
 
-/* Tells the driver of used buffers, if it wants to be told. */
-void net_ring_signal(struct net_dev *nd, struct net_vq *vq)
+/* Shows used entries, and tells the driver of them if it wants to be told. */
+void net_ring_settle(struct net_dev *nd, struct net_vq *vq)
 {
-	u16 old = vq->signalled_used, new = vq->last_used, word;
+	u16 old = vq->published, new = vq->last_used, word;
+	bool event_idx = net_has(nd, VIRTIO_RING_F_EVENT_IDX);
+	u64 at = vq->used + offsetof(struct vring_used, idx);
 	int ret;
 
-	if (!vq->dirty_used || vq->faulted)
+	if (!vq->unpublished)
 		return;
-	/* The used index before what the driver asks for. */
-	smp_mb();
-	if (net_has(nd, VIRTIO_RING_F_EVENT_IDX))
-		ret = net_dma_read16(nd, used_event(vq), &word);
-	else
-		ret = net_dma_read16(nd, vq->avail +
-				     offsetof(struct vring_avail, flags), &word);
-	if (ret == -EAGAIN)
-		return;
-	vq->dirty_used = false;
-	vq->signalled_used = new;
+	vq->unpublished = false;
+	vq->published = new;
+	/* Data and entries first. */
+	smp_wmb();
+	ret = net_dma_write16(nd, at, new, used_log(vq, at));
+	if (!ret) {
+		/* The used index before what the driver asks for. */
+		smp_mb();
+		ret = net_dma_read16(nd, event_idx ? used_event(vq) : vq->avail,
+				     &word);
+	}
 	if (ret) {
-		net_ring_failed(nd, vq, ret);
+		/* What was published must be told of: rather once too often. */
+		if (!vq->faulted)
+			net_ring_failed(nd, vq, ret);
+		net_signal(&vq->call);
 		return;
 	}
-	if (net_has(nd, VIRTIO_RING_F_EVENT_IDX) ?
-	    vring_need_event(word, new, old) :
-	    !(word & VRING_AVAIL_F_NO_INTERRUPT))
+	if (event_idx ? vring_need_event(word, new, old) :
+			!(word & VRING_AVAIL_F_NO_INTERRUPT))
 		net_signal(&vq->call);
 }

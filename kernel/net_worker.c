@@ -24,6 +24,15 @@ void net_kick(struct vhost_accel *va, u16 q)
 		wake_up_process(nd->worker);
 }
 
+/* Returns when every queue that is marked now was looked at. */
+void net_wait_for_look(struct net_dev *nd)
+{
+	int ticket = atomic_inc_return(&nd->looks_asked);
+
+	wake_up_process(nd->worker);
+	wait_event(nd->looked, atomic_read(&nd->looks_done) - ticket >= 0);
+}
+
 /* In the fault handler: the store comes when it has returned. */
 void net_doorbell_touched(struct vhost_accel *va, u16 q)
 {
@@ -132,6 +141,7 @@ static void wait_for_work(struct net_dev *nd)
 
 	set_current_state(TASK_INTERRUPTIBLE);
 	if (!bitmap_empty(nd->kicked, nd->va.nvqs) ||
+	    atomic_read(&nd->looks_asked) != atomic_read(&nd->looks_done) ||
 	    !bitmap_empty(nd->hot, nd->va.nvqs) || kthread_should_stop()) {
 		__set_current_state(TASK_RUNNING);
 		return;
@@ -149,12 +159,18 @@ int net_worker(void *data)
 	u16 q;
 
 	while (!kthread_should_stop()) {
+		int asked = atomic_read_acquire(&nd->looks_asked);
+
 		for_each_set_bit(q, nd->hot, nd->va.nvqs)
 			poll_hot(nd, q);
 		if (atomic_read(&nd->naps))
 			poll_naps(nd);
 		if (look_at_kicked(nd) == -EAGAIN)
 			usleep_range(500, 1000);
+		if (asked != atomic_read(&nd->looks_done)) {
+			atomic_set_release(&nd->looks_done, asked);
+			wake_up_all(&nd->looked);
+		}
 		if (bitmap_empty(nd->hot, nd->va.nvqs)) {
 			wait_for_work(nd);
 		} else {

@@ -9,7 +9,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/vdpa.h>
-#include <linux/vhost_types.h>
+#include <linux/vhost.h>
 #include <linux/virtio_ids.h>
 
 #include "vhost_accel.h"
@@ -64,8 +64,13 @@ static int accel_set_vq_address(struct vdpa_device *vdpa, u16 q, u64 desc,
 				u64 avail, u64 used)
 {
 	struct vhost_accel *va = to_va(vdpa);
+	const struct vhost_vring_addr addr = {
+		.desc_user_addr = desc,
+		.avail_user_addr = avail,
+		.used_user_addr = used,
+	};
 
-	return va->ops->set_vq_addr(va, q, desc, avail, used);
+	return va->ops->set_vq_addr(va, q, &addr);
 }
 
 /* Has no way to say no: a wrong size is not taken, and the queue won't run. */

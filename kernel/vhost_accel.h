@@ -16,6 +16,7 @@
 #include <linux/vhost_iotlb.h>
 
 struct page;
+struct vhost_vring_addr;
 struct mm_struct;
 struct vhost_accel;
 
@@ -41,15 +42,16 @@ enum vhost_accel_event {
  *
  * @set_features: accepts features
  * @get_features: features that were accepted
- * @set_status: adds virtio status bits, or resets with 0; DMA mappings stay
+ * @set_status: adds virtio status bits, or resets with 0; DMA mappings and the
+ *	config signal stay
  * @get_status: virtio status, NEEDS_RESET with a faulted vring included
  * @set_config: writes config space
  * @get_config: reads config space
  * @set_vq_num: size of a vring
- * @set_vq_addr: where it lies
+ * @set_vq_addr: where it lies; the flags were checked
  * @set_vq_base: available index to go on from
  * @set_vq_enable: lets it run when the device does
- * @get_vq_num: its size
+ * @get_vq_num: its size, the maximum until one is set
  * @get_vq_base: next available index that the device looks at
  * @has_vq_addr: whether it was given addresses
  * @set_signal: whom to tell of an event; takes the eventfd reference over
@@ -59,6 +61,7 @@ enum vhost_accel_event {
  * @dma_map: lets the device reach @pa at @iova; EEXIST for an overlap
  * @dma_unmap: takes each run away that the range touches; none is in use any
  *	more when this returns
+ * @dma_swap: puts another table in place; returns the old one, unused any more
  * @set_log: dirty bitmap of a client, 0 for none; keeps a reference on @mm
  * @doorbell: page of a vring into which the client stores its kicks
  * @doorbell_touched: the client is about to store into it
@@ -73,8 +76,8 @@ struct vhost_accel_ops {
 			  u32 len);
 	int (*get_config)(struct vhost_accel *va, u32 off, void *buf, u32 len);
 	int (*set_vq_num)(struct vhost_accel *va, u16 q, u32 num);
-	int (*set_vq_addr)(struct vhost_accel *va, u16 q, u64 desc, u64 avail,
-			   u64 used);
+	int (*set_vq_addr)(struct vhost_accel *va, u16 q,
+			   const struct vhost_vring_addr *addr);
 	int (*set_vq_base)(struct vhost_accel *va, u16 q, u32 base);
 	int (*set_vq_enable)(struct vhost_accel *va, u16 q, bool enable);
 	bool (*get_vq_enable)(struct vhost_accel *va, u16 q);
@@ -89,6 +92,8 @@ struct vhost_accel_ops {
 	int (*dma_map)(struct vhost_accel *va, u64 iova, u64 size, u64 pa,
 		       u32 perm);
 	void (*dma_unmap)(struct vhost_accel *va, u64 iova, u64 last);
+	struct vhost_iotlb *(*dma_swap)(struct vhost_accel *va,
+					struct vhost_iotlb *iotlb);
 	void (*set_log)(struct vhost_accel *va, struct mm_struct *mm, u64 base);
 	struct page *(*doorbell)(struct vhost_accel *va, u16 q);
 	void (*doorbell_touched)(struct vhost_accel *va, u16 q);

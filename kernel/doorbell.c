@@ -15,12 +15,15 @@ static vm_fault_t doorbell_fault(struct vm_fault *vmf)
 	struct vhost_accel_client *client = vmf->vma->vm_private_data;
 	struct vhost_accel *va = client->va;
 	pgoff_t q = vmf->pgoff - client->map_base;
+	vm_fault_t ret;
 
 	if (q >= va->nvqs)
 		return VM_FAULT_SIGBUS;
+	ret = vmf_insert_pfn(vmf->vma, vmf->address,
+			     page_to_pfn(va->ops->doorbell(va, q)));
+	/* Only now: the device may take the page away as soon as it knows. */
 	va->ops->doorbell_touched(va, q);
-	return vmf_insert_pfn(vmf->vma, vmf->address,
-			      page_to_pfn(va->ops->doorbell(va, q)));
+	return ret;
 }
 
 static const struct vm_operations_struct doorbell_ops = {

@@ -33,12 +33,15 @@ void net_wait_for_look(struct net_dev *nd)
 	wait_event(nd->looked, atomic_read(&nd->looks_done) - ticket >= 0);
 }
 
-/* In the fault handler: the store comes when it has returned. */
+/*
+ * In the fault handler, the page mapped: the store comes when it has returned.
+ * How long that is waited for is counted from when the worker runs.
+ */
 void net_doorbell_touched(struct vhost_accel *va, u16 q)
 {
 	struct net_dev *nd = to_net(va);
 
-	WRITE_ONCE(nd->vqs[q].hot_until, ktime_get_ns() + DOORBELL_HOT_NS);
+	WRITE_ONCE(nd->vqs[q].hot_until, 0);
 	/* The time before the bit. */
 	smp_mb__before_atomic();
 	if (!test_and_set_bit(q, nd->hot))
@@ -76,7 +79,10 @@ static void poll_hot(struct net_dev *nd, u16 q)
 	struct net_vq *vq = &nd->vqs[q];
 
 	if (!doorbell_rung(vq)) {
-		if (ktime_get_ns() < READ_ONCE(vq->hot_until))
+		u64 now = ktime_get_ns();
+
+		if (!cmpxchg(&vq->hot_until, 0, now + DOORBELL_HOT_NS) ||
+		    now < READ_ONCE(vq->hot_until))
 			return;
 		clear_bit(q, nd->hot);
 		if (!nd->va.host->rearm)

@@ -608,6 +608,8 @@ net_dma.o: /tmp/wt-kernel/kernel/net_dma.c \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/net/net_debug.h \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/net/dropreason-core.h \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/net/netmem.h \
+ /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/linux/virtio_byteorder.h \
+ /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/uapi/linux/virtio_types.h \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/linux/virtio_net.h \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/linux/if_vlan.h \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/linux/netdevice.h \
@@ -794,8 +796,6 @@ net_dma.o: /tmp/wt-kernel/kernel/net_dma.c \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/linux/mod_devicetable.h \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/uapi/linux/mei.h \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/uapi/linux/mei_uuid.h \
- /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/linux/virtio_byteorder.h \
- /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/uapi/linux/virtio_types.h \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/uapi/linux/virtio_config.h \
  /tmp/wt-kernel/target/lab/root/usr/src/linux-headers-6.12.95+deb12-common/include/uapi/linux/virtio_types.h \
  /tmp/wt-kernel/kernel/vhost_accel.h \

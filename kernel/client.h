@@ -31,10 +31,12 @@ struct vhost_accel_kick;
  */
 struct vhost_accel_client {
 	struct vhost_accel *va;
+	/* One request at a time; taken before the device's own. */
 	struct mutex lock;
 	struct mm_struct *mm;
 	bool iova_range;
 	struct vhost_accel_kick *kicks;
+	/* Under mmap_lock in mmap(), so nothing may fault under it. */
 	struct mutex map_lock;
 	struct address_space *mapping;
 	pgoff_t map_base;

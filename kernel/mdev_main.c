@@ -20,7 +20,7 @@
 #include "pin.h"
 #include "vhost_accel.h"
 
-#define VHOST_MDEV_MINORS	(1U << MINORBITS)
+#define VHOST_MDEV_MINORS	BIT(MINORBITS)
 
 struct vhost_mdev {
 	struct device dev;

@@ -6,6 +6,7 @@
 #include <linux/bitmap.h>
 #include <linux/if_ether.h>
 #include <linux/ktime.h>
+#include <linux/virtio_byteorder.h>
 #include <linux/virtio_net.h>
 
 #include "vhost_accel.h"
@@ -114,6 +115,12 @@ struct net_dev {
 	struct net_chain *rx_chains;
 	struct net_vq vqs[];
 };
+
+/* VERSION_1 is required: everything is little-endian. */
+static inline __virtio16 net_virtio16(u16 value)
+{
+	return __cpu_to_virtio16(true, value);
+}
 
 static inline struct net_dev *to_net(struct vhost_accel *va)
 {

@@ -124,7 +124,7 @@ static int deliver(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx,
 	if (ret)
 		return net_ring_failed(nd, tx, ret);
 	memset(&hdr, 0, sizeof(hdr));
-	hdr.num_buffers = cpu_to_le16(n);
+	hdr.num_buffers = net_virtio16(n);
 	ret = cursor_write(nd, &to, &hdr, sizeof(hdr));
 	if (ret)
 		return net_ring_failed(nd, rx, ret);

@@ -197,9 +197,9 @@ static int net_get_config(struct vhost_accel *va, u32 off, void *buf, u32 len)
 {
 	struct net_dev *nd = to_net(va);
 	struct virtio_net_config config = {
-		.status = cpu_to_le16(VIRTIO_NET_S_LINK_UP),
-		.max_virtqueue_pairs = cpu_to_le16(nd->pairs),
-		.mtu = cpu_to_le16(NET_MTU),
+		.status = net_virtio16(VIRTIO_NET_S_LINK_UP),
+		.max_virtqueue_pairs = net_virtio16(nd->pairs),
+		.mtu = net_virtio16(NET_MTU),
 	};
 
 	if (!len || off > NET_CONFIG_SIZE || len > NET_CONFIG_SIZE - off)

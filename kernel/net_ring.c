@@ -81,9 +81,9 @@ static int add_seg(struct net_dev *nd, struct net_vq *vq,
 {
 	struct net_seg *seg = &segs[chain->first + chain->nr];
 
-	seg->addr = le64_to_cpu(desc->addr);
-	seg->len = le32_to_cpu(desc->len);
-	seg->write = desc->flags & cpu_to_le16(VRING_DESC_F_WRITE);
+	seg->addr = __virtio64_to_cpu(true, desc->addr);
+	seg->len = __virtio32_to_cpu(true, desc->len);
+	seg->write = desc->flags & net_virtio16(VRING_DESC_F_WRITE);
 	/* An address that wraps is nowhere mapped. */
 	if (seg->len && seg->addr + seg->len - 1 < seg->addr)
 		return net_ring_fault(nd, vq, NET_FAULT_TRANSLATION);
@@ -121,18 +121,18 @@ static int walk(struct net_dev *nd, struct net_vq *vq, u64 table, u32 entries,
 				   sizeof(desc));
 		if (ret)
 			return net_ring_failed(nd, vq, ret);
-		flags = le16_to_cpu(desc.flags);
+		flags = __virtio16_to_cpu(true, desc.flags);
 
 		if (flags & VRING_DESC_F_INDIRECT) {
-			u32 len = le32_to_cpu(desc.len);
+			u32 len = __virtio32_to_cpu(true, desc.len);
 			u32 n = len / sizeof(desc);
 
 			if (nested || !net_has(nd, VIRTIO_RING_F_INDIRECT_DESC) ||
 			    !n || len % sizeof(desc) || n > vq->num ||
 			    (flags & VRING_DESC_F_NEXT))
 				return net_ring_fault(nd, vq, NET_FAULT_INDIRECT);
-			return walk(nd, vq, le64_to_cpu(desc.addr), n, 0, true,
-				    segs, chain);
+			return walk(nd, vq, __virtio64_to_cpu(true, desc.addr), n, 0,
+				    true, segs, chain);
 		}
 
 		ret = add_seg(nd, vq, &desc, segs, chain);
@@ -140,7 +140,7 @@ static int walk(struct net_dev *nd, struct net_vq *vq, u64 table, u32 entries,
 			return ret;
 		if (!(flags & VRING_DESC_F_NEXT))
 			return 1;
-		at = le16_to_cpu(desc.next);
+		at = __virtio16_to_cpu(true, desc.next);
 	}
 }
 
@@ -184,8 +184,8 @@ int net_ring_put_used(struct net_dev *nd, struct net_vq *vq, u16 nth, u16 head,
 		      u32 len)
 {
 	struct vring_used_elem elem = {
-		.id = cpu_to_le32(head),
-		.len = cpu_to_le32(len),
+		.id = __cpu_to_virtio32(true, head),
+		.len = __cpu_to_virtio32(true, len),
 	};
 	u64 at = used_ring(vq, vq->last_used + nth);
 	int ret = net_dma_write(nd, at, &elem, sizeof(elem), used_log(vq, at));

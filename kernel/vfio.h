@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* #1/A and #1/B: an accelerator behind a VFIO device fd. */
-#ifndef _VFIO_VHOST_H
-#define _VFIO_VHOST_H
+#ifndef _VHOST_ACCEL_VFIO_H
+#define _VHOST_ACCEL_VFIO_H
 
 #include <linux/spinlock.h>
 #include <linux/vfio.h>
@@ -18,6 +18,7 @@ struct vfio_vhost_reply {
 
 /* IOVAs that are just being unmapped, and until when not to pin them again. */
 struct vfio_vhost_leaving {
+	/* The rest of it; a leaf. */
 	spinlock_t lock;
 	u64 first;
 	u64 last;

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use vhost_accel::{OpenError, VhostAccel};
 use vhost_accel_conformance::driver::{Config, NetDriver};
 
 /// Frames of a killed client's length, in flight when it dies.
@@ -78,7 +79,7 @@ fn one(uri: &str, cycle: u32) -> Result<()> {
 /// What the client does until it is killed.
 fn client(uri: &str, mut teller: File) -> Result<()> {
     let config = Config { queue_size: 64, pairs: 2, ..Config::default() };
-    let mut driver = NetDriver::open(vhost_accel::open(uri)?, config)?;
+    let mut driver = NetDriver::open(open(uri)?, config)?;
     driver.run()?;
     let mut told = false;
     loop {
@@ -94,6 +95,22 @@ fn client(uri: &str, mut teller: File) -> Result<()> {
         if !told {
             teller.write_all(&[1])?;
             told = true;
+        }
+    }
+}
+
+/// VFIO holds the client's memory while it pins a page. If the client dies meanwhile, its mappings, and
+/// with them the device, are closed a moment after it was waited for.
+fn open(uri: &str) -> Result<Box<dyn VhostAccel>> {
+    let end = Instant::now() + RELEASE;
+    loop {
+        match vhost_accel::open(uri) {
+            Err(OpenError::Device(error))
+                if error.errno() == Some(libc::EBUSY) && Instant::now() < end =>
+            {
+                sleep(Duration::from_millis(1));
+            }
+            opened => return Ok(opened?),
         }
     }
 }

@@ -246,7 +246,7 @@ static int vhost_mdev_probe(struct mdev_device *mdev)
 		goto put;
 
 	vm->va = vhost_accel_net_create(dev_name(&vm->dev), &mdev_host_ops, vm,
-					BIT_ULL(VHOST_F_LOG_ALL));
+					BIT_ULL(VHOST_F_LOG_ALL), 0);
 	if (IS_ERR(vm->va)) {
 		ret = PTR_ERR(vm->va);
 		goto put;

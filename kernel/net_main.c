@@ -476,12 +476,14 @@ static struct lock_class_key net_pinned_key, net_missed_key;
 
 struct vhost_accel *
 vhost_accel_net_create(const char *name, const struct vhost_accel_host_ops *host,
-		       void *private, u64 features)
+		       void *private, u64 features, u16 nr_pairs)
 {
-	const u16 nvqs = 2 * pairs + 1;
+	const u16 n = nr_pairs ?: pairs, nvqs = 2 * n + 1;
 	struct net_dev *nd;
 	u16 q;
 
+	if (n > NET_MAX_PAIRS)
+		return ERR_PTR(-EINVAL);
 	nd = kvzalloc(struct_size(nd, vqs, nvqs), GFP_KERNEL);
 	if (!nd)
 		return ERR_PTR(-ENOMEM);
@@ -489,13 +491,13 @@ vhost_accel_net_create(const char *name, const struct vhost_accel_host_ops *host
 	nd->va.host = host;
 	nd->va.private = private;
 	nd->va.features = NET_FEATURES | features;
-	if (pairs > 1)
+	if (n > 1)
 		nd->va.features |= BIT_ULL(VIRTIO_NET_F_MQ);
 	nd->va.device_id = VIRTIO_ID_NET;
 	nd->va.config_size = NET_CONFIG_SIZE;
 	nd->va.nvqs = nvqs;
 	nd->va.max_num = NET_MAX_NUM;
-	nd->pairs = pairs;
+	nd->pairs = n;
 	nd->active_pairs = 1;
 	mutex_init(&nd->lock);
 	init_waitqueue_head(&nd->looked);

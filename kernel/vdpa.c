@@ -3,13 +3,14 @@
  * The control: the same device on the vDPA bus, driven by mainline's vhost_vdpa
  * or virtio_vdpa. Devices come and go through vDPA's netlink management:
  *
- *	vdpa dev add name NAME mgmtdev vhost_accel_vdpa
+ *	vdpa dev add name NAME mgmtdev vhost_accel_vdpa [max_vqp PAIRS]
  */
 #include <linux/device.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/vdpa.h>
 #include <linux/vhost.h>
+#include <uapi/linux/vdpa.h>
 #include <linux/virtio_ids.h>
 
 #include "vhost_accel.h"
@@ -368,8 +369,14 @@ static int accel_dev_add(struct vdpa_mgmt_dev *mgmt, const char *name,
 			 const struct vdpa_dev_set_config *config)
 {
 	struct accel_vdpa *av;
+	u16 pairs = 0;
 	int ret;
 
+	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MAX_VQP)) {
+		pairs = config->net.max_vq_pairs;
+		if (!pairs)
+			return -EINVAL;
+	}
 	av = vdpa_alloc_device(struct accel_vdpa, vdpa, mgmt->device,
 			       &accel_config_ops, 1, 1, name, false);
 	if (IS_ERR(av))
@@ -377,7 +384,7 @@ static int accel_dev_add(struct vdpa_mgmt_dev *mgmt, const char *name,
 	av->vdpa.mdev = mgmt;
 	av->vdpa.dma_dev = mgmt->device;
 	av->va = vhost_accel_net_create(dev_name(&av->vdpa.dev), &accel_host, av,
-					0);
+					0, pairs);
 	if (IS_ERR(av->va)) {
 		ret = PTR_ERR(av->va);
 		goto put;
@@ -415,6 +422,7 @@ static struct virtio_device_id accel_ids[] = {
 static struct vdpa_mgmt_dev accel_mgmt = {
 	.id_table = accel_ids,
 	.ops = &accel_mgmt_ops,
+	.config_attr_mask = BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MAX_VQP),
 	.max_supported_vqs = 2 * 128 + 1,
 };
 

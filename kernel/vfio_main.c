@@ -336,7 +336,7 @@ static int vfio_vhost_init_device(struct vfio_device *vdev)
 
 	vfio_vhost_dma_init(vv);
 	vv->va = vhost_accel_net_create(dev_name(vdev->dev), &vfio_host_ops, vv,
-					BIT_ULL(VHOST_F_LOG_ALL));
+					BIT_ULL(VHOST_F_LOG_ALL), 0);
 	if (IS_ERR(vv->va))
 		return PTR_ERR(vv->va);
 	ret = vhost_accel_client_init(&vv->client, vv->va, false);

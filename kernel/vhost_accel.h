@@ -143,10 +143,10 @@ struct vhost_accel {
 int vhost_accel_dma_add(struct vhost_accel *va, u64 iova, u64 size, u64 pa,
 			u32 perm);
 
-/* The sample device. */
+/* The sample device. @nr_pairs: queue pairs, 0 for the module's parameter. */
 struct vhost_accel *
 vhost_accel_net_create(const char *name, const struct vhost_accel_host_ops *host,
-		       void *private, u64 features);
+		       void *private, u64 features, u16 nr_pairs);
 void vhost_accel_net_destroy(struct vhost_accel *va);
 
 #endif

@@ -16,7 +16,7 @@ struct vm_area_struct;
 struct vhost_accel_kick;
 
 /* Room for the argument of any request but the memory table. */
-#define VHOST_ACCEL_MAX_ARG	256
+#define VHOST_ACCEL_MAX_ARG	64
 
 /**
  * struct vhost_accel_client - who has the device open

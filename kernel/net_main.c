@@ -471,8 +471,11 @@ static void net_free(struct net_dev *nd)
 	kvfree(nd);
 }
 
-/* Has a lock class of its own where dma_map comes with the client's mmap_lock. */
-static struct lock_class_key net_pinned_key, net_missed_key;
+/*
+ * vhost_vdpa maps under the client's mmap_lock. A device that takes the mmap_lock
+ * itself, to log or to pin, is of another interface, and never mapped so.
+ */
+static struct lock_class_key net_under_mmap_key, net_over_mmap_key;
 
 struct vhost_accel *
 vhost_accel_net_create(const char *name, const struct vhost_accel_host_ops *host,
@@ -501,8 +504,10 @@ vhost_accel_net_create(const char *name, const struct vhost_accel_host_ops *host
 	nd->active_pairs = 1;
 	mutex_init(&nd->lock);
 	init_waitqueue_head(&nd->looked);
-	lockdep_set_class(&nd->lock, host->dma_miss ? &net_missed_key :
-						      &net_pinned_key);
+	if (host->dma_miss || (features & BIT_ULL(VHOST_F_LOG_ALL)))
+		lockdep_set_class(&nd->lock, &net_over_mmap_key);
+	else
+		lockdep_set_class(&nd->lock, &net_under_mmap_key);
 	nd->iotlb = vhost_iotlb_alloc(0, 0);
 	eth_random_addr(nd->first_mac);
 	ether_addr_copy(nd->mac, nd->first_mac);

@@ -33,6 +33,8 @@ struct vfio_vhost {
 	/* Under the client's lock. */
 	struct vfio_vhost_reply reply;
 	u32 reply_len;		/* 0: nothing pending */
+	/* The payload of the message that is being carried out. */
+	u8 arg[VHOST_VFIO_MAX_PAYLOAD] __aligned(8);
 };
 
 static inline struct vfio_vhost *to_vfio_vhost(struct vfio_device *vdev)

@@ -93,7 +93,7 @@ static ssize_t msg_one(struct vfio_vhost *vv, const u8 *bytes, size_t len)
 {
 	struct vhost_vfio_op head;
 	u8 *payload = vv->reply.payload;
-	u8 arg[VHOST_VFIO_MAX_PAYLOAD] __aligned(8);
+	u8 *arg = vv->arg;
 	size_t room;
 	int get, ret;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * Prints what the C headers say: one line for each number, size and offset, which abi.rs compares
- * with the crate. What the project itself adds is written down here in C.
+ * with the crate.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -10,72 +10,8 @@
 #include <linux/vhost.h>
 #include <linux/vhost_types.h>
 
-/* #1/A and #1/B, docs/abi.md section 3. Some names and values are RFC v2's. */
-#define VFIO_DEVICE_FLAGS_VHOST			(1 << 16)
-#define VFIO_REGION_TYPE_VHOST			0x7668
-#define VFIO_REGION_SUBTYPE_VHOST_CONFIG	1
-#define VFIO_REGION_SUBTYPE_VHOST_NOTIFY	2
-#define VFIO_VHOST_CONFIG_REGION_INDEX		0
-#define VFIO_VHOST_NOTIFY_REGION_INDEX		1
-#define VFIO_VHOST_NUM_REGIONS			2
-#define VFIO_VHOST_CONFIG_REGION_SIZE		0x1000000
-#define VFIO_VHOST_VQ_IRQ_INDEX			0
-#define VFIO_VHOST_ERR_IRQ_INDEX		1
-#define VFIO_VHOST_CONFIG_IRQ_INDEX		2
-#define VFIO_VHOST_NUM_IRQS			3
-#define VFIO_VHOST_OFFSET_SHIFT			40
-
-#define VFIO_REGION_INFO_CAP_VHOST		0x7668
-#define VFIO_VHOST_CAP_STATUS			(1 << 0)
-#define VFIO_VHOST_CAP_BATCH			(1 << 1)
-
-struct vfio_region_info_cap_vhost {
-	struct vfio_info_cap_header header;
-	__u32 flags;
-	__u32 max_batch;
-};
-
-#define VHOST_DEVICE_SET_STATE	_IOW(VHOST_VIRTIO, 0x70, __u64)
-#define VHOST_DEVICE_S_STOPPED	0
-#define VHOST_DEVICE_S_RUNNING	1
-#define VHOST_VFIO_NEED_REPLY	0x1
-#define VHOST_VFIO_MAX_PAYLOAD	1024
-#define VHOST_VFIO_MAX_BATCH	65536
-
-struct vhost_vfio_op {
-	__u64 request;
-	__u32 flags;
-	__u32 size;
-	__u8 payload[];
-};
-
-/* #2, docs/abi.md section 4. */
-struct vhost_mdev_dma_map {
-	__u64 iova;
-	__u64 size;
-	__u64 uaddr;
-	__u32 perm;
-	__u32 flags;
-};
-
-struct vhost_mdev_dma_unmap {
-	__u64 iova;
-	__u64 size;
-};
-
-struct vhost_mdev_dma_info {
-	__u64 iova_first;
-	__u64 iova_last;
-	__u64 page_sizes;
-	__u32 max_mappings;
-	__u32 max_regions;
-};
-
-#define VHOST_MDEV_MAP_DMA	_IOW(VHOST_VIRTIO, 0x90, struct vhost_mdev_dma_map)
-#define VHOST_MDEV_UNMAP_DMA	_IOWR(VHOST_VIRTIO, 0x91, struct vhost_mdev_dma_unmap)
-#define VHOST_MDEV_GET_DMA_INFO	_IOR(VHOST_VIRTIO, 0x92, struct vhost_mdev_dma_info)
-#define VHOST_MDEV_MAX_MAPPINGS	(1048576 + 64)
-#define VHOST_MDEV_MAX_REGIONS	509
+/* What the project itself adds: the kernel modules' own header. */
+#include "../../../kernel/include/uapi/vhost_accel.h"
 
 #define VALUE(kind, name, value) printf(kind " %s %lld\n", name, (long long)(value))
 #define NUMBER(name) VALUE("number", #name, name)

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The sample device: a virtio-net loopback with rings of its own. */
+#ifndef _VHOST_ACCEL_NET_H
+#define _VHOST_ACCEL_NET_H
+
+#include <linux/bitmap.h>
+#include <linux/if_ether.h>
+#include <linux/ktime.h>
+#include <linux/virtio_byteorder.h>
+#include <linux/virtio_net.h>
+
+#include "vhost_accel.h"
+
+#define NET_MAX_PAIRS	128
+#define NET_MAX_VQS	(2 * NET_MAX_PAIRS + 1)
+#define NET_MAX_NUM	1024
+#define NET_HDR_LEN	((u32)sizeof(struct virtio_net_hdr_mrg_rxbuf))
+#define NET_MTU		9000
+/* The longest frame: the largest MTU, an Ethernet header and a VLAN tag. */
+#define NET_MAX_FRAME	(65535 + ETH_HLEN + 4)
+/* Segments that all receive chains of one frame may have together. */
+#define NET_RX_SEGS	(4 * NET_MAX_NUM)
+
+/* A doorbell page's first word while nobody has stored into it. */
+#define DOORBELL_IDLE	0xffffffffU
+/* How long a page is polled after its last work. */
+#define DOORBELL_HOT_NS	(50 * NSEC_PER_USEC)
+/* How often a page is looked at that can't wake us. */
+#define DOORBELL_NAP_NS	(100 * NSEC_PER_USEC)
+
+enum net_fault {
+	NET_FAULT_TRANSLATION,	/* not mapped, or no permission */
+	NET_FAULT_INDEX,	/* available index, descriptor index */
+	NET_FAULT_CHAIN,	/* loop, or longer than the queue */
+	NET_FAULT_INDIRECT,	/* table length, nesting */
+	NET_FAULT_DIRECTION,	/* readable behind writable, wrong queue */
+	NET_FAULT_LENGTH,	/* shorter than the header */
+	NET_NR_FAULTS,
+};
+
+struct net_seg {
+	u64 addr;
+	u32 len;
+	bool write;
+};
+
+/* A chain: its part of an array of segments. */
+struct net_chain {
+	u16 head;
+	u32 first;		/* in the array */
+	u32 nr;
+	u32 nr_read;		/* readable ones, which come first */
+	u64 len_read;
+	u64 len_write;
+};
+
+struct net_vq {
+	u64 desc;
+	u64 avail;
+	u64 used;
+	u64 used_log;		/* where the used ring is in the dirty log */
+	u16 num;
+	u16 last_avail;
+	u16 last_used;
+	u16 published;		/* last_used that the driver sees */
+	bool has_addr;
+	bool enabled;
+	bool faulted;
+	bool unpublished;	/* the driver sees less than last_used */
+	bool waiting;		/* was kicked, and not found empty since */
+	struct vhost_accel_signal call;
+	struct vhost_accel_signal err;
+
+	struct page *doorbell;
+	atomic_t mapped;
+	u64 hot_until;		/* ktime; the page is polled until then */
+};
+
+struct net_dev {
+	struct vhost_accel va;
+	struct task_struct *worker;
+	/*
+	 * Everything below but the bitmaps. The worker holds it while it looks at
+	 * a queue, so that who takes it finds every ring at a chain boundary.
+	 */
+	struct mutex lock;
+	u64 driver_features;
+	u8 status;
+	bool suspended;
+	u16 pairs;
+	u16 active_pairs;
+	u8 mac[ETH_ALEN];
+	u8 first_mac[ETH_ALEN];
+	struct vhost_accel_signal config;
+	struct vhost_iotlb *iotlb;
+	struct mm_struct *log_mm;
+	u64 log_base;
+	struct vhost_accel_signal log;
+	bool log_dirty;
+	u64 frames;
+	u64 rx_dropped;
+	u64 tx_dropped;
+	u64 faults[NET_NR_FAULTS];
+	struct dentry *debugfs;
+
+	DECLARE_BITMAP(kicked, NET_MAX_VQS);	/* to be looked at */
+	DECLARE_BITMAP(hot, NET_MAX_VQS);	/* doorbells that are polled */
+	atomic_t naps;				/* doorbells to be looked at */
+	atomic_t looks_asked;			/* by net_look_at_all() */
+	atomic_t looks_done;
+	wait_queue_head_t looked;
+
+	struct net_seg *tx_segs;
+	struct net_seg *rx_segs;
+	struct net_chain *rx_chains;
+	struct net_vq vqs[];
+};
+
+/* VERSION_1 is required: everything is little-endian. */
+static inline __virtio16 net_virtio16(u16 value)
+{
+	return __cpu_to_virtio16(true, value);
+}
+
+static inline struct net_dev *to_net(struct vhost_accel *va)
+{
+	return container_of(va, struct net_dev, va);
+}
+
+static inline bool net_has(const struct net_dev *nd, unsigned int bit)
+{
+	return nd->driver_features & BIT_ULL(bit);
+}
+
+/*
+ * net_dma.c: EFAULT: not mapped or no permission. EAGAIN: ask again later.
+ * log: the address at which a write is logged.
+ */
+int net_dma_read(struct net_dev *nd, u64 iova, void *buf, u32 len);
+int net_dma_write(struct net_dev *nd, u64 iova, const void *buf, u32 len,
+		  u64 log);
+int net_dma_copy(struct net_dev *nd, u64 to, u64 from, u32 len, int *faulty);
+int net_dma_check(struct net_dev *nd, u64 iova, u32 len, bool write);
+int net_dma_read16(struct net_dev *nd, u64 iova, u16 *value);
+int net_dma_write16(struct net_dev *nd, u64 iova, u16 value, u64 log);
+int net_dma_map(struct vhost_accel *va, u64 iova, u64 size, u64 pa, u32 perm);
+void net_dma_unmap(struct vhost_accel *va, u64 iova, u64 last);
+struct vhost_iotlb *net_dma_swap(struct vhost_accel *va,
+				 struct vhost_iotlb *iotlb);
+
+/* net_log.c */
+int net_log_write(struct net_dev *nd, u64 iova, u32 len);
+
+/* net_ring.c: 0 none, 1 there is one, else -errno or a fault that was taken. */
+int net_ring_available(struct net_dev *nd, struct net_vq *vq, u16 ahead);
+int net_ring_peek(struct net_dev *nd, struct net_vq *vq, u16 ahead,
+		  struct net_seg *segs, u32 first, struct net_chain *chain);
+int net_ring_used_ready(struct net_dev *nd, struct net_vq *vq, u16 n);
+int net_ring_put_used(struct net_dev *nd, struct net_vq *vq, u16 nth, u16 head,
+		      u32 len);
+void net_ring_consume(struct net_vq *vq, u16 n);
+int net_ring_want_kick(struct net_dev *nd, struct net_vq *vq, u16 ahead);
+void net_ring_settle(struct net_dev *nd, struct net_vq *vq);
+int net_ring_fault(struct net_dev *nd, struct net_vq *vq, enum net_fault fault);
+int net_ring_failed(struct net_dev *nd, struct net_vq *vq, int err);
+
+/* net_loop.c: 0 nothing more to do, 1 there is, -EAGAIN there will be */
+int net_process(struct net_dev *nd, u16 q);
+
+/* net_worker.c */
+int net_worker(void *data);
+void net_kick(struct vhost_accel *va, u16 q);
+void net_wait_for_look(struct net_dev *nd);
+void net_doorbell_touched(struct vhost_accel *va, u16 q);
+void net_doorbell_mapped(struct vhost_accel *va, u16 q, bool mapped);
+
+static inline bool net_vq_runs(const struct net_dev *nd, const struct net_vq *vq)
+{
+	return (nd->status & VIRTIO_CONFIG_S_DRIVER_OK) && !nd->suspended &&
+	       vq->enabled && vq->num && vq->has_addr && !vq->faulted;
+}
+
+static inline void net_signal(const struct vhost_accel_signal *signal)
+{
+	if (signal->callback)
+		signal->callback(signal->private);
+	else if (signal->ctx)
+		eventfd_signal(signal->ctx);
+}
+
+#endif

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device's view of memory: a table of pinned pages by IOVA. Every access
+ * is translated and checked for permission; what is not in the table is asked
+ * of the interface once, and then not touched.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+
+#include "net.h"
+
+int vhost_accel_dma_add(struct vhost_accel *va, u64 iova, u64 size, u64 pa,
+			u32 perm)
+{
+	struct net_dev *nd = to_net(va);
+
+	lockdep_assert_held(&nd->lock);
+	return vhost_iotlb_add_range(nd->iotlb, iova, iova + size - 1, pa, perm);
+}
+EXPORT_SYMBOL_GPL(vhost_accel_dma_add);
+
+int net_dma_map(struct vhost_accel *va, u64 iova, u64 size, u64 pa, u32 perm)
+{
+	struct net_dev *nd = to_net(va);
+	int ret;
+
+	mutex_lock(&nd->lock);
+	if (vhost_iotlb_itree_first(nd->iotlb, iova, iova + size - 1))
+		ret = -EEXIST;
+	else
+		ret = vhost_accel_dma_add(va, iova, size, pa, perm);
+	mutex_unlock(&nd->lock);
+	return ret;
+}
+
+void net_dma_unmap(struct vhost_accel *va, u64 iova, u64 last)
+{
+	struct net_dev *nd = to_net(va);
+	struct vhost_iotlb_map *map;
+
+	mutex_lock(&nd->lock);
+	while ((map = vhost_iotlb_itree_first(nd->iotlb, iova, last))) {
+		va->host->dma_release(va, map);
+		vhost_iotlb_map_free(nd->iotlb, map);
+	}
+	mutex_unlock(&nd->lock);
+}
+
+struct vhost_iotlb *net_dma_swap(struct vhost_accel *va,
+				 struct vhost_iotlb *iotlb)
+{
+	struct net_dev *nd = to_net(va);
+
+	mutex_lock(&nd->lock);
+	swap(nd->iotlb, iotlb);
+	mutex_unlock(&nd->lock);
+	return iotlb;
+}
+
+/* The page at @iova, @len bytes of it at most, or why it is not to be had. */
+static void *net_dma_page(struct net_dev *nd, u64 iova, u32 *len, u32 perm)
+{
+	struct vhost_accel *va = &nd->va;
+	struct vhost_iotlb_map *map;
+	u32 offset = offset_in_page(iova);
+	u64 pa;
+
+	lockdep_assert_held(&nd->lock);
+	map = vhost_iotlb_itree_first(nd->iotlb, iova, iova);
+	if (!map && va->host->dma_miss) {
+		int ret = va->host->dma_miss(va, iova, perm);
+
+		if (ret)
+			return ERR_PTR(ret == -EAGAIN ? ret : -EFAULT);
+		map = vhost_iotlb_itree_first(nd->iotlb, iova, iova);
+	}
+	if (!map || (map->perm & perm) != perm)
+		return ERR_PTR(-EFAULT);
+
+	pa = map->addr + (iova - map->start);
+	*len = min_t(u64, *len, PAGE_SIZE - offset);
+	return kmap_local_page(pfn_to_page(PHYS_PFN(pa))) + offset;
+}
+
+int net_dma_read(struct net_dev *nd, u64 iova, void *buf, u32 len)
+{
+	while (len) {
+		u32 n = len;
+		void *from = net_dma_page(nd, iova, &n, VHOST_MAP_RO);
+
+		if (IS_ERR(from))
+			return PTR_ERR(from);
+		memcpy(buf, from, n);
+		kunmap_local(from);
+		iova += n;
+		buf += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int net_dma_write(struct net_dev *nd, u64 iova, const void *buf, u32 len,
+		  u64 log)
+{
+	while (len) {
+		u32 n = len;
+		int ret;
+		void *to = net_dma_page(nd, iova, &n, VHOST_MAP_WO);
+
+		if (IS_ERR(to))
+			return PTR_ERR(to);
+		memcpy(to, buf, n);
+		kunmap_local(to);
+		ret = net_log_write(nd, log, n);
+		if (ret)
+			return ret;
+		iova += n;
+		log += n;
+		buf += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* @faulty: 0 when @from could not be read, 1 when @to could not be written. */
+int net_dma_copy(struct net_dev *nd, u64 to, u64 from, u32 len, int *faulty)
+{
+	while (len) {
+		u32 n = len;
+		void *src, *dst;
+		int ret;
+
+		*faulty = 0;
+		src = net_dma_page(nd, from, &n, VHOST_MAP_RO);
+		if (IS_ERR(src))
+			return PTR_ERR(src);
+		*faulty = 1;
+		dst = net_dma_page(nd, to, &n, VHOST_MAP_WO);
+		if (IS_ERR(dst)) {
+			kunmap_local(src);
+			return PTR_ERR(dst);
+		}
+		/* Nothing keeps a driver from giving the same memory twice. */
+		memmove(dst, src, n);
+		kunmap_local(dst);
+		kunmap_local(src);
+		ret = net_log_write(nd, to, n);
+		if (ret)
+			return ret;
+		to += n;
+		from += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int net_dma_check(struct net_dev *nd, u64 iova, u32 len, bool write)
+{
+	while (len) {
+		u32 n = len;
+		void *at = net_dma_page(nd, iova, &n,
+					write ? VHOST_MAP_WO : VHOST_MAP_RO);
+
+		if (IS_ERR(at))
+			return PTR_ERR(at);
+		kunmap_local(at);
+		iova += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int net_dma_read16(struct net_dev *nd, u64 iova, u16 *value)
+{
+	u32 n = sizeof(__le16);
+	__le16 *at = net_dma_page(nd, iova, &n, VHOST_MAP_RO);
+
+	if (IS_ERR(at))
+		return PTR_ERR(at);
+	*value = le16_to_cpu(READ_ONCE(*at));
+	kunmap_local(at);
+	return 0;
+}
+
+int net_dma_write16(struct net_dev *nd, u64 iova, u16 value, u64 log)
+{
+	u32 n = sizeof(__le16);
+	__le16 *at = net_dma_page(nd, iova, &n, VHOST_MAP_WO);
+
+	if (IS_ERR(at))
+		return PTR_ERR(at);
+	WRITE_ONCE(*at, cpu_to_le16(value));
+	kunmap_local(at);
+	return net_log_write(nd, log, n);
+}

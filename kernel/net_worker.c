@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device's thread and what wakes it: kicks, and stores into doorbell pages.
+ *
+ * A doorbell is hot for a while after its last work, and polled. Then it is
+ * re-armed: the client's mapping is taken away, so that the next store faults
+ * and wakes us. An interface that can't do that has its doorbells looked at
+ * every DOORBELL_NAP_NS while the device runs.
+ */
+#include <linux/hrtimer.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/virtio_config.h>
+
+#include "net.h"
+
+/* From any context. */
+void net_kick(struct vhost_accel *va, u16 q)
+{
+	struct net_dev *nd = to_net(va);
+
+	if (!test_and_set_bit(q, nd->kicked))
+		wake_up_process(nd->worker);
+}
+
+/* Returns when every queue that is marked now was looked at. */
+void net_wait_for_look(struct net_dev *nd)
+{
+	int ticket = atomic_inc_return(&nd->looks_asked);
+
+	wake_up_process(nd->worker);
+	wait_event(nd->looked, atomic_read(&nd->looks_done) - ticket >= 0);
+}
+
+/*
+ * In the fault handler, the page mapped: the store comes when it has returned.
+ * How long that is waited for is counted from when the worker runs.
+ */
+void net_doorbell_touched(struct vhost_accel *va, u16 q)
+{
+	struct net_dev *nd = to_net(va);
+
+	WRITE_ONCE(nd->vqs[q].hot_until, 0);
+	/* The time before the bit. */
+	smp_mb__before_atomic();
+	if (!test_and_set_bit(q, nd->hot))
+		wake_up_process(nd->worker);
+}
+
+void net_doorbell_mapped(struct vhost_accel *va, u16 q, bool mapped)
+{
+	struct net_dev *nd = to_net(va);
+
+	if (mapped)
+		atomic_inc(&nd->vqs[q].mapped);
+	else
+		atomic_dec(&nd->vqs[q].mapped);
+	if (va->host->rearm)
+		return;
+	if (mapped)
+		atomic_inc(&nd->naps);
+	else
+		atomic_dec(&nd->naps);
+	wake_up_process(nd->worker);
+}
+
+static bool doorbell_rung(struct net_vq *vq)
+{
+	u32 *word = page_address(vq->doorbell);
+
+	return READ_ONCE(*word) != DOORBELL_IDLE &&
+	       xchg(word, DOORBELL_IDLE) != DOORBELL_IDLE;
+}
+
+/* Looks at a hot doorbell; rings on, or lets it cool and re-arms it. */
+static void poll_hot(struct net_dev *nd, u16 q)
+{
+	struct net_vq *vq = &nd->vqs[q];
+
+	if (!doorbell_rung(vq)) {
+		u64 now = ktime_get_ns();
+
+		if (!cmpxchg(&vq->hot_until, 0, now + DOORBELL_HOT_NS) ||
+		    now < READ_ONCE(vq->hot_until))
+			return;
+		clear_bit(q, nd->hot);
+		if (!nd->va.host->rearm)
+			return;
+		nd->va.host->rearm(&nd->va, q);
+		/* A store from before the mapping went is in the page now. */
+		if (!doorbell_rung(vq))
+			return;
+		set_bit(q, nd->hot);
+	}
+	WRITE_ONCE(vq->hot_until, ktime_get_ns() + DOORBELL_HOT_NS);
+	set_bit(q, nd->kicked);
+}
+
+static void poll_naps(struct net_dev *nd)
+{
+	u16 q;
+
+	for (q = 0; q < nd->va.nvqs; q++) {
+		struct net_vq *vq = &nd->vqs[q];
+
+		if (atomic_read(&vq->mapped) && doorbell_rung(vq)) {
+			WRITE_ONCE(vq->hot_until,
+				   ktime_get_ns() + DOORBELL_HOT_NS);
+			set_bit(q, nd->hot);
+			set_bit(q, nd->kicked);
+		}
+	}
+}
+
+/* Looks at every queue that was kicked; -EAGAIN if one must be asked later. */
+static int look_at_kicked(struct net_dev *nd)
+{
+	int again = 0;
+	u16 q;
+
+	for_each_set_bit(q, nd->kicked, nd->va.nvqs) {
+		int ret;
+
+		clear_bit(q, nd->kicked);
+		/* The bit before what the kick announces. */
+		smp_mb__after_atomic();
+		mutex_lock(&nd->lock);
+		ret = net_process(nd, q);
+		mutex_unlock(&nd->lock);
+		if (ret > 0 || ret == -EAGAIN)
+			set_bit(q, nd->kicked);
+		if (ret == -EAGAIN)
+			again = ret;
+		/* Work keeps a doorbell that is mapped hot. */
+		if (ret > 0 && test_bit(q, nd->hot))
+			WRITE_ONCE(nd->vqs[q].hot_until,
+				   ktime_get_ns() + DOORBELL_HOT_NS);
+		cond_resched();
+	}
+	return again;
+}
+
+static void wait_for_work(struct net_dev *nd)
+{
+	ktime_t nap = ns_to_ktime(DOORBELL_NAP_NS);
+
+	set_current_state(TASK_INTERRUPTIBLE);
+	if (!bitmap_empty(nd->kicked, nd->va.nvqs) ||
+	    atomic_read(&nd->looks_asked) != atomic_read(&nd->looks_done) ||
+	    !bitmap_empty(nd->hot, nd->va.nvqs) || kthread_should_stop()) {
+		__set_current_state(TASK_RUNNING);
+		return;
+	}
+	if (atomic_read(&nd->naps) &&
+	    (READ_ONCE(nd->status) & VIRTIO_CONFIG_S_DRIVER_OK))
+		schedule_hrtimeout(&nap, HRTIMER_MODE_REL);
+	else
+		schedule();
+}
+
+int net_worker(void *data)
+{
+	struct net_dev *nd = data;
+	u16 q;
+
+	while (!kthread_should_stop()) {
+		int asked = atomic_read_acquire(&nd->looks_asked);
+
+		for_each_set_bit(q, nd->hot, nd->va.nvqs)
+			poll_hot(nd, q);
+		if (atomic_read(&nd->naps))
+			poll_naps(nd);
+		if (look_at_kicked(nd) == -EAGAIN)
+			usleep_range(500, 1000);
+		if (asked != atomic_read(&nd->looks_done)) {
+			atomic_set_release(&nd->looks_done, asked);
+			wake_up_all(&nd->looked);
+		}
+		if (bitmap_empty(nd->hot, nd->va.nvqs)) {
+			wait_for_work(nd);
+		} else {
+			cpu_relax();
+			cond_resched();
+		}
+	}
+	return 0;
+}

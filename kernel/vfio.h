@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* #1/A and #1/B: an accelerator behind a VFIO device fd. */
+#ifndef _VHOST_ACCEL_VFIO_H
+#define _VHOST_ACCEL_VFIO_H
+
+#include <linux/spinlock.h>
+#include <linux/vfio.h>
+
+#include "client.h"
+#include "include/uapi/vhost_accel.h"
+#include "vhost_accel.h"
+
+/* The reply that is to be read: header and payload. */
+struct vfio_vhost_reply {
+	struct vhost_vfio_op head;
+	u8 payload[VHOST_VFIO_MAX_PAYLOAD];
+};
+
+/* IOVAs that are just being unmapped, and until when not to pin them again. */
+struct vfio_vhost_leaving {
+	/* The rest of it; a leaf. */
+	spinlock_t lock;
+	u64 first;
+	u64 last;
+	u64 until;
+};
+
+struct vfio_vhost {
+	struct vfio_device vdev;
+	struct vhost_accel *va;
+	struct vhost_accel_client client;
+	struct vfio_vhost_leaving leaving;
+	/* Under the client's lock. */
+	struct vfio_vhost_reply reply;
+	u32 reply_len;		/* 0: nothing pending */
+	/* The payload of the message that is being carried out. */
+	u8 arg[VHOST_VFIO_MAX_PAYLOAD] __aligned(8);
+};
+
+static inline struct vfio_vhost *to_vfio_vhost(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct vfio_vhost, vdev);
+}
+
+ssize_t vfio_vhost_msg_write(struct vfio_vhost *vv, const char __user *buf,
+			     size_t count, u64 offset);
+ssize_t vfio_vhost_msg_read(struct vfio_vhost *vv, char __user *buf,
+			    size_t count, u64 offset);
+
+void vfio_vhost_dma_init(struct vfio_vhost *vv);
+int vfio_vhost_dma_miss(struct vhost_accel *va, u64 iova, u32 perm);
+void vfio_vhost_dma_release(struct vhost_accel *va,
+			    const struct vhost_iotlb_map *map);
+void vfio_vhost_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length);
+
+#endif

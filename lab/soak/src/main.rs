@@ -1,0 +1,150 @@
+//! Opens a device, sets it up, keeps frames flowing, and is killed: N times on each device of
+//! `VHOST_ACCEL_URIS`. Then the kernel must have released as many pinned pages as it acquired.
+//!
+//! `lab-soak N`, in the lab as root. Unloading the modules afterwards is the lab's own test that no
+//! reference is held.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::FromRawFd;
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use vhost_accel::{OpenError, VhostAccel};
+use vhost_accel_conformance::driver::{Config, NetDriver};
+
+/// Frames of a killed client's length, in flight when it dies.
+const FRAME: [u8; 1000] = [0x5a; 1000];
+/// How long the kernel may take to release pages that others, too, may have pinned.
+const RELEASE: Duration = Duration::from_secs(10);
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("lab-soak: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let cycles: u32 = std::env::args().nth(1).ok_or("usage: lab-soak CYCLES")?.parse()?;
+    for uri in std::env::var("VHOST_ACCEL_URIS")?.split_whitespace() {
+        let begun = Instant::now();
+        for cycle in 0..cycles {
+            one(uri, cycle)?;
+        }
+        released(uri)?;
+        println!("{uri}: {cycles} cycles in {:.1} s, all pages released", begun.elapsed().as_secs_f32());
+    }
+    Ok(())
+}
+
+/// A client's life. It dies some microseconds into its traffic, later with each cycle.
+fn one(uri: &str, cycle: u32) -> Result<()> {
+    let (mut told, teller) = pipe()?;
+    // SAFETY: this process has one thread, so the child may do anything.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error().into()),
+        0 => {
+            drop(told);
+            if let Err(error) = client(uri, teller) {
+                eprintln!("lab-soak: {uri}: {error}");
+            }
+            std::process::exit(1);
+        }
+        child => {
+            drop(teller);
+            let flowing = told.read_exact(&mut [0]);
+            sleep(Duration::from_micros(u64::from(cycle % 64) * 50));
+            let mut status = 0;
+            // SAFETY: the child is ours and not waited for yet; `status` is where its status goes.
+            let waited = unsafe {
+                libc::kill(child, libc::SIGKILL);
+                libc::waitpid(child, &mut status, 0)
+            };
+            if waited != child || !libc::WIFSIGNALED(status) {
+                return Err(format!("{uri}: the client ended by itself, cycle {cycle}").into());
+            }
+            Ok(flowing?)
+        }
+    }
+}
+
+/// What the client does until it is killed.
+fn client(uri: &str, mut teller: File) -> Result<()> {
+    let config = Config { queue_size: 64, pairs: 2, ..Config::default() };
+    let mut driver = NetDriver::open(open(uri)?, config)?;
+    driver.run()?;
+    let mut told = false;
+    loop {
+        for pair in 0..2 {
+            driver.send(pair, &[&FRAME[..]; 16])?;
+            driver.wait(pair, Duration::from_secs(5))?;
+            let mut intact = true;
+            driver.receive(pair, |frame| intact &= frame == FRAME)?;
+            if !intact {
+                return Err("a frame was damaged".into());
+            }
+        }
+        if !told {
+            teller.write_all(&[1])?;
+            told = true;
+        }
+    }
+}
+
+/// VFIO holds the client's memory while it pins a page. If the client dies meanwhile, its mappings, and
+/// with them the device, are closed a moment after it was waited for.
+fn open(uri: &str) -> Result<Box<dyn VhostAccel>> {
+    let end = Instant::now() + RELEASE;
+    loop {
+        match vhost_accel::open(uri) {
+            Err(OpenError::Device(error))
+                if error.errno() == Some(libc::EBUSY) && Instant::now() < end =>
+            {
+                sleep(Duration::from_millis(1));
+            }
+            opened => return Ok(opened?),
+        }
+    }
+}
+
+fn pipe() -> Result<(File, File)> {
+    let mut fds = [0; 2];
+    // SAFETY: `fds` has room for the two descriptors.
+    if unsafe { libc::pipe2(fds.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    // SAFETY: both descriptors are new and nobody else's.
+    Ok(unsafe { (File::from_raw_fd(fds[0]), File::from_raw_fd(fds[1])) })
+}
+
+/// Waits until every page that was ever pinned is unpinned.
+fn released(uri: &str) -> Result<()> {
+    let end = Instant::now() + RELEASE;
+    loop {
+        let (acquired, released) = pins()?;
+        if acquired == released {
+            return Ok(());
+        }
+        if Instant::now() > end {
+            return Err(format!("{uri}: {acquired} pages pinned, {released} released").into());
+        }
+        sleep(Duration::from_millis(50));
+    }
+}
+
+fn pins() -> Result<(u64, u64)> {
+    let stat = fs::read_to_string("/proc/vmstat")?;
+    let field = |name| -> Result<u64> {
+        let value = stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.ok_or("no count of pinned pages in /proc/vmstat")?.parse()?)
+    };
+    Ok((field("nr_foll_pin_acquired")?, field("nr_foll_pin_released")?))
+}

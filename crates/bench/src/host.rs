@@ -14,7 +14,11 @@ impl Host {
         Self {
             kernel: line("/proc/sys/kernel/osrelease"),
             architecture: std::env::consts::ARCH.to_owned(),
-            cpu: cpu_model(),
+            cpu: cpu_info("model name").unwrap_or_else(|| "unknown".to_owned()),
+            cpu_mhz: cpu_info("cpu MHz")
+                .and_then(|mhz| mhz.parse::<f64>().ok())
+                .map(|mhz| mhz.round() as u32)
+                .filter(|&mhz| mhz > 0),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             clock_source: line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
             mitigations: mitigations(),
@@ -29,12 +33,11 @@ fn line(path: &str) -> String {
     }
 }
 
-fn cpu_model() -> String {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    info.lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .map(|rest| rest.trim_start_matches([' ', '\t', ':']).trim().to_owned())
-        .unwrap_or_else(|| "unknown".to_owned())
+/// A field of the first CPU.
+fn cpu_info(field: &str) -> Option<String> {
+    let info = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let rest = info.lines().find_map(|line| line.strip_prefix(field))?;
+    Some(rest.trim_start_matches([' ', '\t', ':']).trim().to_owned())
 }
 
 /// What the kernel does about the CPU's flaws, by flaw.

@@ -11,6 +11,8 @@
 //! - **side**: who makes the system calls, [`Side`]: the library, or the floor.
 
 mod collect;
+mod count;
+mod devices;
 mod error;
 mod floor;
 mod host;
@@ -25,15 +27,18 @@ mod session;
 mod stage;
 mod store;
 mod subject;
+mod timing;
 mod traffic;
+mod turns;
 mod watch;
 
+pub use count::count_crossings;
 pub use error::{Error, Result};
 pub use host::{revision, utc_now};
 pub use results::{
     Crossings, Device, Host, KernelHalf, Key, Mode, ResultFile, Run, SCHEMA, Side, Timing, Unit,
 };
-pub use run::{Options, count_crossings, keys, run};
+pub use run::{Options, run};
 pub use scenario::{Argument, MapSize, PAIRS, Scenario};
 pub use store::load_all;
 pub use subject::{Subject, Variant};

@@ -30,6 +30,9 @@ pub struct ResultFile {
     pub crossings: Vec<Crossings>,
     /// Nanoseconds.
     pub timings: Vec<Timing>,
+    /// How much longer one thing takes than another, in turns: the library than its floor, and, with
+    /// the side of the floor, a request than one that carries nothing.
+    pub ratios: Vec<Timing>,
 }
 
 /// What was run.
@@ -96,6 +99,8 @@ pub struct Host {
     pub architecture: String,
     /// The CPU's model name.
     pub cpu: String,
+    /// Its clock when the run ended, from /proc/cpuinfo; null where that doesn't say.
+    pub cpu_mhz: Option<u32>,
     /// How many CPUs this process could run on.
     pub cores: usize,
     /// `/sys/devices/system/clocksource/clocksource0/current_clocksource`.
@@ -168,6 +173,14 @@ impl fmt::Display for Key {
 }
 
 impl Key {
+    /// The same for a ratio: `vfio-msg over floor`, `vfio-msg floor over none`.
+    pub(crate) fn ratio_function(&self) -> String {
+        match self.side {
+            Side::Library => format!("{} over floor", self.function()),
+            Side::Floor => format!("{} over none", self.function()),
+        }
+    }
+
     /// The part behind the scenario.
     pub(crate) fn function(&self) -> String {
         match self.side {
@@ -177,13 +190,13 @@ impl Key {
     }
 }
 
-/// How long one iteration took. Times are nanoseconds.
+/// How long one iteration took, or how much longer than another did: in the unit that it says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
     /// What was timed.
     #[serde(flatten)]
     pub key: Key,
-    /// `ns`.
+    /// `ns`, or `1` for a ratio.
     pub unit: Unit,
     /// Samples; each is the mean of several iterations.
     pub n: usize,
@@ -213,6 +226,9 @@ pub enum Unit {
     /// Nanoseconds.
     #[serde(rename = "ns")]
     Nanoseconds,
+    /// None: a ratio.
+    #[serde(rename = "1")]
+    One,
 }
 
 /// How many system calls one iteration makes, counted by the kernel half.
@@ -232,6 +248,12 @@ impl ResultFile {
     pub fn timing(&self, scenario: Scenario, subject: Subject, side: Side) -> Option<&Timing> {
         let key = Key::new(scenario, subject, side);
         self.timings.iter().find(|timing| timing.key == key)
+    }
+
+    /// The ratio of `scenario` as `side` did it through `subject`: see [`ratios`](Self::ratios).
+    pub fn ratio(&self, scenario: Scenario, subject: Subject, side: Side) -> Option<&Timing> {
+        let key = Key::new(scenario, subject, side);
+        self.ratios.iter().find(|ratio| ratio.key == key)
     }
 
     /// The crossings of `scenario` as `side` did it through `subject`.

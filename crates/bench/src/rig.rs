@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use vhost_accel_conformance::driver::{Lease, RawRing, Region};
 use vhost_accel_core::{Features, Iova, QueueIndex, Vring};
@@ -42,12 +43,23 @@ impl Rig {
     /// # Errors
     /// Those of mmap(2) and eventfd(2).
     pub(crate) fn new(queues: u16) -> Result<Self> {
+        // One region lent in part or whole; this process touches none of it.
+        Self::with_extra(queues, &Region::new(MapSize::Gigantic.bytes() as usize)?)
+    }
+
+    /// Another like it for a second device. They share the third region.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn twin(&self) -> Result<Self> {
+        Self::with_extra(self.queues(), self.extra(MapSize::Gigantic).region())
+    }
+
+    fn with_extra(queues: u16, extra: &Arc<Region>) -> Result<Self> {
         let ring = RawRing::bytes(QUEUE_SIZE);
         let rings = Region::new(ring * usize::from(queues))?;
         let buffers = Region::new(2 * BUFFER * usize::from(QUEUE_SIZE))?;
         let at = |queue: u16| RawRing::new(&rings, ring * usize::from(queue), QUEUE_SIZE, IOVA[0]);
-        // One region lent in part or whole; nothing touches it.
-        let extra = Region::new(MapSize::Gigantic.bytes() as usize)?;
         Ok(Self {
             rings: (0..queues).map(at).collect(),
             leases: [rings.at(IOVA[0]), buffers.at(IOVA[1])],

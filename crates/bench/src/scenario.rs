@@ -4,6 +4,7 @@ use std::fmt;
 
 use vhost_accel_core::{Interface, KickKind};
 
+use crate::results::Side;
 use crate::subject::{Subject, Variant};
 
 /// How many queue pairs the setup scenarios use.
@@ -116,6 +117,17 @@ impl Scenario {
             }
             _ => plain,
         }
+    }
+
+    /// Who does it.
+    pub fn sides(self) -> impl Iterator<Item = Side> {
+        let sides = Side::ALL.into_iter();
+        sides.filter(move |&side| side == Side::Floor || self.has_library_side())
+    }
+
+    /// Whether a device runs in it.
+    pub(crate) fn starts_device(self) -> bool {
+        !matches!(self, Self::Crossing(_) | Self::Kick(_) | Self::DmaMap(_) | Self::DmaUnmap(_))
     }
 
     /// Whether the library does it: a refused request is something that it has no method for.

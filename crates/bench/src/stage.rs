@@ -57,9 +57,10 @@ impl<'a, S: Session> Stage<'a, S> {
             Self { scenario, subject, path, rig, vrings: rig.vrings(pairs), shared: None };
         stage.shared = match scenario {
             Scenario::Setup(_) | Scenario::SetupBatched(_) | Scenario::Teardown(_) => None,
-            Scenario::Kick(kind) | Scenario::KickLatency(kind) => Some(stage.running(kind, false)?),
+            Scenario::Crossing(_) => Some(stage.set_up(None)?),
+            Scenario::Kick(kind) => Some(stage.set_up(Some(kind))?),
+            Scenario::KickLatency(kind) => Some(stage.running(kind, false)?),
             Scenario::Call | Scenario::RoundTrip => Some(stage.running(KickKind::Doorbell, true)?),
-            Scenario::Crossing(_) => Some(stage.set_up()?),
             Scenario::DmaMap(_) | Scenario::DmaUnmap(_) => {
                 let mut session = S::open(subject, path)?;
                 session.map_all(rig.leases())?;
@@ -69,12 +70,15 @@ impl<'a, S: Session> Stage<'a, S> {
         Ok(stage)
     }
 
-    /// A device that is ready to run and does not: its requests are dealt with at once.
-    fn set_up(&self) -> Result<Shared<'a, S>> {
+    /// A device that is ready to run and does not: requests and kicks reach it, and no thread of it is
+    /// woken, which no device in a kernel has.
+    fn set_up(&self, kind: Option<KickKind>) -> Result<Shared<'a, S>> {
         let mut session = S::open(self.subject, self.path)?;
+        session.map_all(self.rig.leases())?;
         session.negotiate()?;
         session.setup_vrings(&self.vrings)?;
-        Ok(Shared { kicker: None, traffic: None, session })
+        let kicker = kind.map(|kind| session.kicker(TRANSMIT, kind)).transpose()?;
+        Ok(Shared { kicker, traffic: None, session })
     }
 
     /// A device that runs one pair.

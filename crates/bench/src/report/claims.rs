@@ -3,7 +3,7 @@
 use vhost_accel_core::{Interface, KickKind};
 
 use super::numbers::{ratio, time};
-use crate::{Argument, ResultFile, Scenario, Subject};
+use crate::{Argument, ResultFile, Scenario, Side, Subject};
 
 /// A promise and what was measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,11 +27,9 @@ pub fn claims(file: &ResultFile) -> Vec<Claim> {
 }
 
 fn copied(file: &ResultFile) -> Option<Claim> {
-    let over_bare = |subject| {
-        let copied = file.floor(Scenario::Crossing(Argument::In), subject)?;
-        Some(copied / file.floor(Scenario::Crossing(Argument::None), subject)?)
-    };
-    let (worst, interface) = worst(over_bare)?;
+    let scenario = Scenario::Crossing(Argument::In);
+    let (worst, interface) =
+        worst(|subject| file.ratio(scenario, subject, Side::Floor).map(|ratio| ratio.median))?;
     Some(Claim {
         promise: "a trapped crossing with its argument copied costs at most 1.6 bare ones",
         measured: format!("{} ({interface})", ratio(Some(worst))),
@@ -48,34 +46,30 @@ fn doorbell(file: &ResultFile) -> Option<Claim> {
     let floors = Interface::ALL.map(|interface| file.floor(scenario, Subject::plain(interface)));
     let floors = || floors.iter().copied().flatten();
     let spread = floors().fold(0.0, f64::max) - floors().fold(f64::INFINITY, f64::min);
+    // Less than a cycle is how instructions happen to be paired, and no other instruction that waits.
+    let cycle = file.host.cpu_mhz.map_or(0.0, |mhz| 1e3 / f64::from(mhz));
     let subject = Subject::plain(interface);
     Some(Claim {
         promise: "kick/doorbell is one store: within noise of a raw volatile store",
         measured: format!(
-            "{} against {} ({interface}), while raw stores on different devices differ by {}",
+            "{} against {} ({interface}); raw stores to different devices differ by {}, a clock cycle \
+             is {}",
             time(file.median(scenario, subject)),
             time(file.floor(scenario, subject)),
             time(Some(spread)),
+            time(Some(cycle)),
         ),
-        holds: difference <= spread,
+        holds: difference <= spread.max(cycle),
     })
 }
 
 fn eventfd(file: &ResultFile) -> Option<Claim> {
     let scenario = Scenario::Kick(KickKind::EventFd);
-    // One and the same code on each interface, so its samples are taken together.
-    let (mut library, mut floor) = (0.0, 0.0);
-    for subject in scenario.subjects() {
-        library += file.median(scenario, subject)?;
-        floor += file.floor(scenario, subject)?;
-    }
-    let ratio_of_sums = library / floor;
-    let each: Vec<String> =
-        scenario.subjects().map(|subject| ratio(file.over_floor(scenario, subject))).collect();
+    let (worst, interface) = worst(|subject| file.over_floor(scenario, subject))?;
     Some(Claim {
         promise: "kick/eventfd costs at most 1.02 bare write(2)",
-        measured: format!("{} ({} one by one)", ratio(Some(ratio_of_sums)), each.join(", ")),
-        holds: ratio_of_sums <= EVENTFD_LIMIT,
+        measured: format!("{} ({interface})", ratio(Some(worst))),
+        holds: worst <= EVENTFD_LIMIT,
     })
 }
 

@@ -392,9 +392,9 @@ fn method(file: &ResultFile) -> Vec<Block> {
             "Behind every interface is one device, a virtio-net loopback with {} queue pairs, vrings of \
              {} entries; above it one program, which knows the interface by its URI alone. Crossings \
              are counted by the kernel half, all system calls of the measuring thread included. Times \
-             are criterion's: the median of the samples and its 95 % confidence interval. The floor is \
-             the same sequence of system calls written with libc alone; it ran next to the library's, \
-             on the same device, in the same process.",
+             are medians of criterion's samples. The floor is the same sequence of system calls written \
+             with libc alone; for the ratios it took turns with the library, on two devices that are \
+             alike, in one process.",
             file.device.queue_pairs, file.device.queue_size
         )),
     ];

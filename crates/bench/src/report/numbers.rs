@@ -44,9 +44,9 @@ impl ResultFile {
         self.timing(scenario, subject, Side::Floor).map(|timing| timing.median)
     }
 
-    /// The library's time as a multiple of the floor's.
+    /// The library's time as a multiple of the floor's, measured in turns.
     pub(super) fn over_floor(&self, scenario: Scenario, subject: Subject) -> Option<f64> {
-        Some(self.median(scenario, subject)? / self.floor(scenario, subject)?)
+        self.ratio(scenario, subject, Side::Library).map(|ratio| ratio.median)
     }
 
     /// How many crossings the library makes.

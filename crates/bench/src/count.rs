@@ -1,0 +1,90 @@
+//! Exact counts, on an emulated kernel that traps every system call.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use vhost_accel_emulator::EmulatedKernel;
+
+use crate::devices::{Devices, QUEUE_PAIRS};
+use crate::error::{Error, Result};
+use crate::floor::Floor;
+use crate::library::Library;
+use crate::results::{Crossings, Key, Side};
+use crate::rig::Rig;
+use crate::scenario::Scenario;
+use crate::session::Session;
+use crate::stage::Stage;
+use crate::subject::Subject;
+use crate::watch::Watch;
+
+/// Counts the crossings of one iteration of every scenario, on an emulated kernel that traps every
+/// system call.
+///
+/// # Errors
+/// Those of the emulated kernel and of the scenarios.
+pub fn count_crossings() -> Result<Vec<Crossings>> {
+    let kernel =
+        EmulatedKernel::builder().queue_pairs(QUEUE_PAIRS).count_everything(true).build()?;
+    kernel.run(|| {
+        let (devices, rig) = (Devices::find()?, Rig::new(2 * QUEUE_PAIRS + 1)?);
+        let mut all = Vec::new();
+        for scenario in Scenario::all() {
+            for subject in scenario.subjects() {
+                let path = devices.first(subject.interface)?;
+                for side in scenario.sides() {
+                    let mut counter = Counter::new(&kernel);
+                    let done = match side {
+                        Side::Library => {
+                            once::<Library>(scenario, subject, path, &rig, &mut counter)
+                        }
+                        Side::Floor => once::<Floor>(scenario, subject, path, &rig, &mut counter),
+                    };
+                    let key = Key::new(scenario, subject, side);
+                    done.map_err(Error::scenario(&key))?;
+                    all.push(counter.into_crossings(key));
+                }
+            }
+        }
+        Ok(all)
+    })?
+}
+
+fn once<S: Session>(
+    scenario: Scenario,
+    subject: Subject,
+    path: &Path,
+    rig: &Rig,
+    watch: &mut impl Watch,
+) -> Result<()> {
+    Stage::<S>::new(scenario, subject, path, rig)?.iterate(1, watch)
+}
+
+/// Counts what the kernel half saw in between.
+struct Counter<'a> {
+    kernel: &'a EmulatedKernel,
+    before: vhost_accel_emulator::Crossings,
+    kinds: BTreeMap<String, u64>,
+}
+
+impl<'a> Counter<'a> {
+    fn new(kernel: &'a EmulatedKernel) -> Self {
+        Self { kernel, before: kernel.crossings(), kinds: BTreeMap::new() }
+    }
+
+    fn into_crossings(self, key: Key) -> Crossings {
+        Crossings { key, total: self.kinds.values().sum(), kinds: self.kinds }
+    }
+}
+
+impl Watch for Counter<'_> {
+    fn start(&mut self) {
+        self.before = self.kernel.crossings();
+    }
+
+    fn stop(&mut self) {
+        let between = self.kernel.crossings() - &self.before;
+        for (kind, count) in between.iter() {
+            *self.kinds.entry(kind.to_owned()).or_default() += count;
+        }
+    }
+}

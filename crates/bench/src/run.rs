@@ -32,6 +32,8 @@ pub struct Options {
 /// # Errors
 /// Those of the emulated kernel and of the scenarios.
 pub fn run(options: &Options) -> Result<ResultFile> {
+    // Before threads are given their CPUs.
+    let host = Host::this();
     let crossings = count_crossings()?;
     let collector = Collector { dir: &options.criterion, since: SystemTime::now() };
     timing::all(options)?;
@@ -58,7 +60,7 @@ pub fn run(options: &Options) -> Result<ResultFile> {
             kernel_half: KernelHalf::Emulated,
             mode: options.mode,
         },
-        host: Host::this(),
+        host,
         device: Device { queue_pairs: QUEUE_PAIRS, queue_size: QUEUE_SIZE },
         crossings,
         timings,

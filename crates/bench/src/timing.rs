@@ -159,7 +159,7 @@ impl<'a> Timer<'a> {
             Mode::Full => criterion
                 .sample_size(40)
                 .warm_up_time(Duration::from_millis(200))
-                .measurement_time(Duration::from_millis(800))
+                .measurement_time(Duration::from_millis(600))
                 .nresamples(10_000),
             Mode::Quick => criterion
                 .sample_size(10)

@@ -42,7 +42,7 @@ pub fn readme_table(files: &[ResultFile]) -> String {
     };
     let Run { half, mode, on } = Run::of(file);
     format!(
-        "{}\n{half} kernel, {mode} run, {on}; `results/{}`. Times of the emulated kernel compare \
+        "{}\nA {mode} run on the {half} kernel, {on}: `results/{}`. Times of the emulated kernel compare \
          with each other and with nothing else.\n",
         tables::summary(file).markdown(),
         file.file_name()
@@ -163,19 +163,24 @@ fn answer(file: &ResultFile) -> Vec<Block> {
         let kick = Scenario::Kick(KickKind::Doorbell);
         total(kick, Subject::plain(interface)) == Some(0)
     });
+    let many = [
+        fewest(|interface| total(Scenario::Setup(64), Subject::plain(interface))),
+        fewest(|interface| total(Scenario::SetupBatched(64), batched(interface)?)),
+    ];
+    let many = match &many {
+        [without, with] if without == with => format!("{with}, with batches or without"),
+        [without, with] => format!("{with} with batches and {without} without"),
+    };
     let mut answer = vec![paragraph(format!(
         "Which one, #1/A, #1/B or #2? The same device was driven by the same code through each of them, \
-         and through vhost-vdpa, which is what Linux shipped in 5.7. Kicks don't decide it: a kick \
-         through a doorbell page makes no system call on {silent}. Neither does the work of a mapping: \
-         one crossing everywhere. What differs is how a device comes up. One queue pair takes {} \
-         crossings; 64 pairs take {}. Requests that may be batched, which RFC v2 had not, make a setup \
-         independent of the number of pairs: {constant}. So few queues favour {}; many favour {} as posted \
-         and {} with batches.",
+         and through vhost-vdpa, which is what Linux shipped in 5.7. Kicks don't decide it: on {silent} a \
+         kick through a doorbell page is a store and no system call. Neither does the work of a mapping, \
+         one crossing everywhere. What differs is how a device comes up. In crossings, one queue pair \
+         takes {}; 64 pairs take {}. Requests that may be batched, which RFC v2 had not, make a setup \
+         independent of the number of pairs: {constant}. So few queues favour {}; many favour {many}.",
         setup(1),
         setup(64),
         fewest(|interface| total(Scenario::Setup(1), Subject::plain(interface))),
-        fewest(|interface| total(Scenario::Setup(64), Subject::plain(interface))),
-        fewest(|interface| total(Scenario::SetupBatched(64), batched(interface)?)),
     ))];
     if file.run.kernel_half == KernelHalf::Emulated {
         answer.push(paragraph(
@@ -300,7 +305,7 @@ fn arguments(file: &ResultFile) -> Vec<Block> {
             batch(64),
         )),
         paragraph(format!(
-            "\"Maybe the VFIO user API isn't what you want in the first place if you intend to \
+            "\"[M]aybe the VFIO user API isn't what you want in the first place if you intend to \
              mostly/entirely ignore the defined ioctl set\" (Alex Williamson, 5 July 2019). Of the \
              crossings of setup/4, VFIO's own ioctls are {} on #1/A and {} on #1/B. The rest is vhost's \
              in another envelope. The counts can't weigh the VFIO code that a VMM has already.",
@@ -308,14 +313,14 @@ fn arguments(file: &ResultFile) -> Vec<Block> {
             share(Interface::VfioIoctl).unwrap_or_else(|| "-".to_owned()),
         )),
         paragraph(
-            "\"Reuse the VFIO container/group based DMA API\" (Tiwei Bie, 9 July 2019, for #1). A \
+            "\"[W]e can reuse the VFIO container/group based DMA API\" (Tiwei Bie, 9 July 2019, for #1). A \
              mapping is one crossing in the container as it is on #2 and on vhost-vdpa. What comes with \
              the container is paid once: it is the difference of the fixed parts above. What is reused \
              by it, a vIOMMU above all, no count shows."
                 .to_owned(),
         ),
         paragraph(format!(
-            "\"Reusing VHOST_SET_MEM_TABLE is a choice, but it's too heavy and doesn't support vIOMMU by \
+            "\"[R]eusing VHOST_SET_MEM_TABLE is a choice, but it's too heavy and doesn't support vIOMMU by \
              itself\" (Tiwei Bie, 9 July 2019, of #2). By crossings it is the lightest: {} for both \
              regions of setup/4, against {} with a request for each. A vIOMMU's work is another thing: \
              one more mapping of 4 KiB by a table of three takes {} times what a request for that mapping \
@@ -342,7 +347,7 @@ fn promises(file: &ResultFile) -> Vec<Block> {
     let rows: Vec<Vec<String>> = claims(file)
         .into_iter()
         .map(|claim| {
-            let verdict = if claim.holds { "holds" } else { "DOES NOT HOLD" };
+            let verdict = if claim.holds { "Holds" } else { "DOES NOT HOLD" };
             vec![verdict.to_owned(), format!("{}: {}", claim.promise, claim.measured)]
         })
         .collect();
@@ -409,8 +414,8 @@ fn method(file: &ResultFile) -> Vec<Block> {
         ));
     }
     blocks.push(paragraph(format!(
-        "Measured on {on}, clock source {}, {}. {half} kernel half, {mode} run of {}, revision {revision}. \
-         Raw data: `results/{}`.",
+        "Measured on {on}, clock source {}, {}: a {mode} run on the {half} kernel, ended {}, revision \
+         {revision}. Raw data: `results/{}`.",
         host.clock_source,
         if mitigations.is_empty() {
             "no mitigations".to_owned()

@@ -24,10 +24,11 @@ const FONT: &str = "sans-serif";
 pub(super) fn all(file: &ResultFile) -> Result<Vec<(&'static str, String)>> {
     let crossings = |scenario, subject| file.total(scenario, subject).map(|count| count as f64);
     let times = |scenario, subject| file.median(scenario, subject).map(|ns| ns / 1e3);
+    let time_axis = format!("median time of a setup (µs), {} kernel", file.run.kernel_half);
     let draw = |drawn: Drawn| drawn.map_err(Error::Plot);
     Ok(vec![
         (SETUP_CROSSINGS, draw(setup("crossings of a setup", crossings))?),
-        (SETUP_TIME, draw(setup("median time of a setup (µs)", times))?),
+        (SETUP_TIME, draw(setup(&time_axis, times))?),
         (KICK, draw(kick(file))?),
     ])
 }
@@ -51,30 +52,18 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 fn marker(area: &Area<'_>, interface: Interface, at: (i32, i32), filled: bool) -> Done {
     let stroke = ShapeStyle::from(colour(interface)).stroke_width(2);
     let style = if filled { stroke.filled() } else { stroke };
-    match interface {
-        Interface::VfioMsg => area.draw(&Circle::new(at, 5, style)),
-        Interface::VfioIoctl => {
-            let corners = [(0, -6), (6, 5), (-6, 5), (0, -6)].map(|(x, y)| (at.0 + x, at.1 + y));
-            if filled {
-                area.draw(&Polygon::new(corners, style))
-            } else {
-                area.draw(&PathElement::new(corners, style))
-            }
-        }
-        Interface::VhostMdev => {
-            let corners = [(at.0 - 5, at.1 - 5), (at.0 + 5, at.1 + 5)];
-            area.draw(&Rectangle::new(corners, style))
-        }
-        Interface::VhostVdpa => {
-            let corners =
-                [(0, -7), (7, 0), (0, 7), (-7, 0), (0, -7)].map(|(x, y)| (at.0 + x, at.1 + y));
-            if filled {
-                area.draw(&Polygon::new(corners, style))
-            } else {
-                area.draw(&PathElement::new(corners, style))
-            }
-        }
-    }?;
+    let corners: &[(i32, i32)] = match interface {
+        Interface::VfioMsg => return Ok(area.draw(&Circle::new(at, 5, style))?),
+        Interface::VfioIoctl => &[(0, -6), (6, 5), (-6, 5), (0, -6)],
+        Interface::VhostMdev => &[(-5, -5), (5, -5), (5, 5), (-5, 5), (-5, -5)],
+        Interface::VhostVdpa => &[(0, -7), (7, 0), (0, 7), (-7, 0), (0, -7)],
+    };
+    let corners: Vec<_> = corners.iter().map(|(x, y)| (at.0 + x, at.1 + y)).collect();
+    if filled {
+        area.draw(&Polygon::new(corners, style))?;
+    } else {
+        area.draw(&PathElement::new(corners, style))?;
+    }
     Ok(())
 }
 
@@ -191,7 +180,10 @@ fn kick(file: &ResultFile) -> Drawn {
         chart
             .configure_mesh()
             .disable_y_mesh()
-            .x_desc("median time of a kick to its caller; filled: library, hollow: bare libc")
+            .x_desc(format!(
+                "median time of a kick to its caller, {} kernel; filled: library, hollow: bare libc",
+                file.run.kernel_half
+            ))
             .x_labels(8)
             .x_label_formatter(&|ns| time(Some(*ns)))
             .y_labels(0)

@@ -1,7 +1,11 @@
 //! The command as a user meets it: its output, its exit codes, and programs run under it.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::time::Duration;
+
+use pcap_file::pcap::{PcapPacket, PcapReader, PcapWriter};
 
 const VDPA: &str = "vhost-vdpa:/dev/vhost-vdpa-0";
 
@@ -130,6 +134,43 @@ fn a_shell_finds_nodes_and_sysfs_as_files() {
     let said = text(&output.stdout);
     assert!(said.starts_with('c') && said.contains("/dev/vhost-mdev-0"), "{said}");
     assert!(said.contains("vdpa0"), "{said}");
+}
+
+/// The client is another process here: its close is not made by the kernel half, as one in the same
+/// process is, and its memory is reached by system call.
+#[test]
+fn a_close_stops_the_device_of_another_process_too() {
+    let command = env!("CARGO_BIN_EXE_vhost-accel");
+    for uri in [VDPA, "vhost-mdev:/dev/vhost-mdev-0"] {
+        for _ in 0..8 {
+            let case = "exclusive::a_close_stops_the_device";
+            let said = succeeds(&["emulate", "--", command, "check", uri, "--filter", case]);
+            assert!(said.contains("1 passed, 0 failed"), "{uri}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_capture_comes_back_as_it_was_sent() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (sent, back) = (dir.path().join("in.pcap"), dir.path().join("out.pcap"));
+    let frames: Vec<Vec<u8>> =
+        (0..200_u16).map(|n| vec![n as u8; 60 + 40 * usize::from(n)]).collect();
+    let mut writer = PcapWriter::new(File::create(&sent).expect("a file")).expect("a header");
+    for frame in &frames {
+        let packet = PcapPacket::new(Duration::ZERO, frame.len() as u32, frame);
+        writer.write_packet(&packet).expect("a packet");
+    }
+    drop(writer);
+    let [input, output] = [&sent, &back].map(|path| path.to_str().expect("text"));
+    let said = succeeds(&["loopback", "--emulated", VDPA, "--pcap", input, "--out", output]);
+    assert!(said.contains("200 frames"), "{said}");
+    let mut reader = PcapReader::new(File::open(&back).expect("the file")).expect("a header");
+    for frame in &frames {
+        let packet = reader.next_packet().expect("as many").expect("a packet");
+        assert_eq!(&*packet.data, frame);
+    }
+    assert!(reader.next_packet().is_none());
 }
 
 #[test]

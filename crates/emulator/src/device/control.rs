@@ -25,6 +25,9 @@ impl Shared {
     /// Carries out a kick of the control queue.
     pub(super) fn control(&self, scratch: &mut Scratch) -> Pass {
         let mut vring = self.vring(self.control_queue());
+        if self.is_held() {
+            return Pass::HELD;
+        }
         let Some(ring) = &mut vring.ring else { return Pass::default() };
         let dma = Arc::clone(&ring.dma);
         let log = self.log();

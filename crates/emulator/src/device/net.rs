@@ -66,6 +66,9 @@ impl Shared {
         let (receive, transmit) = (2 * pair, 2 * pair + 1);
         let mut rx = self.vring(receive);
         let mut tx = self.vring(transmit);
+        if self.is_held() {
+            return Pass::HELD;
+        }
         let Some(tx_ring) = &mut tx.ring else { return Pass::default() };
         tx_ring.kicked = true;
         if !self.is_active(pair) {
@@ -217,15 +220,19 @@ impl Shared {
     }
 
     /// Looks at the receive queue of `pair` for nothing but an index that can't be.
-    pub(super) fn look_at_receive(&self, pair: u16) {
+    pub(super) fn look_at_receive(&self, pair: u16) -> Pass {
         let mut rx = self.vring(2 * pair);
-        let Some(ring) = &mut rx.ring else { return };
+        if self.is_held() {
+            return Pass::HELD;
+        }
+        let Some(ring) = &mut rx.ring else { return Pass::default() };
         let dma = Arc::clone(&ring.dma);
         let log: &DirtyLog = &self.log();
         let bus = Bus { view: dma.view(), log };
         if let Err(kind) = ring.ready(&bus, u16::MAX) {
             self.fail(&mut rx, kind);
         }
+        Pass::default()
     }
 }
 

@@ -63,6 +63,9 @@ impl Worker<'_> {
         while shared.attention.load(Ordering::Acquire) != 0 {
             thread::yield_now();
         }
+        while shared.is_held() && !shared.stop.load(Ordering::Acquire) {
+            thread::yield_now();
+        }
         self.turns = self.turns.wrapping_add(1);
         if self.turns.is_multiple_of(TURNS_PER_LOOK) {
             self.look_at_kicks(Some(Duration::ZERO));
@@ -117,7 +120,10 @@ impl Worker<'_> {
         } else if queue % 2 == 1 {
             shared.transmit(pair, &mut self.scratch)
         } else {
-            shared.look_at_receive(pair);
+            let pass = shared.look_at_receive(pair);
+            if pass.more {
+                return pass;
+            }
             // New buffers are only of interest to a transmit queue that waits for them.
             let waits = shared.vring(queue + 1).ring.as_ref().is_some_and(|ring| ring.kicked);
             if waits { shared.transmit(pair, &mut self.scratch) } else { Pass::default() }

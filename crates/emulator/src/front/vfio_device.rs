@@ -117,6 +117,10 @@ impl Front for OpenVfioDevice {
         Ok(())
     }
 
+    fn hold(&self) {
+        self.device().hold();
+    }
+
     fn release(&self) {
         self.device().unbind();
         self.group.close_device();

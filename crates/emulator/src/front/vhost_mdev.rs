@@ -69,6 +69,10 @@ impl Front for OpenMdev {
         Ok(())
     }
 
+    fn hold(&self) {
+        self.vhost.device().hold();
+    }
+
     fn release(&self) {
         self.vhost.device().unbind();
         self.dma.unmap_all();

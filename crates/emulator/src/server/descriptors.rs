@@ -147,7 +147,12 @@ impl Server {
                 self.machine.files.drain();
                 closed.map(|()| 0).map_err(|error| sys::errno(&error)).into()
             }
-            _ => CONTINUE,
+            // The kernel closes after our answer: the device waits for what comes of it.
+            Some(found) => {
+                found.file.front.hold();
+                CONTINUE
+            }
+            None => CONTINUE,
         }
     }
 

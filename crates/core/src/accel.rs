@@ -141,8 +141,8 @@ pub trait VhostAccel: Send {
     ///
     /// # Errors
     /// EINVAL if it would cut one, ENOENT if there is nothing: with
-    /// [`DMA_ERRNO`](crate::Capabilities::DMA_ERRNO). Without it a cut mapping is removed whole and
-    /// nothing is no error.
+    /// [`DMA_ERRNO`](crate::Capabilities::DMA_ERRNO). Without it a mapping that the range
+    /// touches is removed, whole or that part of it, and nothing is no error.
     fn dma_unmap(&mut self, range: IovaRange) -> Result<()>;
 
     /// What can be mapped.

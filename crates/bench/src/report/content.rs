@@ -411,7 +411,8 @@ fn method(file: &ResultFile) -> Vec<Block> {
         paragraph(format!(
             "Behind every interface is one device, a virtio-net loopback with {} queue pairs, vrings of \
              {} entries; above it one program, which knows the interface by its URI alone. Crossings \
-             are counted by the kernel half, all system calls of the measuring thread included. Times \
+             are counted by the kernel half: all system calls of the measuring thread but those of a \
+             process's own memory and locks. Times \
              are medians of criterion's samples. The floor is the same sequence of system calls written \
              with libc alone; for the ratios it took turns with the library, on two devices that are \
              alike, in one process.",

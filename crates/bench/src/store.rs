@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::results::{ResultFile, SCHEMA};
+use crate::results::{Crossings, ResultFile, SCHEMA};
 
 impl ResultFile {
     /// Reads a result file.
@@ -71,6 +71,15 @@ pub fn load_all(root: &Path) -> Result<Vec<(PathBuf, ResultFile)>> {
     }
     all.sort_by(|(_, a), (_, b)| a.run.date.cmp(&b.run.date));
     Ok(all)
+}
+
+/// Counts of crossings by themselves, as a JSON array.
+///
+/// # Errors
+/// [`Error::File`], [`Error::Json`].
+pub fn load_crossings(path: &Path) -> Result<Vec<Crossings>> {
+    let text = fs::read_to_string(path).map_err(Error::file(path))?;
+    serde_json::from_str(&text).map_err(Error::json(path))
 }
 
 /// Writes `text` to `path`, making its directory.

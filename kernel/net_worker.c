@@ -6,6 +6,10 @@
  * re-armed: the client's mapping is taken away, so that the next store faults
  * and wakes us. An interface that can't do that has its doorbells looked at
  * every DOORBELL_NAP_NS while the device runs.
+ *
+ * What happens to a vring that doesn't run wakes nobody: who starts it has every
+ * ring looked at. Starting and kicking both write, have a full barrier, and then
+ * read what the other writes, so that one of them sees the other.
  */
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
@@ -20,13 +24,16 @@ void net_kick(struct vhost_accel *va, u16 q)
 {
 	struct net_dev *nd = to_net(va);
 
-	if (!test_and_set_bit(q, nd->kicked))
+	/* What was put into the ring, before whether it runs. */
+	smp_mb();
+	if (net_vq_runs(nd, &nd->vqs[q]) && !test_and_set_bit(q, nd->kicked))
 		wake_up_process(nd->worker);
 }
 
 /* Returns when every queue that is marked now was looked at. */
 void net_wait_for_look(struct net_dev *nd)
 {
+	/* A full barrier: that a vring runs, before the look at it. */
 	int ticket = atomic_inc_return(&nd->looks_asked);
 
 	wake_up_process(nd->worker);
@@ -35,7 +42,8 @@ void net_wait_for_look(struct net_dev *nd)
 
 /*
  * In the fault handler, the page mapped: the store comes when it has returned.
- * How long that is waited for is counted from when the worker runs.
+ * How long that is waited for is counted from when the worker runs. The page of
+ * a vring that doesn't run stays hot, and is polled from its start on.
  */
 void net_doorbell_touched(struct vhost_accel *va, u16 q)
 {
@@ -44,7 +52,7 @@ void net_doorbell_touched(struct vhost_accel *va, u16 q)
 	WRITE_ONCE(nd->vqs[q].hot_until, 0);
 	/* The time before the bit. */
 	smp_mb__before_atomic();
-	if (!test_and_set_bit(q, nd->hot))
+	if (!test_and_set_bit(q, nd->hot) && net_vq_runs(nd, &nd->vqs[q]))
 		wake_up_process(nd->worker);
 }
 
@@ -71,6 +79,17 @@ static bool doorbell_rung(struct net_vq *vq)
 
 	return READ_ONCE(*word) != DOORBELL_IDLE &&
 	       xchg(word, DOORBELL_IDLE) != DOORBELL_IDLE;
+}
+
+/* Is there a doorbell to be polled? */
+static bool any_hot(struct net_dev *nd)
+{
+	u16 q;
+
+	for_each_set_bit(q, nd->hot, nd->va.nvqs)
+		if (net_vq_runs(nd, &nd->vqs[q]))
+			return true;
+	return false;
 }
 
 /* Looks at a hot doorbell; rings on, or lets it cool and re-arms it. */
@@ -148,7 +167,7 @@ static void wait_for_work(struct net_dev *nd)
 	set_current_state(TASK_INTERRUPTIBLE);
 	if (!bitmap_empty(nd->kicked, nd->va.nvqs) ||
 	    atomic_read(&nd->looks_asked) != atomic_read(&nd->looks_done) ||
-	    !bitmap_empty(nd->hot, nd->va.nvqs) || kthread_should_stop()) {
+	    any_hot(nd) || kthread_should_stop()) {
 		__set_current_state(TASK_RUNNING);
 		return;
 	}
@@ -168,7 +187,8 @@ int net_worker(void *data)
 		int asked = atomic_read_acquire(&nd->looks_asked);
 
 		for_each_set_bit(q, nd->hot, nd->va.nvqs)
-			poll_hot(nd, q);
+			if (net_vq_runs(nd, &nd->vqs[q]))
+				poll_hot(nd, q);
 		if (atomic_read(&nd->naps))
 			poll_naps(nd);
 		if (look_at_kicked(nd) == -EAGAIN)
@@ -177,11 +197,11 @@ int net_worker(void *data)
 			atomic_set_release(&nd->looks_done, asked);
 			wake_up_all(&nd->looked);
 		}
-		if (bitmap_empty(nd->hot, nd->va.nvqs)) {
-			wait_for_work(nd);
-		} else {
+		if (any_hot(nd)) {
 			cpu_relax();
 			cond_resched();
+		} else {
+			wait_for_work(nd);
 		}
 	}
 	return 0;

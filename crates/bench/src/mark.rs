@@ -16,7 +16,7 @@ pub const BEGIN: &str = "begin ";
 pub const END: &str = "end ";
 
 /// Does every scenario that is counted once, through each subject, on each side, on the devices of this
-/// machine. Before and behind the measured part it writes a mark, [`BEGIN`] or [`END`] and the key as JSON,
+/// machine. Before and behind the measured part it writes a mark, [`BEGIN`] or [`END`] and the key,
 /// to descriptor -1: which nobody reads, and strace shows.
 ///
 /// # Errors
@@ -32,8 +32,7 @@ struct Marker {
 
 impl Marker {
     fn mark(&self, what: &str) {
-        let key = serde_json::to_string(&self.key).unwrap_or_default();
-        let mark = format!("{what}{key}");
+        let mark = format!("{what}{}", self.key);
         // SAFETY: the kernel would read the mark's bytes; it doesn't come so far.
         unsafe { libc::write(-1, mark.as_ptr().cast(), mark.len()) };
     }

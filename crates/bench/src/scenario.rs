@@ -220,7 +220,11 @@ impl Scenario {
     /// Whether its crossings are counted: not where those before the measured part take long, and the
     /// measured part is that of a scenario which is counted.
     pub(crate) fn is_counted(self) -> bool {
-        !matches!(self, Self::DmaChurn(live) if live > LIVE[1])
+        match self {
+            Self::DmaChurn(live) => live <= LIVE[0],
+            Self::DmaReady(size) => size != MapSize::Gigantic,
+            _ => true,
+        }
     }
 
     /// Whether instructions on one CPU say anything of it: not where somebody waits for a device that

@@ -236,7 +236,8 @@ impl Nodes {
         let uuid = uuid(DeviceKind::VhostMdev, number);
         mdev(shadow, &uuid, "vhost-mdev")?;
         let name = format!("vhost-mdev-{number}");
-        let entry = format!("/sys/bus/mdev/devices/{uuid}/{name}");
+        // Of a class of its own, which the driver core gives a directory.
+        let entry = format!("/sys/bus/mdev/devices/{uuid}/vhost_mdev/{name}");
         shadow.file(&format!("{entry}/uevent"), &format!("DEVNAME={name}\n"))?;
         self.add(shadow, &format!("/dev/{name}"), MdevNode(Arc::clone(device)))
     }

@@ -219,7 +219,7 @@ impl Nodes {
         let uuid = uuid(DeviceKind::VhostMdev, number);
         mdev(shadow, &uuid, "vhost-mdev")?;
         let name = format!("vhost-mdev-{number}");
-        let entry = format!("/sys/bus/mdev/devices/{uuid}/{name}");
+        let entry = format!("/sys/bus/mdev/devices/{uuid}/vhost_mdev/{name}");
         shadow.file(&format!("{entry}/uevent"), &format!("DEVNAME={name}\n"))?;
         self.add(shadow, &format!("/dev/{name}"), MdevNode(Arc::clone(device)))
     }

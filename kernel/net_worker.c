@@ -15,6 +15,7 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sched/stat.h>
 #include <linux/virtio_config.h>
 
 #include "net.h"
@@ -160,6 +161,15 @@ static int look_at_kicked(struct net_dev *nd)
 	return again;
 }
 
+/*
+ * Who is to ring a hot doorbell may wait for this very CPU: then it is not polled
+ * but looked at after a while.
+ */
+static bool may_spin(struct net_dev *nd)
+{
+	return any_hot(nd) && single_task_running();
+}
+
 static void wait_for_work(struct net_dev *nd)
 {
 	ktime_t nap = ns_to_ktime(DOORBELL_NAP_NS);
@@ -167,15 +177,16 @@ static void wait_for_work(struct net_dev *nd)
 	set_current_state(TASK_INTERRUPTIBLE);
 	if (!bitmap_empty(nd->kicked, nd->va.nvqs) ||
 	    atomic_read(&nd->looks_asked) != atomic_read(&nd->looks_done) ||
-	    any_hot(nd) || kthread_should_stop()) {
+	    may_spin(nd) || kthread_should_stop()) {
 		__set_current_state(TASK_RUNNING);
 		return;
 	}
-	if (atomic_read(&nd->naps) &&
-	    (READ_ONCE(nd->status) & VIRTIO_CONFIG_S_DRIVER_OK))
-		schedule_hrtimeout(&nap, HRTIMER_MODE_REL);
-	else
-		schedule();
+	if (any_hot(nd))
+		nap = ns_to_ktime(DOORBELL_HOT_NS / 4);
+	else if (!atomic_read(&nd->naps) ||
+		 !(READ_ONCE(nd->status) & VIRTIO_CONFIG_S_DRIVER_OK))
+		nap = KTIME_MAX;
+	schedule_hrtimeout(&nap, HRTIMER_MODE_REL);
 }
 
 int net_worker(void *data)
@@ -197,7 +208,7 @@ int net_worker(void *data)
 			atomic_set_release(&nd->looks_done, asked);
 			wake_up_all(&nd->looked);
 		}
-		if (any_hot(nd)) {
+		if (may_spin(nd)) {
 			cpu_relax();
 			cond_resched();
 		} else {

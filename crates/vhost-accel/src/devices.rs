@@ -39,7 +39,7 @@ fn below(root: &Path) -> io::Result<Vec<Uri>> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        // A class of its own: the driver core gives it a directory in the device's.
+        // In a directory of its class, as the driver core puts it below a parent without one.
         mdev_nodes.extend(nodes(&here.join("vhost_mdev"), "vhost-mdev-")?);
     }
     let mut vdpa_nodes = Vec::new();

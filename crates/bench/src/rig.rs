@@ -92,7 +92,7 @@ impl Rig {
     /// Those of mmap(2) and eventfd(2).
     pub(crate) fn new(queues: u16, waiting: Waiting) -> Result<Self> {
         // One region lent in part or whole; this process touches none of it.
-        Self::with_extra(queues, waiting, &Region::new(MapSize::Gigantic.bytes() as usize)?)
+        Self::with_extra(queues, waiting, &Region::huge(MapSize::Gigantic.bytes() as usize)?)
     }
 
     /// Another like it for a second device. They share the third region.
@@ -105,8 +105,8 @@ impl Rig {
 
     fn with_extra(queues: u16, waiting: Waiting, extra: &Arc<Region>) -> Result<Self> {
         let ring = RawRing::bytes(QUEUE_SIZE);
-        let rings = Region::new(ring * usize::from(queues))?;
-        let buffers = Region::new(2 * BUFFER * usize::from(QUEUE_SIZE))?;
+        let rings = Region::huge(ring * usize::from(queues))?;
+        let buffers = Region::huge(2 * BUFFER * usize::from(QUEUE_SIZE))?;
         let at = |queue: u16| RawRing::new(&rings, ring * usize::from(queue), QUEUE_SIZE, IOVA[0]);
         Ok(Self {
             waiting,

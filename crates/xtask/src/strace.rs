@@ -295,6 +295,70 @@ mod tests {
         assert_eq!(counted(lines), want);
     }
 
+    /// From the bench in the lab. That is what the emulated kernel counts in the same scenarios.
+    #[test]
+    fn a_trace_from_the_lab() {
+        let found = crossings(include_str!("lab.trace")).unwrap();
+        let counts = |key: &str| found[key].iter().collect::<Vec<_>>();
+        assert_eq!(found.len(), 7);
+        assert_eq!(
+            counts("setup-batched/1/vhost-vdpa/batch/library"),
+            [
+                ("ioctl VHOST_GET_BACKEND_FEATURES", 1),
+                ("ioctl VHOST_GET_FEATURES", 1),
+                ("ioctl VHOST_SET_BACKEND_FEATURES", 1),
+                ("ioctl VHOST_SET_FEATURES", 1),
+                ("ioctl VHOST_SET_OWNER", 1),
+                ("ioctl VHOST_SET_VRING_ADDR", 3),
+                ("ioctl VHOST_SET_VRING_CALL", 3),
+                ("ioctl VHOST_SET_VRING_NUM", 3),
+                ("ioctl VHOST_VDPA_GET_DEVICE_ID", 1),
+                ("ioctl VHOST_VDPA_GET_STATUS", 2),
+                ("ioctl VHOST_VDPA_GET_VQS_COUNT", 1),
+                ("ioctl VHOST_VDPA_GET_VRING_NUM", 1),
+                ("ioctl VHOST_VDPA_SET_STATUS", 3),
+                ("ioctl VHOST_VDPA_SET_VRING_ENABLE", 3),
+                ("mmap doorbell", 2),
+                ("openat", 1),
+                ("write iotlb BATCH_BEGIN", 1),
+                ("write iotlb BATCH_END", 1),
+                ("write iotlb UPDATE", 2)
+            ]
+        );
+        assert_eq!(
+            counts("setup-batched/1/vfio-msg/batch/library"),
+            [
+                ("ioctl VFIO_CHECK_EXTENSION", 1),
+                ("ioctl VFIO_DEVICE_GET_INFO", 1),
+                ("ioctl VFIO_DEVICE_GET_IRQ_INFO", 3),
+                ("ioctl VFIO_DEVICE_GET_REGION_INFO", 5),
+                ("ioctl VFIO_DEVICE_SET_IRQS", 1),
+                ("ioctl VFIO_GET_API_VERSION", 1),
+                ("ioctl VFIO_GROUP_GET_DEVICE_FD", 1),
+                ("ioctl VFIO_GROUP_GET_STATUS", 1),
+                ("ioctl VFIO_GROUP_SET_CONTAINER", 1),
+                ("ioctl VFIO_IOMMU_MAP_DMA", 2),
+                ("ioctl VFIO_SET_IOMMU", 1),
+                ("mmap doorbell", 1),
+                ("openat", 2),
+                ("pread CONFIG", 5),
+                ("pwrite CONFIG", 7),
+                ("readlink", 1)
+            ]
+        );
+        assert_eq!(counts("kick/region-write/vfio-msg/plain/library"), [("pwrite NOTIFY", 1)]);
+        assert_eq!(counts("kick/eventfd/vhost-mdev/plain/library"), [("write eventfd", 1)]);
+        assert_eq!(counts("call/vfio-ioctl/plain/library"), [("read eventfd", 1)]);
+        assert_eq!(
+            counts("dma-unmap/4K/vhost-vdpa/plain/library"),
+            [("write iotlb INVALIDATE", 1)]
+        );
+        assert_eq!(
+            counts("teardown/1/vhost-vdpa/plain/library"),
+            [("close", 1), ("fcntl", 1), ("munmap", 2)]
+        );
+    }
+
     #[test]
     fn requests_have_their_names() {
         assert_counted(

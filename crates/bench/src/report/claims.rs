@@ -3,7 +3,7 @@
 use vhost_accel_core::{Interface, KickKind};
 
 use super::numbers::{ratio, time};
-use crate::{Argument, ResultFile, Scenario, Side, Subject};
+use crate::{Argument, Over, ResultFile, Scenario, Side, Subject};
 
 /// A promise and what was measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub fn claims(file: &ResultFile) -> Vec<Claim> {
 fn copied(file: &ResultFile) -> Option<Claim> {
     let scenario = Scenario::Crossing(Argument::In);
     let (worst, interface) =
-        worst(|subject| file.ratio(scenario, subject, Side::Floor).map(|ratio| ratio.median))?;
+        worst(|subject| file.over(scenario, subject, Side::Floor, Over::Bare))?;
     Some(Claim {
         promise: "a trapped crossing with its argument copied costs at most 1.6 bare ones",
         measured: format!("{} ({interface})", ratio(Some(worst))),

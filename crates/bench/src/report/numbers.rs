@@ -2,7 +2,7 @@
 
 use vhost_accel_core::Interface;
 
-use crate::{ResultFile, Scenario, Side, Subject, Variant};
+use crate::{Over, ResultFile, Scenario, Side, Subject, Variant};
 
 /// Three digits and a unit; `-` for none.
 pub(super) fn time(nanoseconds: Option<f64>) -> String {
@@ -36,17 +36,28 @@ pub(super) fn count(count: Option<u64>) -> String {
 impl ResultFile {
     /// The median of the library's time.
     pub(super) fn median(&self, scenario: Scenario, subject: Subject) -> Option<f64> {
-        self.timing(scenario, subject, Side::Library).map(|timing| timing.median)
+        self.timing(scenario, subject, Side::Library).map(|timing| timing.figures.median)
     }
 
     /// The median of the floor's time.
     pub(super) fn floor(&self, scenario: Scenario, subject: Subject) -> Option<f64> {
-        self.timing(scenario, subject, Side::Floor).map(|timing| timing.median)
+        self.timing(scenario, subject, Side::Floor).map(|timing| timing.figures.median)
     }
 
     /// The library's time as a multiple of the floor's, measured in turns.
     pub(super) fn over_floor(&self, scenario: Scenario, subject: Subject) -> Option<f64> {
-        self.ratio(scenario, subject, Side::Library).map(|ratio| ratio.median)
+        self.over(scenario, subject, Side::Library, Over::Floor)
+    }
+
+    /// How much longer `side` takes than what is said.
+    pub(super) fn over(
+        &self,
+        scenario: Scenario,
+        subject: Subject,
+        side: Side,
+        over: Over,
+    ) -> Option<f64> {
+        self.ratio(scenario, subject, side, over).map(|ratio| ratio.figures.median)
     }
 
     /// How many crossings the library makes.

@@ -154,7 +154,7 @@ fn kick(file: &ResultFile) -> Drawn {
     for kind in KickKind::ALL {
         let scenario = Scenario::Kick(kind);
         for subject in scenario.subjects() {
-            let median = |side| file.timing(scenario, subject, side).map(|timing| timing.median);
+            let median = |side| file.timing(scenario, subject, side).map(|timing| timing.figures.median);
             let (library, floor) = (median(Side::Library), median(Side::Floor));
             if library.is_some() {
                 let name = format!("{kind} {}", subject.interface.thread_id());

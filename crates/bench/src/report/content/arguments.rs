@@ -17,8 +17,11 @@ use crate::{Argument, CONTROL, LIVE, Over, REGIONS, ResultFile, Scenario, Side, 
 const NOTABLE: f64 = 1.1;
 const TABLE: Subject = Subject::new(Interface::VhostMdev, Variant::MemTable);
 
+/// What there is to say to an argument.
+type Text = fn(&Evidence<'_>) -> String;
+
 pub(super) fn arguments(evidence: &Evidence<'_>) -> Vec<Block> {
-    let all: [(&str, fn(&Evidence<'_>) -> String); 10] = [
+    let all: [(&str, Text); 10] = [
         ("Existing userspace code", userspace),
         ("A new protocol", protocol),
         ("VFIO's own ioctls mostly replaced", replaced),
@@ -196,12 +199,7 @@ fn table(evidence: &Evidence<'_>) -> String {
         ));
     }
     let regions = |regions| {
-        let scenario = Scenario::MemTable(regions);
-        let plain = Subject::plain(Interface::VhostMdev);
-        let file = best(evidence, |file| {
-            file.median(scenario, TABLE).is_some() && file.median(scenario, plain).is_some()
-        })?;
-        let (table, map) = (file.median(scenario, TABLE)?, file.median(scenario, plain)?);
+        let (file, table, map) = both(evidence, Scenario::MemTable(regions))?;
         Some(format!(
             "{} regions take {} as a table and {} request by request ({} times)",
             regions,
@@ -226,14 +224,19 @@ fn table(evidence: &Evidence<'_>) -> String {
     text.trim_end().to_owned()
 }
 
+/// What `scenario` takes on #2 by table and by request, in the best run that has both.
+fn both<'a>(evidence: &Evidence<'a>, scenario: Scenario) -> Option<(&'a ResultFile, f64, f64)> {
+    let figures = |file: &ResultFile| {
+        let map = file.median(scenario, Subject::plain(Interface::VhostMdev))?;
+        Some((file.median(scenario, TABLE)?, map)).filter(|_| map > 0.0)
+    };
+    let file = best(evidence, |file| figures(file).is_some())?;
+    figures(file).map(|(table, map)| (file, table, map))
+}
+
 /// A vIOMMU's work by table and by request, and how many times the first takes the second.
 fn churned(evidence: &Evidence<'_>, live: u32) -> Option<(f64, String)> {
-    let scenario = Scenario::DmaChurn(live);
-    let plain = Subject::plain(Interface::VhostMdev);
-    let file = best(evidence, |file| {
-        file.median(scenario, TABLE).is_some() && file.median(scenario, plain).is_some()
-    })?;
-    let (table, map) = (file.median(scenario, TABLE)?, file.median(scenario, plain)?);
+    let (file, table, map) = both(evidence, Scenario::DmaChurn(live))?;
     let text = format!(
         "one page mapped, used and unmapped next to {live} others takes {} by table and {} by MAP and UNMAP, \
          {} times as much",

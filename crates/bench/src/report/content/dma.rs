@@ -68,7 +68,7 @@ fn growth(file: &ResultFile) -> Option<Block> {
             .into_iter()
             .filter_map(|live| Some((live, file.median(Scenario::DmaChurn(live), subject)?)));
         let first = done.next()?;
-        let last = done.last()?;
+        let last = done.next_back()?;
         Some(format!(
             "{} at {} and {} at {}",
             said(file.run.clock, first.1),

@@ -49,7 +49,7 @@ fn threats(evidence: &Evidence<'_>) -> Vec<String> {
         "The modules of #1/A, #1/B and #2 are ours too. They were written to be alike, on one parent; \
          vhost_vdpa is mainline's. A maintainer's version of the others could make more crossings or fewer."
             .to_owned(),
-        "Some choices of our kernel half are none of the interface's: one mmap(2) for all doorbell pages \
+        "Some differences are our kernel half's choice and not the interface's: one mmap(2) for all doorbell pages \
          on #1 and #2 where vhost_vdpa takes one for each; no pinning at VFIO_IOMMU_MAP_DMA, because the \
          container holds mediated devices alone; an idle vDPA device that naps, where ours are woken by \
          a fault."

@@ -56,7 +56,7 @@ pub(super) fn uses<'a>(evidence: &Evidence<'a>) -> Vec<Use<'a>> {
     let setup = |pairs| evidence.rank(&setups(pairs), Basis::Crossings);
     // The largest table that at least two interfaces get through.
     let churn = LIVE.into_iter().rev().find_map(|live| {
-        let rank = evidence.rank(&plain_and_table(Scenario::DmaChurn(live)), Basis::Clock)?;
+        let rank = evidence.any(Scenario::DmaChurn(live))?;
         Some((live, rank))
     });
     let of = |name, short, scenario, rank| Use {
@@ -88,7 +88,7 @@ fn setups(pairs: u16) -> Vec<(Scenario, Subject)> {
     plain.into_iter().chain(other).collect()
 }
 
-fn plain_and_table(scenario: Scenario) -> Vec<(Scenario, Subject)> {
+fn all_ways(scenario: Scenario) -> Vec<(Scenario, Subject)> {
     scenario.subjects().map(|subject| (scenario, subject)).collect()
 }
 
@@ -101,6 +101,11 @@ impl<'a> Evidence<'a> {
             .into_iter()
             .filter_map(|(file, basis)| Some(Rank::new(file?, basis, ways)))
             .find(|rank| rank.of_thread().count() > 1)
+    }
+
+    /// Who does `scenario` best, in whatever way.
+    pub(super) fn any(&self, scenario: Scenario) -> Option<Rank<'a>> {
+        self.rank(&all_ways(scenario), Basis::Clock)
     }
 
     /// Who does `scenario` best, used plainly.

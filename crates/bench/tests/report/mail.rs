@@ -32,6 +32,12 @@ fn a_mail_is_plain_and_narrow() {
 }
 
 #[test]
+fn a_mail_is_no_longer_than_a_list_takes() {
+    let len = report::text(&all()).len();
+    assert!(len < 100_000, "{len} bytes");
+}
+
+#[test]
 fn a_mail_answers_rfc_v2_or_what_is_said() {
     let files = [fixture::result()];
     let thread = |mail: &str| {

@@ -5,7 +5,7 @@ use vhost_accel_core::{Interface, KickKind};
 use crate::report::document::Block;
 use crate::report::evidence::Evidence;
 use crate::report::numbers::ratio;
-use crate::report::rank::{Use, uses};
+use crate::report::rank::{Rank, Use, uses};
 use crate::report::words::{each_figure, join, name, names};
 use crate::{Scenario, Subject};
 
@@ -89,15 +89,31 @@ fn overall(uses: &[Use<'_>]) -> String {
     if !others.is_empty() {
         said.push_str(&format!(" The exception: {}.", join(&others)));
     }
-    let batches: Vec<String> =
-        uses.iter().filter_map(|use_| use_.rank.as_ref()?.needs_batches()).collect();
-    if let Some(name) = batches.first() {
+    if let Some(name) = uses.iter().find_map(|use_| use_.rank.as_ref()?.needs_batches()) {
         said.push_str(&format!(
-            " Where {name} takes the least it does so by messages that travel together in one write, \
-             which RFC v2 had not."
+            " Where {name} takes the least it does so by messages that travel together in one write, which \
+             RFC v2 had not. {}",
+            without_batches(uses)
         ));
     }
     said
+}
+
+/// Who takes the least with one request for one thing.
+fn without_batches(uses: &[Use<'_>]) -> String {
+    let mut by_winners: Vec<(Vec<Interface>, Vec<String>)> = Vec::new();
+    for use_ in uses {
+        let Some(winners) = use_.plain.as_ref().map(Rank::winners) else { continue };
+        match by_winners.iter_mut().find(|(other, _)| *other == winners) {
+            Some((_, of)) => of.push(use_.short.to_owned()),
+            None => by_winners.push((winners, vec![use_.short.to_owned()])),
+        }
+    }
+    let all: Vec<String> = by_winners
+        .iter()
+        .map(|(winners, of)| format!("{} for {}", names(winners), join(of)))
+        .collect();
+    format!("With one request for one thing it is {}.", all.join("; "))
 }
 
 /// How what Linux shipped compares.

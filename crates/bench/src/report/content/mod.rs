@@ -101,6 +101,7 @@ fn blocks(evidence: &Evidence<'_>, charts: &[Chart], mail: bool) -> Vec<Block> {
         blocks.extend(section("Method and limits", method::method(evidence)));
     }
     blocks.extend(section("Machines", appendix::machines(evidence)));
-    blocks.extend(section("All counts and times", appendix::tables(evidence)));
+    let all = if mail { appendix::short(evidence) } else { appendix::tables(evidence) };
+    blocks.extend(section("All counts and times", all));
     blocks
 }

@@ -4,7 +4,7 @@ use vhost_accel_core::{Interface, KickKind};
 
 use crate::report::document::Block;
 use crate::report::evidence::Evidence;
-use crate::report::numbers::{count, said};
+use crate::report::numbers::said;
 use crate::report::rank::{Use, uses};
 use crate::report::words::{each, join, names};
 use crate::{LIVE, MapSize, ResultFile, Scenario, Subject, Variant};
@@ -14,10 +14,10 @@ pub(super) fn verdicts(evidence: &Evidence<'_>) -> Vec<Block> {
     for (number, use_) in uses(evidence).iter().enumerate() {
         blocks.push(Block::Subheading(use_.name.to_owned()));
         let details = match number {
-            0 => container(evidence),
-            1 => machine(evidence),
-            2 => viommu(evidence),
-            _ => queues(evidence),
+            0 => container(evidence, use_),
+            1 => machine(evidence, use_),
+            2 => viommu(evidence, use_),
+            _ => queues(evidence, use_),
         };
         blocks.push(Block::paragraph(format!("{} {details}", verdict(use_)).trim().to_owned()));
     }
@@ -45,47 +45,55 @@ fn verdict(use_: &Use<'_>) -> String {
     )
 }
 
-/// Further figures of `scenario`, if there are any: a sentence that begins with `what`.
-fn also(evidence: &Evidence<'_>, what: &str, scenario: Scenario) -> String {
-    evidence.plain(scenario).map_or_else(String::new, |rank| {
-        format!("{what} (`{scenario}`; {}): {}. ", rank.by(), rank.figures())
-    })
+/// Further figures of `scenario`, if there are any: a sentence that begins with `what`. Whose they are is
+/// said where it isn't whose the use's are.
+fn also(evidence: &Evidence<'_>, use_: &Use<'_>, what: &str, scenario: Scenario) -> String {
+    let rank = match scenario {
+        Scenario::MemTable(_) => evidence.any(scenario),
+        _ => evidence.plain(scenario),
+    };
+    let Some(rank) = rank else { return String::new() };
+    let same = use_.rank.as_ref().is_some_and(|of_use| of_use.by() == rank.by());
+    let by = if same { String::new() } else { format!("; {}", rank.by()) };
+    format!("{what} (`{scenario}`{by}): {}. ", rank.figures())
 }
 
-fn container(evidence: &Evidence<'_>) -> String {
+fn container(evidence: &Evidence<'_>, use_: &Use<'_>) -> String {
     format!(
         "A process that lends its own memory, has one queue pair or a few, and sets up often. {}{}{}",
-        also(evidence, "One request for one thing", Scenario::Setup(1)),
-        also(evidence, "The end of it", Scenario::Teardown(1)),
-        also(evidence, "Four pairs, one request for one thing", Scenario::Setup(4))
+        also(evidence, use_, "One request for one thing", Scenario::Setup(1)),
+        also(evidence, use_, "The end of it", Scenario::Teardown(1)),
+        also(evidence, use_, "Four pairs, one request for one thing", Scenario::Setup(4))
     )
 }
 
-fn machine(evidence: &Evidence<'_>) -> String {
+fn machine(evidence: &Evidence<'_>, use_: &Use<'_>) -> String {
     let mut all = String::from(
         "Guest memory is lent once, and then the data path runs without the VMM: a guest's kick is an \
          ioeventfd or a store into a doorbell page that it has mapped. ",
     );
-    all.push_str(&also(evidence, "Eight regions", Scenario::MemTable(8)));
+    all.push_str(&also(evidence, use_, "Eight regions", Scenario::MemTable(8)));
     all.push_str(&also(
         evidence,
+        use_,
         "A kick by eventfd, to its caller",
         Scenario::Kick(KickKind::EventFd),
     ));
     all.push_str(&also(
         evidence,
+        use_,
         "A gigabyte, until the device has used every page",
         Scenario::DmaReady(MapSize::Gigantic),
     ));
     all
 }
 
-fn viommu(evidence: &Evidence<'_>) -> String {
+fn viommu(evidence: &Evidence<'_>, use_: &Use<'_>) -> String {
     let few = Scenario::DmaChurn(LIVE[0]);
     let mut all = String::from(
         "A guest's IOMMU driver maps and unmaps all the time, next to many mappings that stay. ",
     );
-    all.push_str(&also(evidence, "With 64 of them", few));
+    all.push_str(&also(evidence, use_, "With 64 of them", few));
     let table = Subject::new(Interface::VhostMdev, Variant::MemTable);
     for file in evidence.quoted() {
         let limits: Vec<String> = LIVE
@@ -123,21 +131,26 @@ fn grows<'a>(evidence: &Evidence<'a>, table: Subject) -> Option<(&'a ResultFile,
     })
 }
 
-fn queues(evidence: &Evidence<'_>) -> String {
-    let plain =
-        also(evidence, "One request for one thing, as the thread had it", Scenario::Setup(64));
-    let Some(file) = evidence.counts() else { return plain };
-    let pages = |interface| {
-        let count = file.of_kind(Scenario::Setup(64), Subject::plain(interface), "mmap doorbell");
-        count.filter(|&count| count > 0).map(|count| count.to_string())
-    };
-    let Some(pages) = each(pages) else { return plain };
-    let all = |interface| Some(count(file.total(Scenario::Setup(64), Subject::plain(interface))));
-    let totals = each(all).unwrap_or_default();
-    format!(
-        "{plain}Beware of one difference that is not the design's: doorbell pages are mapped by {pages} \
-         calls of {totals}; see Setup."
-    )
+fn queues(evidence: &Evidence<'_>, use_: &Use<'_>) -> String {
+    let plain = also(
+        evidence,
+        use_,
+        "One request for one thing, as the thread had it",
+        Scenario::Setup(64),
+    );
+    let pages = each(|interface| {
+        let file = evidence.counts()?;
+        let (scenario, subject) = (Scenario::Setup(64), Subject::plain(interface));
+        let pages = file.of_kind(scenario, subject, "mmap doorbell").filter(|&pages| pages > 0)?;
+        Some(format!("{pages} of {}", file.total(scenario, subject)?))
+    });
+    match pages {
+        None => plain,
+        Some(pages) => format!(
+            "{plain}Beware of one difference that is not the design's: of the crossings of `setup/64`, doorbell \
+             pages are {pages}; see Setup."
+        ),
+    }
 }
 
 /// What no figure says yet.

@@ -86,7 +86,8 @@ fn modelled() -> Vec<Scenario> {
 }
 
 fn predict(file: &ResultFile, scenario: Scenario, subject: Subject) -> Option<f64> {
-    let counted = file.crossings(scenario, subject, Side::Library)?;
+    // What makes no crossing is nothing that this model speaks of.
+    let counted = file.crossings(scenario, subject, Side::Library).filter(|all| all.total > 0)?;
     let price = |kind: &str| {
         let of = |cost: &&crate::Cost| {
             (cost.interface, cost.variant) == (subject.interface, subject.variant)

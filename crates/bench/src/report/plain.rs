@@ -92,7 +92,8 @@ fn table(table: &Table) -> String {
     out
 }
 
-/// Some columns of a table behind its first.
+/// Some columns of a table behind its first. Of a table that is broken up, without the rows that have
+/// nothing in them.
 fn part(
     lines: &[Vec<String>],
     widths: &[usize],
@@ -101,7 +102,11 @@ fn part(
     out: &mut String,
 ) {
     let mut rule = 0;
+    let broken = columns.len() + 1 < widths.len();
     for (number, line) in lines.iter().enumerate() {
+        if broken && line.iter().skip(columns.start).take(columns.len()).all(|cell| cell == "-") {
+            continue;
+        }
         let mut row = String::from(INDENT);
         for (column, (cell, &width)) in line.iter().zip(widths).enumerate() {
             let _ = match column {
@@ -204,10 +209,13 @@ mod tests {
     fn a_table_that_is_too_wide_goes_on_below() {
         let row = |cell: &str| vec![cell.to_owned(), "a".repeat(40), "b".repeat(30)];
         let table = Table { caption: String::new(), head: row("head"), rows: vec![row("row")] };
-        let written = text(&[Block::Table(table)]);
+        let written = text(&[Block::Table(table.clone())]);
         assert!(written.lines().all(|line| line.len() <= WIDTH), "{written}");
         assert_eq!(written.matches("row").count(), 2, "{written}");
         assert_eq!(written.matches(&"b".repeat(30)).count(), 2, "{written}");
+        let mut table = table;
+        table.rows[0][2] = "-".to_owned();
+        assert_eq!(text(&[Block::Table(table)]).matches("row").count(), 1);
     }
 
     #[test]

@@ -147,6 +147,14 @@ pub(super) fn over_floor(file: &ResultFile) -> Table {
     }
 }
 
+/// What a ratio is.
+pub(super) const fn quotient(clock: Clock) -> &'static str {
+    match clock {
+        Clock::Wall => "measured in turns, with the median's 95% interval",
+        Clock::Instructions => "one median over the other",
+    }
+}
+
 /// The library on each interface over the library on the control.
 pub(super) fn over_control(
     file: &ResultFile,
@@ -168,7 +176,8 @@ pub(super) fn over_control(
     }
     Table {
         caption: format!(
-            "The interface over vhost-vdpa used plainly, with the median's 95% interval ({}).",
+            "The interface over vhost-vdpa used plainly, {} ({}).",
+            quotient(file.run.clock),
             Kind::of(file).name()
         ),
         head,

@@ -7,7 +7,7 @@ use crate::report::document::{Block, Table};
 use crate::report::evidence::{Evidence, Kind};
 use crate::report::numbers::time;
 use crate::report::tables::{head, medians, on};
-use crate::report::words::{each_figure, way};
+use crate::report::words::each_figure;
 use crate::{Machine, ResultFile, Scenario, Side, Subject};
 
 pub(super) fn kicks(evidence: &Evidence<'_>, charts: &[Chart]) -> Vec<Block> {
@@ -99,11 +99,11 @@ fn spread(file: &ResultFile) -> Table {
             };
             let cells = [spread.min, spread.p50, spread.p99, spread.p99_9, spread.max]
                 .map(|ns| time(Some(ns as f64)));
-            let name = format!("{scenario} {}", way(subject));
+            let name = format!("{scenario} {}", subject.interface.thread_id());
             rows.push(std::iter::once(name).chain(cells).collect());
         }
     }
-    let head = ["iteration by iteration", "min", "p50", "p99", "p99.9", "max"];
+    let head = ["single iterations", "min", "p50", "p99", "p99.9", "max"];
     Table {
         caption: format!("How latencies are spread ({}).", on(file)),
         head: head.map(str::to_owned).to_vec(),

@@ -6,7 +6,7 @@ use crate::report::claims::claims;
 use crate::report::document::{Block, Table};
 use crate::report::evidence::Evidence;
 use crate::report::numbers::{interval, work};
-use crate::report::tables::on;
+use crate::report::tables::{on, quotient};
 use crate::{CONTROL, Over, ResultFile, Scenario, Side};
 
 pub(super) fn library(evidence: &Evidence<'_>) -> Vec<Block> {
@@ -85,7 +85,8 @@ fn peer(file: &ResultFile) -> Option<Block> {
     let head = ["on vhost-vdpa", "vhost crate", "library", "over library"];
     Block::table(Table {
         caption: format!(
-            "The `vhost` crate over the library, with the median's 95% interval ({}).",
+            "The `vhost` crate over the library, {} ({}).",
+            quotient(file.run.clock),
             on(file)
         ),
         head: head.map(str::to_owned).to_vec(),

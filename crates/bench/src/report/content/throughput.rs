@@ -11,8 +11,7 @@ pub(super) fn throughput(evidence: &Evidence<'_>) -> Vec<Block> {
     if !blocks.is_empty() {
         blocks.push(Block::paragraph(
             "Kicks are by doorbell, so that nothing of an interface is on this path but what its call and \
-             its device's wake-up take. What differs between interfaces here is noise or placement, unless \
-             it stands in more than one run.",
+             its device's wake-up take. A difference that doesn't stand in every run is noise or placement.",
         ));
     }
     blocks

@@ -74,10 +74,12 @@ fn table(table: &Table) -> String {
         out.push_str("</tr>\n");
         out
     };
-    let mut out = String::from("<div class=\"scroll\" tabindex=\"0\">\n<table>\n");
+    let mut out = String::new();
+    // Not in the table, which may be wider than the screen.
     if !table.caption.is_empty() {
-        let _ = writeln!(out, "<caption>{}</caption>", inline(&table.caption));
+        let _ = writeln!(out, "<p class=\"caption\">{}</p>", inline(&table.caption));
     }
+    out.push_str("<div class=\"scroll\" tabindex=\"0\">\n<table>\n");
     let head = cells(&table.head, "th scope=\"col\"", "th scope=\"col\"");
     let _ = write!(out, "<thead>\n{head}</thead>\n<tbody>\n");
     for row in &table.rows {

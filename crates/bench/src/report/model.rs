@@ -49,10 +49,15 @@ impl Prediction {
 
 /// What the model says of `file`: of all work whose every crossing has a price there.
 pub fn predictions(file: &ResultFile) -> Vec<Prediction> {
+    predictions_by(file, file)
+}
+
+/// As [`predictions`], with the crossings that `counts` counted: they are the same on every kernel.
+pub(super) fn predictions_by(file: &ResultFile, counts: &ResultFile) -> Vec<Prediction> {
     let mut all = Vec::new();
     for scenario in modelled() {
         for subject in scenario.subjects() {
-            let Some(predicted) = predict(file, scenario, subject) else { continue };
+            let Some(predicted) = predict(file, counts, scenario, subject) else { continue };
             let Some(measured) = file.median(scenario, subject) else { continue };
             if measured > 0.0 {
                 let fitted = matches!(scenario, Scenario::Setup(1) | Scenario::SetupBatched(1));
@@ -85,9 +90,14 @@ fn modelled() -> Vec<Scenario> {
     all
 }
 
-fn predict(file: &ResultFile, scenario: Scenario, subject: Subject) -> Option<f64> {
+fn predict(
+    file: &ResultFile,
+    counts: &ResultFile,
+    scenario: Scenario,
+    subject: Subject,
+) -> Option<f64> {
     // What makes no crossing is nothing that this model speaks of.
-    let counted = file.crossings(scenario, subject, Side::Library).filter(|all| all.total > 0)?;
+    let counted = counts.crossings(scenario, subject, Side::Library).filter(|all| all.total > 0)?;
     let price = |kind: &str| {
         let of = |cost: &&crate::Cost| {
             (cost.interface, cost.variant) == (subject.interface, subject.variant)

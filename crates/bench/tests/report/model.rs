@@ -39,8 +39,16 @@ fn work_is_the_sum_of_its_crossings_prices() {
         None
     );
     assert!(mean_absolute_error(&all).unwrap() < 0.02);
-    let said = report::text(&[file]);
+    let said = report::text(&[file.clone()]);
     assert!(said.contains("The mean absolute error is"), "{said}");
+    // A run that has counted nothing takes another's counts: they are the same on every kernel.
+    let mut counted = fixture::instructions();
+    assert!(counted.crossings.is_empty());
+    counted.costs.clone_from(&file.costs);
+    counted.costs.iter_mut().for_each(|cost| cost.cost *= 2.0);
+    assert_eq!(predictions(&counted), []);
+    let said = report::text(&[file, counted]);
+    assert_eq!(said.matches("The mean absolute error is").count(), 2, "{said}");
 }
 
 #[test]

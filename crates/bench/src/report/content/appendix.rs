@@ -54,7 +54,7 @@ pub(super) fn tables(evidence: &Evidence<'_>) -> Vec<Block> {
         blocks.extend(Block::table(times(file)));
         blocks.extend(Block::table(over_floor(file)));
         blocks.extend(Block::table(over_control(file, Scenario::all())));
-        blocks.extend(model::all(file));
+        blocks.extend(model::all(evidence, file));
     }
     blocks
 }

@@ -2,7 +2,9 @@
 
 use crate::report::document::{Block, Table};
 use crate::report::evidence::{Evidence, Kind};
-use crate::report::model::{Prediction, known_cause, mean_absolute_error, predictions};
+use crate::report::model::{
+    Prediction, known_cause, mean_absolute_error, predictions, predictions_by,
+};
 use crate::report::numbers::{percent, work};
 use crate::report::words::way;
 use crate::{ResultFile, Scenario};
@@ -12,7 +14,7 @@ pub(super) fn model(evidence: &Evidence<'_>) -> Vec<Block> {
     for file in
         [evidence.real(), evidence.instructions(), evidence.emulated()].into_iter().flatten()
     {
-        blocks.extend(of(file));
+        blocks.extend(of(evidence, file));
     }
     if blocks.is_empty() {
         return blocks;
@@ -30,14 +32,22 @@ pub(super) fn model(evidence: &Evidence<'_>) -> Vec<Block> {
     blocks
 }
 
-fn of(file: &ResultFile) -> Vec<Block> {
-    let all = predictions(file);
+/// What the model says of `file`, by its own counts or, where it has none, by those of another run.
+fn predicted(evidence: &Evidence<'_>, file: &ResultFile) -> Vec<Prediction> {
+    match evidence.counts() {
+        Some(counts) if file.crossings.is_empty() => predictions_by(file, counts),
+        _ => predictions(file),
+    }
+}
+
+fn of(evidence: &Evidence<'_>, file: &ResultFile) -> Vec<Block> {
+    let all = predicted(evidence, file);
     let Some(mean) = mean_absolute_error(&all) else { return Vec::new() };
-    let predicted: Vec<&Prediction> = all.iter().filter(|one| !one.fitted).collect();
-    let off: Vec<&Prediction> = predicted.iter().copied().filter(|one| one.is_off()).collect();
+    let predictions: Vec<&Prediction> = all.iter().filter(|one| !one.fitted).collect();
+    let off: Vec<&Prediction> = predictions.iter().copied().filter(|one| one.is_off()).collect();
     let kind = Kind::of(file).name();
     let mut families: Vec<(&str, Vec<Prediction>)> = Vec::new();
-    for one in &predicted {
+    for one in &predictions {
         let name = family(one.scenario);
         match families.iter_mut().find(|(other, _)| *other == name) {
             Some((_, list)) => list.push(**one),
@@ -57,7 +67,7 @@ fn of(file: &ResultFile) -> Vec<Block> {
         Block::paragraph(format!(
             "The mean absolute error is {} over {} predictions; {} of them are off by more than 10% ({kind}).",
             percent(mean),
-            predicted.len(),
+            predictions.len(),
             off.len()
         )),
         Block::Table(Table {
@@ -85,8 +95,8 @@ fn of(file: &ResultFile) -> Vec<Block> {
 }
 
 /// Every row of the model, for the appendix.
-pub(super) fn all(file: &ResultFile) -> Option<Block> {
-    let all = predictions(file);
+pub(super) fn all(evidence: &Evidence<'_>, file: &ResultFile) -> Option<Block> {
+    let all = predicted(evidence, file);
     Block::table(rows_of(
         format!("The model's every row; * is the fit ({}).", Kind::of(file).name()),
         file,

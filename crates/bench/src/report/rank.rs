@@ -4,7 +4,7 @@ use vhost_accel_core::Interface;
 
 use super::evidence::{Evidence, Kind};
 use super::numbers::{batched, said};
-use super::words::{name, way};
+use super::words::{name, names, way};
 use crate::{Clock, LIVE, ResultFile, Scenario, Subject, Variant};
 
 /// Figures that differ by no more than this share count as equal.
@@ -26,6 +26,8 @@ pub(super) struct Rank<'a> {
     basis: Basis,
     /// The least first.
     places: Vec<Place>,
+    /// Which could do it and have no figure.
+    missing: Vec<Interface>,
 }
 
 /// An interface in the best of its ways.
@@ -49,6 +51,8 @@ pub(super) struct Use<'a> {
     pub(super) rank: Option<Rank<'a>>,
     /// Who does it best with one request for one thing.
     pub(super) plain: Option<Rank<'a>>,
+    /// Who makes the fewest crossings, where something else than crossings decides.
+    pub(super) counted: Option<Rank<'a>>,
 }
 
 /// The uses for which the reports give a verdict.
@@ -59,12 +63,14 @@ pub(super) fn uses<'a>(evidence: &Evidence<'a>) -> Vec<Use<'a>> {
         let rank = evidence.any(Scenario::DmaChurn(live))?;
         Some((live, rank))
     });
-    let of = |name, short, scenario, rank| Use {
-        name,
-        short,
-        scenario,
-        rank,
-        plain: evidence.plain(scenario),
+    let of = |name, short, scenario, rank: Option<Rank<'a>>| {
+        let counted = match scenario {
+            Scenario::Setup(pairs) => evidence.counted(pairs),
+            _ => None,
+        };
+        let counted =
+            counted.filter(|_| rank.as_ref().is_some_and(|rank| rank.basis != Basis::Crossings));
+        Use { name, short, scenario, rank, plain: evidence.plain(scenario), counted }
     };
     vec![
         of("A container", "a container", Scenario::Setup(1), setup(1)),
@@ -97,10 +103,19 @@ impl<'a> Evidence<'a> {
     /// instructions, else by `last` on the emulated kernel.
     fn rank(&self, ways: &[(Scenario, Subject)], last: Basis) -> Option<Rank<'a>> {
         let last_file = if last == Basis::Crossings { self.counts() } else { self.emulated() };
-        [(self.real(), Basis::Clock), (self.instructions(), Basis::Clock), (last_file, last)]
-            .into_iter()
-            .filter_map(|(file, basis)| Some(Rank::new(file?, basis, ways)))
-            .find(|rank| rank.of_thread().count() > 1)
+        let ranks =
+            [(self.real(), Basis::Clock), (self.instructions(), Basis::Clock), (last_file, last)]
+                .into_iter()
+                .filter_map(|(file, basis)| Some(Rank::new(file?, basis, ways)))
+                .filter(|rank| rank.of_thread().count() > 1);
+        // A run that lacks one of them doesn't decide where another has all. Of equals the first.
+        ranks.rev().max_by_key(|rank| rank.places.len())
+    }
+
+    /// Who makes the fewest crossings in a setup of so many pairs.
+    fn counted(&self, pairs: u16) -> Option<Rank<'a>> {
+        let rank = Rank::new(self.counts()?, Basis::Crossings, &setups(pairs));
+        (rank.of_thread().count() > 1).then_some(rank)
     }
 
     /// Who does `scenario` best, in whatever way.
@@ -110,8 +125,10 @@ impl<'a> Evidence<'a> {
 
     /// Who does `scenario` best, used plainly.
     pub(super) fn plain(&self, scenario: Scenario) -> Option<Rank<'a>> {
-        let ways: Vec<_> =
-            Interface::ALL.into_iter().map(|one| (scenario, Subject::plain(one))).collect();
+        let ways: Vec<_> = all_ways(scenario)
+            .into_iter()
+            .filter(|(_, way)| way.variant == Variant::Plain)
+            .collect();
         let setup = matches!(scenario, Scenario::Setup(_) | Scenario::Teardown(_));
         self.rank(&ways, if setup { Basis::Crossings } else { Basis::Clock })
     }
@@ -135,7 +152,12 @@ impl<'a> Rank<'a> {
             })
             .collect();
         places.sort_by(|a, b| a.figure.total_cmp(&b.figure));
-        Self { file, basis, places }
+        let mut missing = Interface::ALL.to_vec();
+        missing.retain(|&one| {
+            ways.iter().any(|(_, way)| way.interface == one)
+                && places.iter().all(|place| place.subject.interface != one)
+        });
+        Self { file, basis, places, missing }
     }
 
     /// The thread's three: the control is not to be chosen.
@@ -167,7 +189,11 @@ impl<'a> Rank<'a> {
         let control = control.map_or_else(String::new, |place| {
             format!("; {} takes {}", way(place.subject), self.bare(place))
         });
-        format!("{}{control}", thread.join(", "))
+        let missing = match self.missing.as_slice() {
+            [] => String::new(),
+            missing => format!("; not measured: {}", names(missing)),
+        };
+        format!("{}{control}{missing}", thread.join(", "))
     }
 
     fn said(&self, place: &Place) -> String {

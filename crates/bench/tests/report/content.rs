@@ -210,3 +210,17 @@ fn the_readme_shows_counts_beside_instructions() {
     // The emulated kernel's time of what it traps says nothing to a reader in a hurry.
     assert!(!table.contains("| setup/1 | 80"), "{table}");
 }
+
+#[test]
+fn a_run_that_lacks_an_interface_does_not_decide_where_another_has_all() {
+    let mut real = fixture::kvm();
+    real.timings.retain(|timing| timing.key.interface != Interface::VhostMdev);
+    let alone = page(&[real.clone()]);
+    let container = |page: &str| {
+        page.lines().find(|line| line.starts_with("- A container")).unwrap().to_owned()
+    };
+    assert!(container(&alone).contains("not measured: #2"), "{alone}");
+    let both = container(&page(&[real, fixture::instructions()]));
+    assert!(both.contains("native kernel, instructions"), "{both}");
+    assert!(!both.contains("not measured"), "{both}");
+}

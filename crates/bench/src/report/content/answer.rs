@@ -9,13 +9,12 @@ use crate::report::rank::{Rank, Use, uses};
 use crate::report::words::{each_figure, join, name, names};
 use crate::{Scenario, Subject};
 
-pub(super) fn answer(evidence: &Evidence<'_>) -> Vec<Block> {
+/// A mail answers the question that stands quoted above; a document asks it first.
+pub(super) fn answer(evidence: &Evidence<'_>, mail: bool) -> Vec<Block> {
     let uses = uses(evidence);
-    let mut blocks = vec![Block::paragraph(format!(
-        "Which one, #1/A, #1/B or #2? {}{}",
-        overall(&uses),
-        control(&uses)
-    ))];
+    let question = if mail { "" } else { "Which one, #1/A, #1/B or #2? " };
+    let mut blocks =
+        vec![Block::paragraph(format!("{question}{}{}", overall(&uses), control(&uses)))];
     let points: Vec<String> = uses
         .iter()
         .filter_map(|use_| {

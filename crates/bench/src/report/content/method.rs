@@ -49,6 +49,10 @@ fn threats(evidence: &Evidence<'_>) -> Vec<String> {
         "The modules of #1/A, #1/B and #2 are ours too. They were written to be alike, on one parent; \
          vhost_vdpa is mainline's. A maintainer's version of the others could make more crossings or fewer."
             .to_owned(),
+        "#1/A is not RFC v2 to the letter. A message that fails fails its write, where RFC v2 swallowed the \
+         error, and the requests of the later series (status, config space, vring enable) are there, since a \
+         virtio 1 device can't be brought up without them. Messages may travel together, which is ours."
+            .to_owned(),
         "Some differences are our kernel half's choice and not the interface's: one mmap(2) for all doorbell pages \
          on #1 and #2 where vhost_vdpa takes one for each; no pinning at VFIO_IOMMU_MAP_DMA, because the \
          container holds mediated devices alone; an idle vDPA device that naps, where ours are woken by \

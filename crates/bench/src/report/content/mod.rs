@@ -26,6 +26,12 @@ pub use readme::readme_table;
 /// The Message-ID of the mail to answer: the posting of RFC v2.
 pub const RFC_V2: &str = "<20190703091339.1847-1-tiwei.bie@intel.com>";
 const SUBJECT: &str = "Re: [RFC v2] vhost: introduce mdev based hardware vhost backend";
+/// What is answered, as it was asked.
+const QUESTION: &str = "\
+On Tue, Jul 09, 2019, Tiwei Bie wrote:
+> I'm not sure which one is the best choice we all want..
+> Which one (#1/A, #1/B, or #2) would you prefer?
+";
 const TITLE: &str = "One device, four interfaces";
 
 /// A mail ready for `git send-email`: plain text of at most 72 columns. It answers the mail with the
@@ -36,7 +42,7 @@ pub fn mail(evidence: &Evidence<'_>, in_reply_to: &str) -> String {
     }
     let id = in_reply_to.trim().trim_start_matches('<').trim_end_matches('>');
     let body = plain::text(&blocks(evidence, &chart::all(evidence), true));
-    format!("Subject: {SUBJECT}\nIn-Reply-To: <{id}>\nReferences: <{id}>\n\n{body}")
+    format!("Subject: {SUBJECT}\nIn-Reply-To: <{id}>\nReferences: <{id}>\n\n{QUESTION}\n{body}")
 }
 
 /// The mail about `files`.
@@ -83,7 +89,7 @@ pub fn table(file: &ResultFile) -> String {
 
 /// The answer first, the tables last. A mail has its plots elsewhere.
 fn blocks(evidence: &Evidence<'_>, charts: &[Chart], mail: bool) -> Vec<Block> {
-    let mut blocks = answer::answer(evidence);
+    let mut blocks = answer::answer(evidence, mail);
     blocks.extend(section("Verdict by use", verdict::verdicts(evidence)));
     if mail {
         blocks.extend(section("The thread's arguments", arguments::arguments(evidence)));

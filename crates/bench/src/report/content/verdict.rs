@@ -36,8 +36,11 @@ fn verdict(use_: &Use<'_>) -> String {
     } else {
         ""
     };
+    let counted = use_.counted.as_ref().map_or_else(String::new, |counted| {
+        format!(" By crossings: {}. {}.", names(&counted.winners()), counted.figures())
+    });
     format!(
-        "{}. What decides is `{}` ({}): {}.{relative}",
+        "{}. What decides is `{}` ({}): {}.{relative}{counted}",
         names(&rank.winners()),
         use_.scenario,
         rank.by(),

@@ -93,6 +93,14 @@ fn userspace(evidence: &Evidence<'_>) -> String {
     text
 }
 
+/// `12.50 times`, or of what is far less than one `1/80 times`.
+fn times(quotient: f64) -> String {
+    if quotient > 0.0 && quotient < 0.1 {
+        return format!("1/{:.0} times", 1.0 / quotient);
+    }
+    format!("{} times", ratio(Some(quotient)))
+}
+
 /// `1.02 to 1.25`, or one of them if they are the same.
 fn span(least: f64, most: f64) -> String {
     let (least, most) = (ratio(Some(least)), ratio(Some(most)));
@@ -190,7 +198,7 @@ fn table(evidence: &Evidence<'_>) -> String {
         of(Scenario::Setup(4), Subject::plain(Interface::VhostMdev), "ioctl VHOST_MDEV_MAP_DMA"),
     ) {
         let verdict = match table.cmp(&map) {
-            Ordering::Less => "By crossings it is the lightest",
+            Ordering::Less => "By crossings it is the lighter",
             Ordering::Equal => "By crossings there is no difference",
             Ordering::Greater => "By crossings it is the heavier",
         };
@@ -201,11 +209,10 @@ fn table(evidence: &Evidence<'_>) -> String {
     let regions = |regions| {
         let (file, table, map) = both(evidence, Scenario::MemTable(regions))?;
         Some(format!(
-            "{} regions take {} as a table and {} request by request ({} times)",
-            regions,
+            "{regions} regions take {} as a table and {} request by request ({})",
             said(file.run.clock, table),
             said(file.run.clock, map),
-            ratio(Some(table / map))
+            times(table / map)
         ))
     };
     let handed: Vec<String> = REGIONS.into_iter().skip(1).filter_map(regions).collect();
@@ -239,10 +246,10 @@ fn churned(evidence: &Evidence<'_>, live: u32) -> Option<(f64, String)> {
     let (file, table, map) = both(evidence, Scenario::DmaChurn(live))?;
     let text = format!(
         "one page mapped, used and unmapped next to {live} others takes {} by table and {} by MAP and UNMAP, \
-         {} times as much",
+         {} as much",
         said(file.run.clock, table),
         said(file.run.clock, map),
-        ratio(Some(table / map))
+        times(table / map)
     );
     Some((table / map, text))
 }
@@ -329,10 +336,12 @@ fn doorbells(evidence: &Evidence<'_>) -> String {
             text.push_str(&format!("To its caller {name} takes {work}. "));
         }
     }
-    text.push_str(
-        "So the choice between the interfaces doesn't hang on kicks. What the device takes to notice is a \
-         property of the device.",
-    );
+    let silent =
+        |interface| total(evidence, Scenario::Kick(KickKind::Doorbell), interface) == Some(0);
+    if Interface::ALL.into_iter().all(silent) {
+        text.push_str("So the choice between the interfaces doesn't hang on the cost of a kick. ");
+    }
+    text.push_str("What a device takes to notice is a property of the device.");
     text
 }
 

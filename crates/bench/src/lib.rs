@@ -11,6 +11,7 @@
 //! - **side**: who makes the system calls, [`Side`]: the library, or the floor.
 
 mod collect;
+mod compare;
 mod costs;
 mod count;
 mod devices;
@@ -41,6 +42,9 @@ mod traffic;
 mod turns;
 mod watch;
 
+pub use compare::{
+    Comparison, CountChange, Figure, Incomparable, MedianChange, Missing, Only, RatioChange, THRESHOLD,
+};
 pub use count::count_crossings;
 pub use error::{Error, Result};
 pub use host::{revision, utc_now};

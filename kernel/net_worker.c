@@ -203,7 +203,7 @@ int net_worker(void *data)
 		if (atomic_read(&nd->naps))
 			poll_naps(nd);
 		if (look_at_kicked(nd) == -EAGAIN)
-			usleep_range(500, 1000);
+			usleep_range(20, 50);
 		if (asked != atomic_read(&nd->looks_done)) {
 			atomic_set_release(&nd->looks_done, asked);
 			wake_up_all(&nd->looked);

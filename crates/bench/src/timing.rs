@@ -250,16 +250,14 @@ impl<'a> Timer<'a> {
         subject: Subject,
     ) -> Result<()> {
         let path = self.devices.first(subject.interface)?;
-        let (mut stage, mut failed) = (None, None);
+        // Before criterion looks at the clock, and once: what is slow the first time is no estimate.
+        let mut stage = Stage::<S>::new(self.scenario, subject, path, &self.rigs[0])?;
+        stage.iterate(1, &mut watch::Clock::new())?;
+        let mut failed = None;
         self.group(criterion).bench_function(key.function(), |bencher| {
             bencher.iter_custom(|count| {
                 let mut clock = watch::Clock::new();
-                let done = attempt(&mut failed, || {
-                    get(&mut stage, || {
-                        Stage::<S>::new(self.scenario, subject, path, &self.rigs[0])
-                    })?
-                    .iterate(count, &mut clock)
-                });
+                let done = attempt(&mut failed, || stage.iterate(count, &mut clock));
                 done.map_or(GIVEN_UP * count as u32, |()| clock.total())
             });
         });
@@ -286,21 +284,14 @@ impl<'a> Timer<'a> {
             if self.options.stopped() {
                 return Ok(None);
             }
-            let (mut stages, mut failed) = (None, None);
+            let rigs = &self.rigs;
+            let mut of = Stage::<A>::new(self.scenario, key.subject(), first, &rigs[0])?;
+            let mut by = Stage::<B>::new(over_scenario, over_subject, second, &rigs[1])?;
+            let mut failed = None;
             let mut criterion = self.criterion(round).with_measurement(InTurns);
             self.group(&mut criterion).bench_function(&function, |bencher| {
                 bencher.iter_custom(|count| {
-                    let ratio = attempt(&mut failed, || {
-                        let (of, by) = get(&mut stages, || {
-                            let subject = key.subject();
-                            let rigs = &self.rigs;
-                            let of = Stage::<A>::new(self.scenario, subject, first, &rigs[0])?;
-                            let by =
-                                Stage::<B>::new(over_scenario, over_subject, second, &rigs[1])?;
-                            Ok((of, by))
-                        })?;
-                        take_turns(of, by, count)
-                    });
+                    let ratio = attempt(&mut failed, || take_turns(&mut of, &mut by, count));
                     ratio.unwrap_or(1.0) * count as f64
                 });
             });
@@ -352,12 +343,4 @@ fn attempt<T>(failed: &mut Option<Error>, work: impl FnOnce() -> Result<T>) -> O
         return None;
     }
     work().map_err(|error| *failed = Some(error)).ok()
-}
-
-/// What is in `slot`, made when it is first asked for.
-fn get<T>(slot: &mut Option<T>, make: impl FnOnce() -> Result<T>) -> Result<&mut T> {
-    match slot {
-        Some(there) => Ok(there),
-        none => Ok(none.insert(make()?)),
-    }
 }

@@ -74,12 +74,12 @@ pub struct Kicker {
     way: Way,
 }
 
-/// The doorbell's address is what tells the two apart, and the rest is behind a pointer: so that a kick
-/// by doorbell is a load and a test of what it needs anyway, and the store.
+/// The doorbell's address is what tells the two apart: a kick by doorbell is a load and a test of what it
+/// needs anyway, and the store.
 #[derive(Debug)]
 enum Way {
     Doorbell(Doorbell),
-    Call(Box<Call>),
+    Call(Call),
 }
 
 const _: () = assert!(size_of::<Way>() == size_of::<Doorbell>());
@@ -87,7 +87,8 @@ const _: () = assert!(size_of::<Way>() == size_of::<Doorbell>());
 #[derive(Debug)]
 enum Call {
     EventFd(File),
-    RegionWrite(RegionWrite),
+    // Boxed to be small enough for the above.
+    RegionWrite(Box<RegionWrite>),
 }
 
 /// Where a region write goes. The device is held weakly: its close must not wait for a kicker.
@@ -124,7 +125,7 @@ impl Kicker {
             None => new_eventfd()?,
         };
         set(eventfd.as_fd())?;
-        Ok(Self { queue, way: Way::Call(Box::new(Call::EventFd(eventfd.into()))) })
+        Ok(Self { queue, way: Way::Call(Call::EventFd(eventfd.into())) })
     }
 
     /// A kicker that writes the vring's number to `device` at `offset`.
@@ -134,7 +135,7 @@ impl Kicker {
         offset: u64,
     ) -> Self {
         let region = RegionWrite { device, offset };
-        Self { queue, way: Way::Call(Box::new(Call::RegionWrite(region))) }
+        Self { queue, way: Way::Call(Call::RegionWrite(Box::new(region))) }
     }
 
     /// The vring that it kicks.
@@ -146,7 +147,7 @@ impl Kicker {
     pub fn kind(&self) -> KickKind {
         match &self.way {
             Way::Doorbell(_) => KickKind::Doorbell,
-            Way::Call(call) => match **call {
+            Way::Call(call) => match call {
                 Call::EventFd(_) => KickKind::EventFd,
                 Call::RegionWrite(_) => KickKind::RegionWrite,
             },
@@ -164,7 +165,7 @@ impl Kicker {
     /// The eventfd, for KVM to signal.
     pub fn as_eventfd(&self) -> Option<BorrowedFd<'_>> {
         match &self.way {
-            Way::Call(call) => match &**call {
+            Way::Call(call) => match call {
                 Call::EventFd(eventfd) => Some(eventfd.as_fd()),
                 Call::RegionWrite(_) => None,
             },
@@ -184,7 +185,7 @@ impl Kicker {
                 doorbell.ring();
                 Ok(())
             }
-            Way::Call(call) => match &**call {
+            Way::Call(call) => match call {
                 Call::EventFd(eventfd) => signal(eventfd),
                 Call::RegionWrite(region) => region.write(self.queue),
             },

@@ -43,7 +43,8 @@ mod turns;
 mod watch;
 
 pub use compare::{
-    Comparison, CountChange, Figure, Incomparable, MedianChange, Missing, Only, RatioChange, THRESHOLD,
+    Comparison, CountChange, Figure, Incomparable, MedianChange, Missing, Only, RatioChange,
+    THRESHOLD,
 };
 pub use count::count_crossings;
 pub use error::{Error, Result};

@@ -15,7 +15,7 @@ use thiserror::Error;
 pub(crate) const FAILED: u8 = 125;
 
 /// This repository.
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// The conformance suite: a test of this name in this package.
 const SUITE: (&str, &str) = ("vhost-accel-conformance", "suite");
 
@@ -57,8 +57,8 @@ pub(crate) struct Options {
     command: Vec<OsString>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Accel {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Accel {
     /// QEMU itself
     Tcg,
     /// The host's KVM
@@ -70,10 +70,10 @@ enum Accel {
 pub(crate) enum Error {
     #[error("{program} can't be run: {source}")]
     Spawn { program: String, source: io::Error },
-    #[error("the conformance suite does not build")]
-    Build,
-    #[error("cargo did not say where the conformance suite is")]
-    NoSuite,
+    #[error("{0} does not build")]
+    Build(&'static str),
+    #[error("cargo did not say where {0} is")]
+    NoProgram(&'static str),
     #[error("this directory: {0}")]
     Directory(io::Error),
 }
@@ -128,7 +128,7 @@ impl Options {
 }
 
 impl Accel {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Tcg => "tcg",
             Self::Kvm => "kvm",
@@ -138,19 +138,29 @@ impl Accel {
 
 /// Builds the conformance suite; where it is.
 fn suite() -> Result<PathBuf, Error> {
+    build(&["test", "--package", SUITE.0, "--test", SUITE.1], SUITE.1, "test")
+}
+
+/// Builds what `arguments` say; where the program is that has this name and kind.
+pub(crate) fn build(
+    arguments: &[&str],
+    name: &'static str,
+    kind: &'static str,
+) -> Result<PathBuf, Error> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let spawn = |source| Error::Spawn { program: "cargo".to_owned(), source };
     let built = Command::new(cargo)
-        .args(["test", "--locked", "--no-run", "--message-format=json-render-diagnostics"])
-        .args(["--package", SUITE.0, "--test", SUITE.1])
+        .args(arguments)
+        .args(["--locked", "--no-run", "--message-format=json-render-diagnostics"])
         .current_dir(ROOT)
         .stderr(Stdio::inherit())
         .output()
         .map_err(spawn)?;
     if !built.status.success() {
-        return Err(Error::Build);
+        return Err(Error::Build(name));
     }
-    executable(&String::from_utf8_lossy(&built.stdout)).ok_or(Error::NoSuite)
+    let messages = String::from_utf8_lossy(&built.stdout);
+    executable(&messages, name, kind).ok_or(Error::NoProgram(name))
 }
 
 /// What cargo says of each thing that it builds, as far as it matters here.
@@ -166,13 +176,13 @@ struct Target {
     kind: Vec<String>,
 }
 
-/// The suite among cargo's messages, one JSON object a line.
-fn executable(messages: &str) -> Option<PathBuf> {
+/// A program among cargo's messages, one JSON object a line.
+fn executable(messages: &str, name: &str, kind: &str) -> Option<PathBuf> {
     messages.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok()).find_map(
         |message| {
             let target = message.target?;
-            let suite = target.name == SUITE.1 && target.kind.iter().any(|kind| kind == "test");
-            message.executable.filter(|_| suite)
+            let is_it = target.name == name && target.kind.iter().any(|one| one == kind);
+            message.executable.filter(|_| is_it)
         },
     )
 }
@@ -228,7 +238,10 @@ mod tests {
 {"reason":"compiler-artifact","target":{"kind":["test"],"name":"suite"},"executable":"/t/debug/deps/suite-1"}
 {"reason":"build-finished","success":true}
 "#;
-        assert_eq!(executable(messages), Some(PathBuf::from("/t/debug/deps/suite-1")));
+        assert_eq!(
+            executable(messages, "suite", "test"),
+            Some(PathBuf::from("/t/debug/deps/suite-1"))
+        );
         assert_eq!(executable(r#"{"reason":"build-finished","success":false}"#), None);
     }
 }

@@ -35,7 +35,11 @@ pub(crate) fn set_calls(
                 run.resize(usize::from(queue - *start), None);
                 run.push(call);
             }
-            None => runs.push((queue, vec![call])),
+            None => {
+                let mut run = Vec::with_capacity(wanted.len());
+                run.push(call);
+                runs.push((queue, run));
+            }
         }
     }
     for (start, run) in &runs {

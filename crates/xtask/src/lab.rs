@@ -242,6 +242,9 @@ mod tests {
             executable(messages, "suite", "test"),
             Some(PathBuf::from("/t/debug/deps/suite-1"))
         );
-        assert_eq!(executable(r#"{"reason":"build-finished","success":false}"#), None);
+        assert_eq!(
+            executable(r#"{"reason":"build-finished","success":false}"#, "suite", "test"),
+            None
+        );
     }
 }

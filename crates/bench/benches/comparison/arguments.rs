@@ -58,6 +58,9 @@ pub(crate) struct Arguments {
     /// Does every scenario once, between marks for strace
     #[arg(long, hide = true, requires = "native")]
     pub(crate) mark: bool,
+    /// Prints the crossings that the emulated kernel counts, as JSON
+    #[arg(long, hide = true, conflicts_with = "native")]
+    pub(crate) count: bool,
     /// cargo says so
     #[arg(long, hide = true)]
     pub(crate) bench: bool,

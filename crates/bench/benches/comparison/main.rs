@@ -2,27 +2,38 @@
 
 mod arguments;
 
-use std::io::{self, IsTerminal};
+use std::fs::File;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
+use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use vhost_accel_bench::{
     Clock, Error, KernelHalf, Mode, Options, Progress, Quiet, ResultFile, Run, Selection,
-    load_crossings, mark_crossings, report, revision, run,
+    count_crossings, load_crossings, mark_crossings, report, revision, run,
 };
 
 use crate::arguments::Arguments;
 
 /// Set by Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);
+/// Where progress is shown: standard error, which criterion is kept from.
+static SCREEN: OnceLock<File> = OnceLock::new();
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let done = if arguments.mark { mark_crossings().map(|()| false) } else { bench(&arguments) };
+    let done = if arguments.mark {
+        mark_crossings().map(|()| false)
+    } else if arguments.count {
+        count()
+    } else {
+        bench(&arguments)
+    };
     match done {
         Ok(false) => ExitCode::SUCCESS,
         // As a program does that a signal ends.
@@ -34,6 +45,13 @@ fn main() -> ExitCode {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "a program")]
+fn count() -> Result<bool, Error> {
+    let json = serde_json::to_string(&count_crossings()?);
+    println!("{}", json.map_err(|source| Error::Json { path: "stdout".into(), source })?);
+    Ok(false)
+}
+
 /// Whether it was stopped.
 #[expect(clippy::print_stdout, reason = "a program")]
 fn bench(arguments: &Arguments) -> Result<bool, Error> {
@@ -42,7 +60,7 @@ fn bench(arguments: &Arguments) -> Result<bool, Error> {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("stopping; what was measured is kept, --resume goes on with it");
+        say("stopping; what was measured is kept, --resume goes on with it");
     };
     // Without a handler Ctrl-C ends the program as ever.
     let _ = ctrlc::set_handler(stop);
@@ -68,7 +86,8 @@ fn bench(arguments: &Arguments) -> Result<bool, Error> {
         stop: &STOP,
     };
     let quiet = Quiet::new(&out.join("criterion.log"))?;
-    let bar = bar();
+    let _ = SCREEN.set(quiet.stderr()?);
+    let bar = bar(quiet.stderr()?);
     let result = run(&options, |progress| show(&bar, progress))?;
     bar.finish_and_clear();
     drop(quiet);
@@ -106,11 +125,13 @@ fn is_evidence(run: &Run, options: &Options) -> bool {
 }
 
 /// On a terminal a bar; elsewhere a line for each scenario.
-fn bar() -> ProgressBar {
-    if !io::stderr().is_terminal() {
+fn bar(screen: File) -> ProgressBar {
+    let terminal = screen.try_clone().ok().filter(File::is_terminal);
+    let Some(terminal) = terminal else {
         return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(1);
+    };
+    let target = ProgressDrawTarget::term(Term::read_write_pair(terminal, screen), 4);
+    let bar = ProgressBar::with_draw_target(Some(1), target);
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} [{elapsed}, {eta} left]");
     if let Ok(style) = style {
         bar.set_style(style);
@@ -122,12 +143,19 @@ fn bar() -> ProgressBar {
 fn show(bar: &ProgressBar, progress: &Progress) {
     let Progress { scenario, done, all } = progress;
     if bar.is_hidden() {
-        eprintln!("[{done}/{all}] {scenario}");
+        say(&format!("[{done}/{all}] {scenario}"));
         return;
     }
     bar.set_length(*all as u64);
     bar.set_position(*done as u64);
     bar.set_message(scenario.clone());
+}
+
+fn say(line: &str) {
+    if let Some(mut screen) = SCREEN.get() {
+        // Progress that can't be shown stops nothing.
+        let _ = writeln!(screen, "{line}");
+    }
 }
 
 /// The workspace.

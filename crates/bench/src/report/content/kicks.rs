@@ -8,7 +8,7 @@ use crate::report::evidence::{Evidence, Kind};
 use crate::report::numbers::time;
 use crate::report::tables::{head, medians, on};
 use crate::report::words::each_figure;
-use crate::{Machine, ResultFile, Scenario, Side, Subject};
+use crate::{Clock, Machine, ResultFile, Scenario, Side, Subject};
 
 pub(super) fn kicks(evidence: &Evidence<'_>, charts: &[Chart]) -> Vec<Block> {
     let mut blocks = Vec::new();
@@ -68,7 +68,14 @@ fn costs(file: &ResultFile) -> Option<Block> {
         return None;
     }
     let kind = Kind::of(file).name();
-    Some(Block::paragraph(format!("What a kick costs its caller ({kind}). {}", all.join(" "))))
+    let note = match file.run.clock {
+        Clock::Instructions => " Four instructions of each are the loop's.",
+        Clock::Wall => "",
+    };
+    Some(Block::paragraph(format!(
+        "What a kick costs its caller ({kind}). {}{note}",
+        all.join(" ")
+    )))
 }
 
 fn all() -> impl Iterator<Item = Scenario> {

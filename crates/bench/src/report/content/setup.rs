@@ -8,7 +8,7 @@ use crate::report::evidence::Evidence;
 use crate::report::numbers::{batched, count, percent, work};
 use crate::report::tables::{self, head, medians, on};
 use crate::report::words::{each, name};
-use crate::{EVENTFD_PAIRS, PAIRS, ResultFile, Scenario, Step, Subject};
+use crate::{Cost, EVENTFD_PAIRS, PAIRS, ResultFile, Scenario, Step, Subject};
 
 pub(super) fn setup(evidence: &Evidence<'_>, charts: &[Chart]) -> Vec<Block> {
     let mut blocks = vec![Block::paragraph(
@@ -38,11 +38,81 @@ pub(super) fn setup(evidence: &Evidence<'_>, charts: &[Chart]) -> Vec<Block> {
     {
         blocks.extend(Block::table(steps(file)));
     }
+    for file in [evidence.real(), evidence.instructions()].into_iter().flatten() {
+        blocks.extend(Block::table(prices(file)));
+        blocks.extend(dearest(file));
+    }
     if let Some(file) = evidence.counts() {
         blocks.extend(Block::table(tables::kinds(file, 4)));
         blocks.extend(doorbell_pages(file));
     }
     blocks
+}
+
+/// What a kind of crossing costs where `interface` is used plainly.
+fn price(file: &ResultFile, interface: Interface, kind: &str) -> Option<f64> {
+    let subject = Subject::plain(interface);
+    let of = |cost: &&Cost| {
+        (cost.interface, cost.variant) == (interface, subject.variant) && cost.kind == kind
+    };
+    file.costs.iter().find(of).map(|cost| cost.cost)
+}
+
+/// The prices of the cost model.
+fn prices(file: &ResultFile) -> Table {
+    let mut kinds: Vec<&str> = file.costs.iter().map(|cost| cost.kind.as_str()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let row = |kind: &str| {
+        let cells =
+            Interface::ALL.map(|interface| work(file.run.clock, price(file, interface, kind)));
+        std::iter::once(kind.to_owned()).chain(cells).collect()
+    };
+    let rows = kinds.into_iter().map(row);
+    Table {
+        caption: format!(
+            "What one crossing of each kind takes in the floor's setup/1, on a device of 64 pairs; the \
+             library's own work for each crossing as `userspace` ({}).",
+            on(file)
+        ),
+        head: head("kind"),
+        rows: rows.filter(|row: &Vec<String>| row[1..].iter().any(|cell| cell != "-")).collect(),
+    }
+}
+
+/// Where one crossing is more than half of a setup, a count of crossings says little.
+fn dearest(file: &ResultFile) -> Option<Block> {
+    let all: Vec<String> = Interface::ALL
+        .into_iter()
+        .filter_map(|interface| {
+            let setup = file.median(Scenario::Setup(1), Subject::plain(interface))?;
+            let dearest = file
+                .costs
+                .iter()
+                .filter(|cost| {
+                    cost.interface == interface && cost.variant == Subject::plain(interface).variant
+                })
+                .max_by(|a, b| a.cost.total_cmp(&b.cost))?;
+            (dearest.cost > setup / 2.0).then(|| {
+                format!(
+                    "On {} one crossing, {}, is {} of `setup/1`.",
+                    name(interface),
+                    dearest.kind,
+                    percent(dearest.cost / setup),
+                )
+            })
+        })
+        .collect();
+    let owner = all.iter().any(|sentence| sentence.contains("VHOST_SET_OWNER"));
+    let why = if owner {
+        " Linux's vhost allocates scatter lists for every vring of the device when it gets an owner \
+         (vhost_dev_alloc_iovecs), which vhost_vdpa never uses: that part grows with the vrings that the \
+         device has, not with those that are set up, and it is the implementation's and not the \
+         interface's."
+    } else {
+        ""
+    };
+    (!all.is_empty()).then(|| Block::paragraph(format!("{}{why}", all.join(" "))))
 }
 
 /// Setups that don't grow with the number of pairs.

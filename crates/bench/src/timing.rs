@@ -15,7 +15,7 @@ use crate::limits::limit;
 use crate::measured::Measured;
 use crate::peer::Peer;
 use crate::placement::Placement;
-use crate::results::{Clock, Figures, Key, Mode, Over, Ratio, Side, Timing, Unit};
+use crate::results::{Clock, Figures, Key, Machine, Mode, Over, Ratio, Side, Timing, Unit};
 use crate::rig::{Rig, Waiting};
 use crate::run::Options;
 use crate::scenario::{Argument, CONTROL, MapSize, Scenario};
@@ -49,14 +49,22 @@ impl Thoroughness {
         match (options.clock, options.mode) {
             // The same again gives the same again.
             (Clock::Instructions, _) => {
-                Self { rounds: 1, samples: 10, warm_up: ms(1), measurement: ms(2), ratio_rounds: 0 }
+                let samples = if scenario.is_heavy() { 10 } else { 31 };
+                Self { rounds: 1, samples, warm_up: ms(2), measurement: ms(4), ratio_rounds: 0 }
             }
+            (Clock::Wall, Mode::Full) if options.machine == Machine::Tcg => Self {
+                rounds: rounds(2),
+                samples: 10,
+                warm_up: ms(10),
+                measurement: ms(50),
+                ratio_rounds: 1,
+            },
             (Clock::Wall, Mode::Full) => Self {
                 rounds: rounds(3),
                 samples: 12,
                 warm_up: ms(30),
                 measurement: ms(120),
-                ratio_rounds: rounds(8),
+                ratio_rounds: rounds(6),
             },
             (Clock::Wall, Mode::Quick) => Self {
                 rounds: 1,

@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_point_hangs() {
-        let words = vec!["seven77"; 10].join(" ");
+        let words = ["seven77"; 10].join(" ");
         let lines = text(&[Block::List(vec![words])]);
         assert!(lines.starts_with("* seven77"), "{lines}");
         assert_eq!(lines.lines().last(), Some("  seven77 seven77"));

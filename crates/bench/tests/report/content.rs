@@ -206,7 +206,7 @@ fn the_readme_shows_counts_beside_instructions() {
     assert!(table.contains("| setup/64 | 670 | 671 | 672 | 673 |"), "{table}");
     assert!(table.contains("| kick/doorbell | 5 | 5 | 5 | 5 |"), "{table}");
     assert!(table.contains("| kick/doorbell | 5.00 ns | 6.00 ns | 7.00 ns | 8.00 ns |"), "{table}");
-    assert!(table.contains("by `lab/run --icount -- BENCH`"), "{table}");
+    assert!(table.contains("by `cargo xtask bench --icount`"), "{table}");
     // The emulated kernel's time of what it traps says nothing to a reader in a hurry.
     assert!(!table.contains("| setup/1 | 80"), "{table}");
 }

@@ -81,8 +81,10 @@ impl Region {
         let host = unsafe { whole.host.add(before) };
         // SAFETY: the part before what is kept is this value's.
         unsafe { unmap(whole.host, before) };
+        // SAFETY: one huge page less than the mapping has.
+        let end = unsafe { host.add(len) };
         // SAFETY: as is the part behind.
-        unsafe { unmap(host.add(len), HUGE - before) };
+        unsafe { unmap(end, HUGE - before) };
         (whole.host, whole.len) = (host, len);
         // A kernel without huge pages gives small ones.
         // SAFETY: advice on a mapping of this value's.

@@ -364,7 +364,8 @@ pub struct Cost {
     pub unit: Unit,
     /// Calls that were measured.
     pub n: usize,
-    /// Their mean, without the slowest and the quickest tenth.
+    /// Their mean, without the slowest and the quickest tenth; of `userspace`, which is what a setup
+    /// takes beyond them, less than nothing where they were quicker in it than one by one.
     pub cost: f64,
 }
 

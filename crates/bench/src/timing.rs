@@ -64,7 +64,7 @@ impl Thoroughness {
                 samples: 12,
                 warm_up: ms(30),
                 measurement: ms(120),
-                ratio_rounds: rounds(6),
+                ratio_rounds: rounds(20),
             },
             (Clock::Wall, Mode::Quick) => Self {
                 rounds: 1,

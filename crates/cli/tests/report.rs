@@ -89,7 +89,7 @@ fn what_is_handed_in_is_merged_and_nothing_committed_changes() {
     assert!(!mail(&["--mail"]).contains("Other CPU"));
     let merged = mail(&["--mail", "--merge", &kvm, "--merge", &counted]);
     assert!(merged.contains("Other CPU"), "{merged}");
-    assert!(merged.contains("lab/run --icount"), "{merged}");
+    assert!(merged.contains("cargo xtask bench --icount"), "{merged}");
     assert_eq!(merged, mail(&["--mail", "--merge", &kvm, &counted]));
 
     let out = shown(&project.path("out"));

@@ -282,6 +282,15 @@ mod tests {
     }
 
     #[test]
+    fn huge_memory_begins_with_a_huge_page() {
+        let region = Region::huge(HUGE + 1).unwrap();
+        assert_eq!(region.len(), 2 * HUGE);
+        assert!(region.host().0.is_multiple_of(HUGE as u64));
+        region.write(2 * HUGE - 1, &[7]);
+        assert_eq!(region.bytes(2 * HUGE - 2, 2), [0, 7]);
+    }
+
+    #[test]
     #[should_panic(expected = "beyond the region")]
     fn an_access_beyond_the_end_panics() {
         let region = Region::new(1).unwrap();

@@ -10,6 +10,7 @@ use crate::devices::{Devices, QUEUE_PAIRS};
 use crate::error::{Error, Result};
 use crate::floor::{Floor, call_by_call};
 use crate::measured::Measured;
+use crate::placement::Placement;
 use crate::results::{Clock, Cost, Crossings, Key, Mode, Side, Unit};
 use crate::rig::{Rig, Waiting};
 use crate::run::Options;
@@ -36,6 +37,7 @@ fn source(subject: Subject) -> Scenario {
 /// Those of a setup.
 pub(crate) fn costs(
     options: &Options,
+    placement: Option<Placement>,
     subjects: &[Subject],
     measured: &Measured,
     crossings: &[Crossings],
@@ -45,7 +47,7 @@ pub(crate) fn costs(
         (Clock::Wall, Mode::Full) => 60,
     };
     let devices = Devices::find()?;
-    let rig = Rig::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock))?;
+    let rig = Rig::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock, placement))?;
     let clock = clock_cost();
     let unit = match options.clock {
         Clock::Wall => Unit::Nanoseconds,

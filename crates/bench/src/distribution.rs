@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use crate::devices::{Devices, QUEUE_PAIRS};
 use crate::error::{Error, Result};
 use crate::library::Library;
+use crate::placement::Placement;
 use crate::results::{Distribution, Key, Mode, Side, Unit};
 use crate::rig::{Rig, Waiting};
 use crate::run::Options;
@@ -36,6 +37,7 @@ impl Scenario {
 /// Those of the scenario.
 pub(crate) fn distributions(
     options: &Options,
+    placement: Option<Placement>,
     scenario: Scenario,
     subjects: &[Subject],
 ) -> Result<Vec<Distribution>> {
@@ -44,7 +46,7 @@ pub(crate) fn distributions(
         Mode::Quick => (500, Duration::from_millis(50)),
     };
     let devices = Devices::find()?;
-    let rig = Rig::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock))?;
+    let rig = Rig::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock, placement))?;
     let mut recorders: Vec<Recorder> = subjects.iter().map(|_| Recorder::new()).collect();
     for _ in 0..ROUNDS {
         for (&subject, recorder) in subjects.iter().zip(&mut recorders) {

@@ -10,6 +10,7 @@ use vhost_accel_core::{Features, Interface, Iova, KickKind, QueueIndex, Vring};
 use crate::MapSize;
 use crate::error::Result;
 use crate::floor;
+use crate::placement::Placement;
 use crate::results::Clock;
 
 /// Entries of each vring.
@@ -50,10 +51,12 @@ pub(crate) enum Waiting {
 }
 
 impl Waiting {
-    /// What suits a run.
-    pub(crate) fn of(clock: Clock) -> Self {
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        if clock == Clock::Instructions || cpus < 2 { Self::Yield } else { Self::Watch }
+    /// What suits a run: `placement` is where client and devices have been put, if there was a choice.
+    pub(crate) fn of(clock: Clock, placement: Option<Placement>) -> Self {
+        match (clock, placement) {
+            (Clock::Wall, Some(_)) => Self::Watch,
+            _ => Self::Yield,
+        }
     }
 
     /// How `interface` is kicked.

@@ -139,7 +139,7 @@ pub fn run(options: &Options, mut progress: impl FnMut(&Progress)) -> Result<Res
             let mut new = Measured::default();
             Timer::new(options, placement, *scenario)?.time(subjects, &mut new)?;
             if options.clock == Clock::Wall && scenario.is_latency() {
-                new.distributions = distributions(options, *scenario, subjects)?;
+                new.distributions = distributions(options, placement, *scenario, subjects)?;
             }
             Ok(new)
         })?;
@@ -162,8 +162,9 @@ pub fn run(options: &Options, mut progress: impl FnMut(&Progress)) -> Result<Res
                 })
             })
             .collect();
-        measured.costs =
-            options.kernel_half.enter(|| costs(options, &subjects, &measured, &file.crossings))?;
+        measured.costs = options
+            .kernel_half
+            .enter(|| costs(options, placement, &subjects, &measured, &file.crossings))?;
         file.run.interrupted = false;
     }
     complete(&mut file, &measured, before + begun.elapsed().as_secs());

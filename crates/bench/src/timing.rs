@@ -98,7 +98,7 @@ impl<'a> Timer<'a> {
         scenario: Scenario,
     ) -> Result<Self> {
         let devices = Devices::find()?;
-        let rig = Rig::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock))?;
+        let rig = Rig::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock, placement))?;
         let twin = rig.twin()?;
         if let Some(placement) = placement.filter(|_| scenario.starts_device()) {
             for interface in Interface::ALL {

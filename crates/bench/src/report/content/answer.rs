@@ -2,12 +2,13 @@
 
 use vhost_accel_core::{Interface, KickKind};
 
+use crate::report::content::setup::dearest;
 use crate::report::document::Block;
 use crate::report::evidence::Evidence;
 use crate::report::numbers::ratio;
 use crate::report::rank::{Rank, Use, uses};
 use crate::report::words::{each_figure, join, name, names};
-use crate::{Scenario, Subject};
+use crate::{Clock, Scenario, Subject};
 
 /// A mail answers the question that stands quoted above; a document asks it first.
 pub(super) fn answer(evidence: &Evidence<'_>, mail: bool) -> Vec<Block> {
@@ -32,6 +33,8 @@ pub(super) fn answer(evidence: &Evidence<'_>, mail: bool) -> Vec<Block> {
         .collect();
     if !points.is_empty() {
         blocks.push(Block::List(points));
+        let decides = evidence.real().or_else(|| evidence.instructions());
+        blocks.extend(decides.and_then(dearest));
     }
     blocks.extend(kicks(evidence));
     blocks.extend(repeat(evidence));
@@ -150,7 +153,11 @@ fn kicks(evidence: &Evidence<'_>) -> Option<Block> {
     let cost = file.and_then(|file| {
         each_figure(file.run.clock, |interface| file.median(kick, Subject::plain(interface)))
     });
-    let cost = cost.map_or_else(String::new, |cost| format!(": {cost}"));
+    let looped = match file.map(|file| file.run.clock) {
+        Some(Clock::Instructions) => ", of which four are the measuring loop's",
+        _ => "",
+    };
+    let cost = cost.map_or_else(String::new, |cost| format!(": {cost}{looped}"));
     let decide = if silent.len() == Interface::ALL.len() {
         "Kicks don't decide it. On all of them"
     } else {

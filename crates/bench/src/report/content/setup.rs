@@ -40,7 +40,6 @@ pub(super) fn setup(evidence: &Evidence<'_>, charts: &[Chart]) -> Vec<Block> {
     }
     for file in [evidence.real(), evidence.instructions()].into_iter().flatten() {
         blocks.extend(Block::table(prices(file)));
-        blocks.extend(dearest(file));
     }
     if let Some(file) = evidence.counts() {
         blocks.extend(Block::table(tables::kinds(file, 4)));
@@ -81,7 +80,7 @@ fn prices(file: &ResultFile) -> Table {
 }
 
 /// Where one crossing is more than half of a setup, a count of crossings says little.
-fn dearest(file: &ResultFile) -> Option<Block> {
+pub(super) fn dearest(file: &ResultFile) -> Option<Block> {
     let all: Vec<String> = Interface::ALL
         .into_iter()
         .filter_map(|interface| {

@@ -174,10 +174,13 @@ void net_wait_for_look(struct net_dev *nd);
 void net_doorbell_touched(struct vhost_accel *va, u16 q);
 void net_doorbell_mapped(struct vhost_accel *va, u16 q, bool mapped);
 
+/* Without the lock it tells whether somebody has to be woken. */
 static inline bool net_vq_runs(const struct net_dev *nd, const struct net_vq *vq)
 {
-	return (nd->status & VIRTIO_CONFIG_S_DRIVER_OK) && !nd->suspended &&
-	       vq->enabled && vq->num && vq->has_addr && !vq->faulted;
+	return (READ_ONCE(nd->status) & VIRTIO_CONFIG_S_DRIVER_OK) &&
+	       !READ_ONCE(nd->suspended) && READ_ONCE(vq->enabled) &&
+	       READ_ONCE(vq->num) && READ_ONCE(vq->has_addr) &&
+	       !READ_ONCE(vq->faulted);
 }
 
 static inline void net_signal(const struct vhost_accel_signal *signal)

@@ -42,6 +42,7 @@ void net_dma_unmap(struct vhost_accel *va, u64 iova, u64 last)
 	while ((map = vhost_iotlb_itree_first(nd->iotlb, iova, last))) {
 		va->host->dma_release(va, map);
 		vhost_iotlb_map_free(nd->iotlb, map);
+		cond_resched();
 	}
 	mutex_unlock(&nd->lock);
 }

@@ -6,11 +6,16 @@
  * re-armed: the client's mapping is taken away, so that the next store faults
  * and wakes us. An interface that can't do that has its doorbells looked at
  * every DOORBELL_NAP_NS while the device runs.
+ *
+ * What happens to a vring that doesn't run wakes nobody: who starts it has every
+ * ring looked at. Starting and kicking both write, have a full barrier, and then
+ * read what the other writes, so that one of them sees the other.
  */
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sched/stat.h>
 #include <linux/virtio_config.h>
 
 #include "net.h"
@@ -20,13 +25,16 @@ void net_kick(struct vhost_accel *va, u16 q)
 {
 	struct net_dev *nd = to_net(va);
 
-	if (!test_and_set_bit(q, nd->kicked))
+	/* What was put into the ring, before whether it runs. */
+	smp_mb();
+	if (net_vq_runs(nd, &nd->vqs[q]) && !test_and_set_bit(q, nd->kicked))
 		wake_up_process(nd->worker);
 }
 
 /* Returns when every queue that is marked now was looked at. */
 void net_wait_for_look(struct net_dev *nd)
 {
+	/* A full barrier: that a vring runs, before the look at it. */
 	int ticket = atomic_inc_return(&nd->looks_asked);
 
 	wake_up_process(nd->worker);
@@ -35,7 +43,8 @@ void net_wait_for_look(struct net_dev *nd)
 
 /*
  * In the fault handler, the page mapped: the store comes when it has returned.
- * How long that is waited for is counted from when the worker runs.
+ * How long that is waited for is counted from when the worker runs. The page of
+ * a vring that doesn't run stays hot, and is polled from its start on.
  */
 void net_doorbell_touched(struct vhost_accel *va, u16 q)
 {
@@ -44,7 +53,7 @@ void net_doorbell_touched(struct vhost_accel *va, u16 q)
 	WRITE_ONCE(nd->vqs[q].hot_until, 0);
 	/* The time before the bit. */
 	smp_mb__before_atomic();
-	if (!test_and_set_bit(q, nd->hot))
+	if (!test_and_set_bit(q, nd->hot) && net_vq_runs(nd, &nd->vqs[q]))
 		wake_up_process(nd->worker);
 }
 
@@ -71,6 +80,17 @@ static bool doorbell_rung(struct net_vq *vq)
 
 	return READ_ONCE(*word) != DOORBELL_IDLE &&
 	       xchg(word, DOORBELL_IDLE) != DOORBELL_IDLE;
+}
+
+/* Is there a doorbell to be polled? */
+static bool any_hot(struct net_dev *nd)
+{
+	u16 q;
+
+	for_each_set_bit(q, nd->hot, nd->va.nvqs)
+		if (net_vq_runs(nd, &nd->vqs[q]))
+			return true;
+	return false;
 }
 
 /* Looks at a hot doorbell; rings on, or lets it cool and re-arms it. */
@@ -141,6 +161,15 @@ static int look_at_kicked(struct net_dev *nd)
 	return again;
 }
 
+/*
+ * Who is to ring a hot doorbell may wait for this very CPU: then it is not polled
+ * but looked at after a while.
+ */
+static bool may_spin(struct net_dev *nd)
+{
+	return any_hot(nd) && single_task_running();
+}
+
 static void wait_for_work(struct net_dev *nd)
 {
 	ktime_t nap = ns_to_ktime(DOORBELL_NAP_NS);
@@ -148,15 +177,16 @@ static void wait_for_work(struct net_dev *nd)
 	set_current_state(TASK_INTERRUPTIBLE);
 	if (!bitmap_empty(nd->kicked, nd->va.nvqs) ||
 	    atomic_read(&nd->looks_asked) != atomic_read(&nd->looks_done) ||
-	    !bitmap_empty(nd->hot, nd->va.nvqs) || kthread_should_stop()) {
+	    may_spin(nd) || kthread_should_stop()) {
 		__set_current_state(TASK_RUNNING);
 		return;
 	}
-	if (atomic_read(&nd->naps) &&
-	    (READ_ONCE(nd->status) & VIRTIO_CONFIG_S_DRIVER_OK))
-		schedule_hrtimeout(&nap, HRTIMER_MODE_REL);
-	else
-		schedule();
+	if (any_hot(nd))
+		nap = ns_to_ktime(DOORBELL_HOT_NS / 4);
+	else if (!atomic_read(&nd->naps) ||
+		 !(READ_ONCE(nd->status) & VIRTIO_CONFIG_S_DRIVER_OK))
+		nap = KTIME_MAX;
+	schedule_hrtimeout(&nap, HRTIMER_MODE_REL);
 }
 
 int net_worker(void *data)
@@ -168,20 +198,21 @@ int net_worker(void *data)
 		int asked = atomic_read_acquire(&nd->looks_asked);
 
 		for_each_set_bit(q, nd->hot, nd->va.nvqs)
-			poll_hot(nd, q);
+			if (net_vq_runs(nd, &nd->vqs[q]))
+				poll_hot(nd, q);
 		if (atomic_read(&nd->naps))
 			poll_naps(nd);
 		if (look_at_kicked(nd) == -EAGAIN)
-			usleep_range(500, 1000);
+			usleep_range(20, 50);
 		if (asked != atomic_read(&nd->looks_done)) {
 			atomic_set_release(&nd->looks_done, asked);
 			wake_up_all(&nd->looked);
 		}
-		if (bitmap_empty(nd->hot, nd->va.nvqs)) {
-			wait_for_work(nd);
-		} else {
+		if (may_spin(nd)) {
 			cpu_relax();
 			cond_resched();
+		} else {
+			wait_for_work(nd);
 		}
 	}
 	return 0;

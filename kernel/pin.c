@@ -66,6 +66,7 @@ static void free_runs(struct vhost_iotlb *table, u64 first, u64 last)
 	while ((map = vhost_iotlb_itree_first(table, first, last))) {
 		vhost_accel_unpin_run(map);
 		vhost_iotlb_map_free(table, map);
+		cond_resched();
 	}
 }
 
@@ -201,6 +202,7 @@ static u64 forget_maps(struct vhost_accel_pin *pin, struct vhost_iotlb *maps,
 	while ((map = vhost_iotlb_itree_first(maps, first, last))) {
 		size += map->size;
 		vhost_iotlb_map_free(maps, map);
+		cond_resched();
 	}
 	if (size)
 		account_locked_vm(pin->mm, size >> PAGE_SHIFT, false);

@@ -3,8 +3,10 @@
 #ifndef _VHOST_ACCEL_VFIO_H
 #define _VHOST_ACCEL_VFIO_H
 
+#include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/vfio.h>
+#include <linux/wait.h>
 
 #include "client.h"
 #include "include/uapi/vhost_accel.h"
@@ -16,10 +18,14 @@ struct vfio_vhost_reply {
 	u8 payload[VHOST_VFIO_MAX_PAYLOAD];
 };
 
-/* IOVAs that are just being unmapped, and until when not to pin them again. */
+/* What is just being unmapped, and not to be pinned again meanwhile. */
 struct vfio_vhost_leaving {
 	/* The rest of it; a leaf. */
 	spinlock_t lock;
+	/* Until the thread that unmaps is back in userspace. */
+	struct list_head ranges;
+	wait_queue_head_t left;
+	/* Where no thread will be: until a time. */
 	u64 first;
 	u64 last;
 	u64 until;
@@ -48,6 +54,7 @@ ssize_t vfio_vhost_msg_read(struct vfio_vhost *vv, char __user *buf,
 			    size_t count, u64 offset);
 
 void vfio_vhost_dma_init(struct vfio_vhost *vv);
+void vfio_vhost_dma_wait(struct vfio_vhost *vv);
 int vfio_vhost_dma_miss(struct vhost_accel *va, u64 iova, u32 perm);
 void vfio_vhost_dma_release(struct vhost_accel *va,
 			    const struct vhost_iotlb_map *map);

@@ -7,25 +7,94 @@
 #include <linux/iommu.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/task_work.h>
 
 #include "vfio.h"
 
 /*
- * How long a range that is being unmapped is not pinned again. VFIO asks for the
- * pages back before it takes the mapping away, and asks again if they were pinned
- * anew meanwhile; after ten times it gives up with a BUG().
+ * VFIO asks for the pages of a range back before it takes the mapping away, and
+ * asks again if they were pinned anew meanwhile; after ten times it gives up with
+ * a BUG(). So a range is not pinned while the thread that unmaps it is on its way:
+ * it comes back to userspace when the mapping is gone. A kernel thread doesn't; it
+ * closes a container, and its ranges are left alone for so long.
  */
 #define LEAVING_NS	(2 * NSEC_PER_MSEC)
+
+struct leaving_range {
+	struct callback_head work;
+	struct list_head list;
+	struct vfio_vhost *vv;
+	u64 first;
+	u64 last;
+};
 
 void vfio_vhost_dma_init(struct vfio_vhost *vv)
 {
 	spin_lock_init(&vv->leaving.lock);
+	INIT_LIST_HEAD(&vv->leaving.ranges);
+	init_waitqueue_head(&vv->leaving.left);
 }
 
-static void leave(struct vfio_vhost_leaving *leaving, u64 first, u64 last)
+/* Once nothing is unmapped any more: until the last thread that did is back. */
+void vfio_vhost_dma_wait(struct vfio_vhost *vv)
 {
-	u64 now = ktime_get_ns();
+	struct vfio_vhost_leaving *leaving = &vv->leaving;
 
+	wait_event(leaving->left, list_empty_careful(&leaving->ranges));
+	/* Whoever took the last one off the list holds the lock a little longer. */
+	spin_lock(&leaving->lock);
+	spin_unlock(&leaving->lock);
+}
+
+static void has_left(struct callback_head *work)
+{
+	struct leaving_range *range =
+		container_of(work, struct leaving_range, work);
+	struct vfio_vhost_leaving *leaving = &range->vv->leaving;
+
+	spin_lock(&leaving->lock);
+	list_del(&range->list);
+	wake_up(&leaving->left);
+	spin_unlock(&leaving->lock);
+	kfree(range);
+	module_put(THIS_MODULE);
+}
+
+static bool leave_with_thread(struct vfio_vhost *vv, u64 first, u64 last)
+{
+	struct vfio_vhost_leaving *leaving = &vv->leaving;
+	struct leaving_range *range;
+
+	if (current->flags & PF_KTHREAD)
+		return false;
+	range = kmalloc(sizeof(*range), GFP_KERNEL);
+	if (!range)
+		return false;
+	range->vv = vv;
+	range->first = first;
+	range->last = last;
+	init_task_work(&range->work, has_left);
+	spin_lock(&leaving->lock);
+	list_add(&range->list, &leaving->ranges);
+	spin_unlock(&leaving->lock);
+	/* The device is open: the module is held by VFIO as yet. */
+	__module_get(THIS_MODULE);
+	if (!task_work_add(current, &range->work, TWA_RESUME))
+		return true;
+	has_left(&range->work);
+	return false;
+}
+
+static void leave(struct vfio_vhost *vv, u64 first, u64 last)
+{
+	struct vfio_vhost_leaving *leaving = &vv->leaving;
+	u64 now;
+
+	if (leave_with_thread(vv, first, last))
+		return;
+	now = ktime_get_ns();
 	spin_lock(&leaving->lock);
 	if (now < leaving->until) {
 		leaving->first = min(leaving->first, first);
@@ -40,11 +109,14 @@ static void leave(struct vfio_vhost_leaving *leaving, u64 first, u64 last)
 
 static bool is_leaving(struct vfio_vhost_leaving *leaving, u64 iova)
 {
+	struct leaving_range *range;
 	bool ret;
 
 	spin_lock(&leaving->lock);
 	ret = iova >= leaving->first && iova <= leaving->last &&
 	      ktime_get_ns() < leaving->until;
+	list_for_each_entry(range, &leaving->ranges, list)
+		ret |= iova >= range->first && iova <= range->last;
 	spin_unlock(&leaving->lock);
 	return ret;
 }
@@ -101,6 +173,6 @@ void vfio_vhost_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
 	struct vfio_vhost *vv = to_vfio_vhost(vdev);
 	u64 last = iova + length - 1;
 
-	leave(&vv->leaving, iova, last);
+	leave(vv, iova, last);
 	vv->va->ops->dma_unmap(vv->va, iova, last);
 }

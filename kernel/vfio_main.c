@@ -394,6 +394,7 @@ static void vfio_vhost_remove(struct mdev_device *mdev)
 	struct vfio_vhost *vv = dev_get_drvdata(mdev_dev(mdev));
 
 	vfio_unregister_group_dev(&vv->vdev);
+	vfio_vhost_dma_wait(vv);
 	vfio_put_device(&vv->vdev);
 }
 

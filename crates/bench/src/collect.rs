@@ -1,14 +1,13 @@
 //! From what criterion wrote to what a result file says.
 
 use std::fs;
-use std::path::Path;
-use std::time::SystemTime;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-use crate::results::{Key, Timing, Unit};
+use crate::results::Figures;
 
 /// criterion's `sample.json`.
 #[derive(Deserialize)]
@@ -17,78 +16,104 @@ struct Sample {
     times: Vec<f64>,
 }
 
-/// criterion's `estimates.json`, as much as is used of it.
-#[derive(Deserialize)]
-struct Estimates {
-    mean: Estimate,
-    median: Estimate,
-    std_dev: Estimate,
-}
-
-#[derive(Deserialize)]
-struct Estimate {
-    point_estimate: f64,
-    confidence_interval: Interval,
-}
-
-#[derive(Deserialize)]
-struct Interval {
-    lower_bound: f64,
-    upper_bound: f64,
-}
-
-/// Where criterion wrote, and since when what it wrote counts.
+/// Where criterion writes what it measured of one thing, round by round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Collector<'a> {
-    pub(crate) dir: &'a Path,
-    pub(crate) since: SystemTime,
+    dir: &'a Path,
 }
 
-impl Collector<'_> {
-    /// The time of `key`; `None` if criterion's filter left it out.
+impl<'a> Collector<'a> {
+    /// Of what is under `dir`.
+    pub(crate) const fn new(dir: &'a Path) -> Self {
+        Self { dir }
+    }
+
+    /// Where a round goes.
+    pub(crate) fn round(self, round: usize) -> PathBuf {
+        self.dir.join(format!("round-{round}"))
+    }
+
+    /// Forgets what rounds before have measured of `function`.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub(crate) fn forget(self, group: &str, function: &str, rounds: usize) -> Result<()> {
+        for round in 0..rounds {
+            let dir = self.function(round, group, function);
+            match fs::remove_dir_all(&dir) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::file(&dir)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The samples of all rounds; `None` if there are none.
     ///
     /// # Errors
     /// [`Error::File`], [`Error::Json`].
-    pub(crate) fn timing(self, key: &Key) -> Result<Option<Timing>> {
-        self.collect(key, &key.function(), Unit::Nanoseconds)
-    }
-
-    /// The ratio of `key`; `None` if criterion's filter left it out.
-    ///
-    /// # Errors
-    /// As [`timing`](Self::timing).
-    pub(crate) fn ratio(self, key: &Key) -> Result<Option<Timing>> {
-        self.collect(key, &key.ratio_function(), Unit::One)
-    }
-
-    fn collect(self, key: &Key, function: &str, unit: Unit) -> Result<Option<Timing>> {
-        let dir = self.dir.join(directory(&key.scenario)).join(directory(function)).join("new");
-        let sample = dir.join("sample.json");
-        let written = fs::metadata(&sample).and_then(|file| file.modified());
-        if !written.is_ok_and(|written| written >= self.since) {
-            return Ok(None);
+    pub(crate) fn collect(
+        self,
+        group: &str,
+        function: &str,
+        rounds: usize,
+    ) -> Result<Option<Figures>> {
+        let (mut samples, mut iterations) = (Vec::new(), 0.0);
+        for round in 0..rounds {
+            let path = self.function(round, group, function).join("new/sample.json");
+            if !path.exists() {
+                continue;
+            }
+            let Sample { iters, times } = read(&path)?;
+            samples.extend(iters.iter().zip(&times).map(|(iters, time)| time / iters));
+            iterations += iters.iter().sum::<f64>();
         }
-        let Sample { iters, times } = read(&sample)?;
-        let estimates: Estimates = read(&dir.join("estimates.json"))?;
-        let mut samples: Vec<f64> =
-            iters.iter().zip(&times).map(|(iters, time)| time / iters).collect();
-        samples.sort_by(f64::total_cmp);
-        let single = iters.iter().all(|&iters| iters == 1.0) && samples.len() >= 100;
-        let interval = estimates.median.confidence_interval;
-        Ok(Some(Timing {
-            key: key.clone(),
-            unit,
-            n: samples.len(),
-            iterations: iters.iter().sum::<f64>() as u64,
-            mean: round(estimates.mean.point_estimate),
-            median: round(estimates.median.point_estimate),
-            lower: round(interval.lower_bound),
-            upper: round(interval.upper_bound),
-            min: round(samples.first().copied().unwrap_or_default()),
-            p99: single.then(|| round(samples[samples.len() * 99 / 100])),
-            std_dev: round(estimates.std_dev.point_estimate),
-        }))
+        Ok(Figures::of(samples, iterations as u64))
     }
+
+    fn function(self, round: usize, group: &str, function: &str) -> PathBuf {
+        self.round(round).join(directory(group)).join(directory(function))
+    }
+}
+
+impl Figures {
+    /// What `samples` say; `None` of no samples.
+    pub(crate) fn of(mut samples: Vec<f64>, iterations: u64) -> Option<Self> {
+        samples.sort_by(f64::total_cmp);
+        let (&min, n) = (samples.first()?, samples.len());
+        let mean = samples.iter().sum::<f64>() / n as f64;
+        let squares = samples.iter().map(|sample| (sample - mean).powi(2)).sum::<f64>();
+        let outside = outside(n);
+        Some(Self {
+            n,
+            iterations,
+            mean: round(mean),
+            median: round(f64::midpoint(samples[(n - 1) / 2], samples[n / 2])),
+            lower: round(samples[outside]),
+            upper: round(samples[n - 1 - outside]),
+            min: round(min),
+            p99: round(samples[(n * 99).div_ceil(100) - 1]),
+            std_dev: round((squares / (n.max(2) - 1) as f64).sqrt()),
+        })
+    }
+}
+
+/// How many of `n` samples may lie outside on each side of an interval that has the median with a
+/// probability of 95 % or more, whatever the distribution: how many of `n` tosses of a coin come out
+/// heads is all that matters.
+fn outside(n: usize) -> usize {
+    let (mut probability, mut below, mut heads) = (0.5_f64.powi(n as i32), 0.0, 0);
+    while heads < n {
+        below += probability;
+        if below > 0.025 {
+            break;
+        }
+        probability *= (n - heads) as f64 / (heads + 1) as f64;
+        heads += 1;
+    }
+    heads.saturating_sub(1).min(n.saturating_sub(1) / 2)
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
@@ -101,74 +126,57 @@ fn directory(name: &str) -> String {
     name.replace('/', "_")
 }
 
-/// To a picosecond, or a thousandth: what lies below is no measurement.
-fn round(figure: f64) -> f64 {
-    (figure * 1e3).round() / 1e3
+/// To a thousandth of a nanosecond, or to five digits of a ratio: what lies below is no measurement.
+pub(crate) fn round(figure: f64) -> f64 {
+    let scale = if figure.abs() < 100.0 { 1e5 } else { 1e3 };
+    (figure * scale).round() / scale
 }
 
 #[cfg(test)]
 mod tests {
-    use vhost_accel_core::Interface;
-
     use super::*;
-    use crate::{MapSize, Scenario, Side, Subject};
 
-    const ESTIMATES: &str = r#"{
-        "mean": {"confidence_interval": {"confidence_level": 0.95, "lower_bound": 19.0,
-                 "upper_bound": 31.0}, "point_estimate": 25.00049, "standard_error": 1.0},
-        "median": {"confidence_interval": {"confidence_level": 0.95, "lower_bound": 20.0,
-                   "upper_bound": 30.0}, "point_estimate": 24.0, "standard_error": 1.0},
-        "median_abs_dev": {"confidence_interval": {"confidence_level": 0.95, "lower_bound": 1.0,
-                           "upper_bound": 2.0}, "point_estimate": 1.5, "standard_error": 1.0},
-        "slope": null,
-        "std_dev": {"confidence_interval": {"confidence_level": 0.95, "lower_bound": 1.0,
-                    "upper_bound": 2.0}, "point_estimate": 1.25, "standard_error": 1.0}
-    }"#;
-
-    fn key() -> Key {
-        let subject = Subject::plain(Interface::VhostMdev);
-        Key::new(Scenario::DmaMap(MapSize::Page), subject, Side::Floor)
-    }
-
-    fn collector(dir: &tempfile::TempDir) -> Collector<'_> {
-        Collector { dir: dir.path(), since: SystemTime::UNIX_EPOCH }
-    }
-
-    fn write(sample: &str) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        let new = dir.path().join("dma-map_4K/vhost-mdev floor/new");
+    fn write(dir: &Path, round: usize, sample: &str) {
+        let new = dir.join(format!("round-{round}/dma-map_4K/vhost-mdev floor/new"));
         fs::create_dir_all(&new).unwrap();
-        fs::write(new.join("estimates.json"), ESTIMATES).unwrap();
         fs::write(new.join("sample.json"), sample).unwrap();
-        dir
     }
 
     #[test]
-    fn samples_are_per_iteration() {
-        let dir =
-            write(r#"{"sampling_mode": "Flat", "iters": [10.0, 20.0], "times": [300.0, 400.0]}"#);
-        let timing = collector(&dir).timing(&key()).unwrap().unwrap();
-        assert_eq!((timing.n, timing.iterations), (2, 30));
-        assert_eq!((timing.mean, timing.median, timing.min), (25.0, 24.0, 20.0));
-        assert_eq!((timing.lower, timing.upper), (20.0, 30.0));
-        assert_eq!((timing.std_dev, timing.p99), (1.25, None));
-    }
-
-    #[test]
-    fn the_99th_percentile_is_of_single_iterations() {
-        let times: Vec<f64> = (1..=200).rev().map(f64::from).collect();
-        let sample = serde_json::json!({"iters": vec![1.0; 200], "times": times});
-        let dir = write(&sample.to_string());
-        let timing = collector(&dir).timing(&key()).unwrap().unwrap();
-        assert_eq!((timing.min, timing.p99), (1.0, Some(199.0)));
-    }
-
-    #[test]
-    fn what_did_not_run_is_absent() {
-        let dir = write(r#"{"iters": [1.0, 1.0], "times": [1.0, 2.0]}"#);
-        let later = SystemTime::now() + std::time::Duration::from_secs(60);
-        assert_eq!(Collector { since: later, ..collector(&dir) }.timing(&key()).unwrap(), None);
+    fn samples_of_all_rounds_are_per_iteration() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(collector(&dir).timing(&key()).unwrap(), None);
+        write(
+            dir.path(),
+            0,
+            r#"{"sampling_mode": "Flat", "iters": [10.0, 20.0], "times": [300.0, 400.0]}"#,
+        );
+        write(dir.path(), 1, r#"{"sampling_mode": "Flat", "iters": [10.0], "times": [280.0]}"#);
+        let collector = Collector::new(dir.path());
+        let get = || collector.collect("dma-map/4K", "vhost-mdev floor", 2).unwrap();
+        let figures = get().unwrap();
+        assert_eq!((figures.n, figures.iterations), (3, 40));
+        assert_eq!((figures.mean, figures.median, figures.min), (26.0, 28.0, 20.0));
+        assert_eq!((figures.lower, figures.upper, figures.p99), (20.0, 30.0, 30.0));
+        collector.forget("dma-map/4K", "vhost-mdev floor", 2).unwrap();
+        assert_eq!(get(), None);
+        collector.forget("dma-map/4K", "vhost-mdev floor", 2).unwrap();
+    }
+
+    #[test]
+    fn the_interval_has_the_median_in_95_of_100_cases() {
+        // Tables of the sign test: of so many, the nth from either end.
+        for (n, nth) in
+            [(1, 1), (5, 1), (6, 1), (8, 1), (9, 2), (10, 2), (20, 6), (40, 14), (100, 40)]
+        {
+            assert_eq!(outside(n) + 1, nth, "{n}");
+        }
+    }
+
+    #[test]
+    fn percentiles_and_spread() {
+        let figures = Figures::of((1..=200).rev().map(f64::from).collect(), 200).unwrap();
+        assert_eq!((figures.min, figures.p99, figures.median), (1.0, 198.0, 100.5));
+        assert!((figures.std_dev - 57.879).abs() < 1e-3, "{}", figures.std_dev);
+        assert_eq!(Figures::of(Vec::new(), 0), None);
     }
 }

@@ -9,8 +9,10 @@ use crate::devices::{Devices, QUEUE_PAIRS};
 use crate::error::{Error, Result};
 use crate::floor::Floor;
 use crate::library::Library;
+use crate::limits::limit;
+use crate::peer::Peer;
 use crate::results::{Crossings, Key, Side};
-use crate::rig::Rig;
+use crate::rig::{Rig, Waiting};
 use crate::scenario::Scenario;
 use crate::session::Session;
 use crate::stage::Stage;
@@ -26,27 +28,48 @@ pub fn count_crossings() -> Result<Vec<Crossings>> {
     let kernel =
         EmulatedKernel::builder().queue_pairs(QUEUE_PAIRS).count_everything(true).build()?;
     kernel.run(|| {
-        let (devices, rig) = (Devices::find()?, Rig::new(2 * QUEUE_PAIRS + 1)?);
+        let (devices, rig) = (Devices::find()?, Rig::new(2 * QUEUE_PAIRS + 1, Waiting::Watch)?);
         let mut all = Vec::new();
-        for scenario in Scenario::all() {
-            for subject in scenario.subjects() {
-                let path = devices.first(subject.interface)?;
-                for side in scenario.sides() {
-                    let mut counter = Counter::new(&kernel);
-                    let done = match side {
-                        Side::Library => {
-                            once::<Library>(scenario, subject, path, &rig, &mut counter)
-                        }
-                        Side::Floor => once::<Floor>(scenario, subject, path, &rig, &mut counter),
-                    };
-                    let key = Key::new(scenario, subject, side);
-                    done.map_err(Error::scenario(&key))?;
-                    all.push(counter.into_crossings(key));
-                }
-            }
-        }
+        every(
+            &devices,
+            &rig,
+            |_| Counter::new(&kernel),
+            |key, counter| all.push(counter.into_crossings(key)),
+        )?;
         Ok(all)
     })?
+}
+
+/// Does every scenario that is counted once, through each subject, on each side, with a watch of its own.
+///
+/// # Errors
+/// Those of the scenarios.
+pub(crate) fn every<W: Watch>(
+    devices: &Devices,
+    rig: &Rig,
+    watch: impl Fn(&Key) -> W,
+    mut watched: impl FnMut(Key, W),
+) -> Result<()> {
+    for scenario in Scenario::all().into_iter().filter(|scenario| scenario.is_counted()) {
+        for subject in scenario.subjects() {
+            let path = devices.first(subject.interface)?;
+            if limit(scenario, subject, path)?.is_some() {
+                continue;
+            }
+            for side in scenario.sides(subject) {
+                let key = Key::new(scenario, subject, side);
+                let mut watch = watch(&key);
+                match side {
+                    Side::Library => once::<Library>(scenario, subject, path, rig, &mut watch),
+                    Side::Floor => once::<Floor>(scenario, subject, path, rig, &mut watch),
+                    Side::Peer => once::<Peer>(scenario, subject, path, rig, &mut watch),
+                }
+                .map_err(Error::scenario(&key))?;
+                watched(key, watch);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn once<S: Session>(

@@ -71,6 +71,9 @@ pub enum Error {
     /// The device did not do what the scenario waits for.
     #[error("{0}")]
     Stuck(&'static str),
+    /// What was to be resumed is another run: of other code, on another machine, or another choice.
+    #[error("{}: a run of something else, which can't be resumed", .0.display())]
+    Resume(PathBuf),
     /// A plot could not be drawn.
     #[error("plot: {0}")]
     Plot(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -11,18 +11,28 @@
 //! - **side**: who makes the system calls, [`Side`]: the library, or the floor.
 
 mod collect;
+mod compare;
+mod costs;
 mod count;
 mod devices;
+mod distribution;
 mod error;
 mod floor;
+mod half;
 mod host;
 mod library;
+mod limits;
+mod mark;
+mod measured;
+mod peer;
 mod placement;
+mod quiet;
 pub mod report;
 mod results;
 mod rig;
 mod run;
 mod scenario;
+mod selection;
 mod session;
 mod stage;
 mod store;
@@ -32,13 +42,24 @@ mod traffic;
 mod turns;
 mod watch;
 
+pub use compare::{
+    Comparison, CountChange, Figure, Incomparable, MedianChange, Missing, Only, RatioChange,
+    THRESHOLD,
+};
 pub use count::count_crossings;
 pub use error::{Error, Result};
 pub use host::{revision, utc_now};
+pub use mark::{BEGIN, END, mark_crossings};
+pub use quiet::Quiet;
 pub use results::{
-    Crossings, Device, Host, KernelHalf, Key, Mode, ResultFile, Run, SCHEMA, Side, Timing, Unit,
+    Clock, Cost, Crossings, Device, Difference, Distribution, Figures, Host, KernelHalf, Key,
+    Limit, Machine, Mode, Over, Ratio, Repeat, ResultFile, Run, SCHEMA, Side, Timing, Unit,
 };
-pub use run::{Options, run};
-pub use scenario::{Argument, MapSize, PAIRS, Scenario};
-pub use store::load_all;
+pub use run::{Options, Progress, run};
+pub use scenario::{
+    Argument, BATCHES, CONTROL, EVENTFD_PAIRS, FRAMES, LIVE, MapSize, PAIRS, REGIONS, STEP_PAIRS,
+    Scenario, Step,
+};
+pub use selection::Selection;
+pub use store::{load_all, load_crossings};
 pub use subject::{Subject, Variant};

@@ -29,6 +29,13 @@ fn uri(subject: Subject, path: &Path) -> String {
     format!("{}:{}{option}", subject.interface, path.display())
 }
 
+impl Library {
+    /// How many mappings the device allows, or that more can be made; `None` where it doesn't say.
+    pub(crate) fn max_mappings(&self) -> Result<Option<u64>> {
+        Ok(self.machine.device().dma_limits()?.max_mappings)
+    }
+}
+
 impl Session for Library {
     type Kicker = Kicker;
 
@@ -83,6 +90,7 @@ impl Session for Library {
         kicker.kick()
     }
 
+    #[inline(never)] // as the floor's: the loop by itself
     fn kicks(kicker: &Kicker, count: u64) -> Result<()> {
         for _ in 0..count {
             black_box(kicker).kick().map_err(Error::call("kick"))?;

@@ -12,8 +12,9 @@ use std::mem::{size_of, zeroed};
 
 use libc::{cpu_set_t, pid_t};
 
-/// How the emulated devices' threads are named.
-const DEVICE: &str = "vhost-accel-";
+/// How the devices' threads are named: the emulated ones' in this process, a native one's in the kernel.
+const EMULATED: &str = "vhost-accel-";
+const NATIVE: &str = "va-";
 
 /// The CPUs of a run.
 #[derive(Clone, Copy, Debug)]
@@ -46,12 +47,15 @@ impl Placement {
 
     /// Moves the devices' threads, those that have been started, to theirs.
     pub(crate) fn move_devices(self) {
-        let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-        for task in tasks {
-            let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-            let number = task.file_name().to_string_lossy().parse();
-            if let (true, Ok(number)) = (name.starts_with(DEVICE), number) {
-                place(number, self.device);
+        for (tasks, begins) in [("/proc/self/task", EMULATED), ("/proc", NATIVE)] {
+            for task in fs::read_dir(tasks).into_iter().flatten().flatten() {
+                let Ok(number) = task.file_name().to_string_lossy().parse() else {
+                    continue;
+                };
+                let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+                if name.starts_with(begins) {
+                    place(number, self.device);
+                }
             }
         }
     }

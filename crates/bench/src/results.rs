@@ -18,7 +18,7 @@ pub const SCHEMA: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResultFile {
-    /// [`SCHEMA`].
+    /// [`SCHEMA`]. `results/schema.json` says the same to a validator.
     pub schema: u32,
     /// What was run.
     pub run: Run,
@@ -28,11 +28,16 @@ pub struct ResultFile {
     pub device: Device,
     /// Exact counts.
     pub crossings: Vec<Crossings>,
-    /// Nanoseconds.
+    /// What one iteration takes.
     pub timings: Vec<Timing>,
-    /// How much longer one thing takes than another, in turns: the library than its floor, and, with
-    /// the side of the floor, a request than one that carries nothing.
-    pub ratios: Vec<Timing>,
+    /// How much longer one thing takes than another.
+    pub ratios: Vec<Ratio>,
+    /// Latencies of single iterations.
+    pub distributions: Vec<Distribution>,
+    /// What each kind of crossing costs by itself, for the cost model.
+    pub costs: Vec<Cost>,
+    /// Where an interface could not go on.
+    pub limits: Vec<Limit>,
 }
 
 /// What was run.
@@ -49,6 +54,65 @@ pub struct Run {
     pub kernel_half: KernelHalf,
     /// How long it took its time.
     pub mode: Mode,
+    /// What the clock counted.
+    pub clock: Clock,
+    /// What ran the kernel half.
+    pub machine: Machine,
+    /// How long the run took, in seconds of the clock on the wall of whoever waited.
+    pub seconds: u64,
+    /// Whether it was stopped before it had measured everything.
+    pub interrupted: bool,
+    /// How well an earlier run was repeated by this one; only where the clock counts instructions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Repeat>,
+}
+
+/// What a run's clock counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clock {
+    /// Time.
+    Wall,
+    /// Instructions of one CPU, user and kernel, client and device together.
+    Instructions,
+}
+
+/// What ran the kernel half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Machine {
+    /// The host's own CPUs.
+    Host,
+    /// QEMU's translator: time on it is not a CPU's.
+    Tcg,
+    /// A virtual machine under KVM.
+    Kvm,
+}
+
+/// A run compared with an earlier one of the same program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repeat {
+    /// When the earlier run ended.
+    pub of: String,
+    /// Medians that both have.
+    pub compared: usize,
+    /// How many of them differ by no more than a thousandth.
+    pub within_thousandth: usize,
+    /// Those that differ by more.
+    pub beyond: Vec<Difference>,
+}
+
+/// Two medians that differ.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Of what.
+    #[serde(flatten)]
+    pub key: Key,
+    /// The median of the earlier run.
+    pub before: f64,
+    /// That of this one.
+    pub now: f64,
 }
 
 /// The code on the other side of the system call.
@@ -127,11 +191,13 @@ pub enum Side {
     Library,
     /// The same system calls made bare with libc.
     Floor,
+    /// Somebody else's library doing the same work: the `vhost` crate on vhost-vdpa.
+    Peer,
 }
 
 impl Side {
-    /// Both, in the order in which they are measured.
-    pub const ALL: [Self; 2] = [Self::Library, Self::Floor];
+    /// All, in the order in which they are measured.
+    pub const ALL: [Self; 3] = [Self::Library, Self::Floor, Self::Peer];
 }
 
 /// What a figure belongs to.
@@ -144,7 +210,7 @@ pub struct Key {
     pub interface: Interface,
     /// Which of the interface's ways.
     pub variant: Variant,
-    /// Library or floor.
+    /// Library, floor or peer.
     pub side: Side,
 }
 
@@ -173,31 +239,19 @@ impl fmt::Display for Key {
 }
 
 impl Key {
-    /// The same for a ratio: `vfio-msg over floor`, `vfio-msg floor over none`.
-    pub(crate) fn ratio_function(&self) -> String {
-        match self.side {
-            Side::Library => format!("{} over floor", self.function()),
-            Side::Floor => format!("{} over none", self.function()),
-        }
-    }
-
     /// The part behind the scenario.
     pub(crate) fn function(&self) -> String {
         match self.side {
             Side::Library => self.subject().to_string(),
             Side::Floor => format!("{} floor", self.subject()),
+            Side::Peer => format!("{} peer", self.subject()),
         }
     }
 }
 
-/// How long one iteration took, or how much longer than another did: in the unit that it says.
+/// What was measured in samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Timing {
-    /// What was timed.
-    #[serde(flatten)]
-    pub key: Key,
-    /// `ns`, or `1` for a ratio.
-    pub unit: Unit,
+pub struct Figures {
     /// Samples; each is the mean of several iterations.
     pub n: usize,
     /// Iterations in all samples.
@@ -206,18 +260,127 @@ pub struct Timing {
     pub mean: f64,
     /// Median of the samples: the figure that the reports quote.
     pub median: f64,
-    /// Lower bound of the median's 95 % confidence interval.
+    /// Lower bound of the median's 95 % confidence interval, from the order of the samples alone.
     pub lower: f64,
-    /// Upper bound of the median's 95 % confidence interval.
+    /// Its upper bound.
     pub upper: f64,
     /// The smallest sample.
     pub min: f64,
-    /// The 99th percentile of single iterations; only where a sample is one iteration and there are at
-    /// least 100.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p99: Option<f64>,
+    /// The 99th percentile of the samples.
+    pub p99: f64,
     /// Standard deviation of the samples.
     pub std_dev: f64,
+}
+
+/// What one iteration took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// What was timed.
+    #[serde(flatten)]
+    pub key: Key,
+    /// In what.
+    pub unit: Unit,
+    /// How much.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// How much longer one thing takes than another, the two taking turns; where the clock counts
+/// instructions, the quotient of two medians.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ratio {
+    /// What was timed.
+    #[serde(flatten)]
+    pub key: Key,
+    /// Over what.
+    pub over: Over,
+    /// How much longer.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// What a [`Ratio`] divides by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Over {
+    /// The floor of the same subject: what the library adds.
+    Floor,
+    /// The library on vhost-vdpa, used plainly: how the interface compares with the control.
+    Control,
+    /// The library on the same subject: what a peer takes more.
+    Library,
+    /// The floor's request that carries nothing: what an argument costs.
+    Bare,
+}
+
+impl fmt::Display for Over {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Floor => "floor",
+            Self::Control => "control",
+            Self::Library => "library",
+            Self::Bare => "bare",
+        })
+    }
+}
+
+/// How single iterations were spread.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// What was timed.
+    #[serde(flatten)]
+    pub key: Key,
+    /// In what.
+    pub unit: Unit,
+    /// Iterations.
+    pub n: u64,
+    /// The quickest.
+    pub min: u64,
+    /// The median.
+    pub p50: u64,
+    /// The 99th percentile.
+    pub p99: u64,
+    /// The 99.9th.
+    #[serde(rename = "p99.9")]
+    pub p99_9: u64,
+    /// The slowest.
+    pub max: u64,
+    /// Percentiles and what they are, rising: enough to draw the whole.
+    pub curve: Vec<(f64, u64)>,
+}
+
+/// What a kind of crossing costs, measured call by call in the floor's `setup/1`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// The interface's name.
+    #[serde(with = "interface_name")]
+    pub interface: Interface,
+    /// Which of the interface's ways.
+    pub variant: Variant,
+    /// The kind, as in [`Crossings::kinds`]; `userspace` is what is not in a system call, for each
+    /// crossing of the library.
+    pub kind: String,
+    /// In what.
+    pub unit: Unit,
+    /// Calls that were measured.
+    pub n: usize,
+    /// Their mean, without the slowest and the quickest tenth; of `userspace`, which is what a setup
+    /// takes beyond them, less than nothing where they were quicker in it than one by one.
+    pub cost: f64,
+}
+
+/// A piece of work that an interface does not do to the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// The scenario's id.
+    pub scenario: String,
+    /// The interface's name.
+    #[serde(with = "interface_name")]
+    pub interface: Interface,
+    /// Which of the interface's ways.
+    pub variant: Variant,
+    /// The most mappings that the device allows at a time.
+    pub mappings: u64,
 }
 
 /// The unit of a [`Timing`].
@@ -226,12 +389,13 @@ pub enum Unit {
     /// Nanoseconds.
     #[serde(rename = "ns")]
     Nanoseconds,
-    /// None: a ratio.
-    #[serde(rename = "1")]
-    One,
+    /// Instructions.
+    #[serde(rename = "instructions")]
+    Instructions,
 }
 
-/// How many system calls one iteration makes, counted by the kernel half.
+/// How many system calls one iteration makes: on the emulated kernel counted by it, on a native one by
+/// strace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crossings {
     /// What was counted.
@@ -250,10 +414,36 @@ impl ResultFile {
         self.timings.iter().find(|timing| timing.key == key)
     }
 
-    /// The ratio of `scenario` as `side` did it through `subject`: see [`ratios`](Self::ratios).
-    pub fn ratio(&self, scenario: Scenario, subject: Subject, side: Side) -> Option<&Timing> {
+    /// How much longer `side` takes for `scenario` through `subject` than what is said.
+    pub fn ratio(
+        &self,
+        scenario: Scenario,
+        subject: Subject,
+        side: Side,
+        over: Over,
+    ) -> Option<&Ratio> {
         let key = Key::new(scenario, subject, side);
-        self.ratios.iter().find(|ratio| ratio.key == key)
+        self.ratios.iter().find(|ratio| ratio.key == key && ratio.over == over)
+    }
+
+    /// How `scenario` was spread as `side` did it through `subject`.
+    pub fn distribution(
+        &self,
+        scenario: Scenario,
+        subject: Subject,
+        side: Side,
+    ) -> Option<&Distribution> {
+        let key = Key::new(scenario, subject, side);
+        self.distributions.iter().find(|distribution| distribution.key == key)
+    }
+
+    /// Where `subject` had to stop in `scenario`.
+    pub fn limit(&self, scenario: Scenario, subject: Subject) -> Option<&Limit> {
+        let scenario = scenario.to_string();
+        self.limits.iter().find(|limit| {
+            limit.scenario == scenario
+                && (limit.interface, limit.variant) == (subject.interface, subject.variant)
+        })
     }
 
     /// The crossings of `scenario` as `side` did it through `subject`.

@@ -5,11 +5,13 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use vhost_accel_conformance::driver::{Lease, RawRing, Region};
-use vhost_accel_core::{Features, Iova, QueueIndex, Vring};
+use vhost_accel_core::{Features, Interface, Iova, KickKind, QueueIndex, Vring};
 
 use crate::MapSize;
 use crate::error::Result;
 use crate::floor;
+use crate::placement::Placement;
+use crate::results::Clock;
 
 /// Entries of each vring.
 pub(crate) const QUEUE_SIZE: u16 = 256;
@@ -25,12 +27,61 @@ const MQ: u64 = 1 << 22;
 const IOVA: [Iova; 2] = [Iova(4 << 30), Iova(5 << 30)];
 /// Where the mappings of `dma-map` go.
 const EXTRA_IOVA: Iova = Iova(64 << 30);
+/// Where the mappings of `dma-churn` begin, and how far apart they are: no two adjoin.
+const CHURN_IOVA: Iova = Iova(128 << 30);
+const CHURN_STEP: u64 = 2 * PAGE;
+/// Where the regions of `mem-table` begin, and how far apart they are.
+const TABLE_IOVA: Iova = Iova(256 << 30);
+const TABLE_STEP: u64 = 2 * TABLE_LEN;
+const TABLE_LEN: u64 = 64 << 10;
+/// How much of the third region the mappings of `dma-churn` cover, again and again.
+const CHURN_MEMORY: u64 = 64 << 20;
+const PAGE: u64 = 4096;
 /// The bytes of a buffer.
 pub(crate) const BUFFER: usize = 2048;
+
+/// How the driver waits for a device, and kicks it where the kick is not what is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// The device has a CPU of its own: watch the ring; kick by doorbell.
+    Watch,
+    /// The device's thread needs this CPU: hand it over; kick by a request, since a device that polls a
+    /// doorbell would be measured polling.
+    Yield,
+}
+
+impl Waiting {
+    /// What suits a run: `placement` is where client and devices have been put, if there was a choice.
+    pub(crate) fn of(clock: Clock, placement: Option<Placement>) -> Self {
+        match (clock, placement) {
+            (Clock::Wall, Some(_)) => Self::Watch,
+            _ => Self::Yield,
+        }
+    }
+
+    /// How `interface` is kicked.
+    pub(crate) fn kick(self, interface: Interface) -> KickKind {
+        match (self, interface) {
+            (Self::Watch, _) => KickKind::Doorbell,
+            (Self::Yield, Interface::VfioMsg) => KickKind::RegionWrite,
+            (Self::Yield, _) => KickKind::EventFd,
+        }
+    }
+
+    /// Waits a moment.
+    #[inline]
+    pub(crate) fn pause(self) {
+        match self {
+            Self::Watch => std::hint::spin_loop(),
+            Self::Yield => std::thread::yield_now(),
+        }
+    }
+}
 
 /// Guest memory of two regions: rings in one, buffers in the other.
 #[derive(Debug)]
 pub(crate) struct Rig {
+    pub(crate) waiting: Waiting,
     leases: [Lease; 2],
     extra: Vec<Lease>,
     rings: Vec<RawRing>,
@@ -42,9 +93,9 @@ impl Rig {
     ///
     /// # Errors
     /// Those of mmap(2) and eventfd(2).
-    pub(crate) fn new(queues: u16) -> Result<Self> {
+    pub(crate) fn new(queues: u16, waiting: Waiting) -> Result<Self> {
         // One region lent in part or whole; this process touches none of it.
-        Self::with_extra(queues, &Region::new(MapSize::Gigantic.bytes() as usize)?)
+        Self::with_extra(queues, waiting, &Region::huge(MapSize::Gigantic.bytes() as usize)?)
     }
 
     /// Another like it for a second device. They share the third region.
@@ -52,15 +103,16 @@ impl Rig {
     /// # Errors
     /// As [`new`](Self::new).
     pub(crate) fn twin(&self) -> Result<Self> {
-        Self::with_extra(self.queues(), self.extra(MapSize::Gigantic).region())
+        Self::with_extra(self.queues(), self.waiting, self.extra(MapSize::Gigantic).region())
     }
 
-    fn with_extra(queues: u16, extra: &Arc<Region>) -> Result<Self> {
+    fn with_extra(queues: u16, waiting: Waiting, extra: &Arc<Region>) -> Result<Self> {
         let ring = RawRing::bytes(QUEUE_SIZE);
-        let rings = Region::new(ring * usize::from(queues))?;
-        let buffers = Region::new(2 * BUFFER * usize::from(QUEUE_SIZE))?;
+        let rings = Region::huge(ring * usize::from(queues))?;
+        let buffers = Region::huge(2 * BUFFER * usize::from(QUEUE_SIZE))?;
         let at = |queue: u16| RawRing::new(&rings, ring * usize::from(queue), QUEUE_SIZE, IOVA[0]);
         Ok(Self {
+            waiting,
             rings: (0..queues).map(at).collect(),
             leases: [rings.at(IOVA[0]), buffers.at(IOVA[1])],
             extra: MapSize::ALL
@@ -85,6 +137,24 @@ impl Rig {
     pub(crate) fn extra(&self, size: MapSize) -> &Lease {
         let position = MapSize::ALL.iter().position(|&one| one == size);
         &self.extra[position.unwrap_or_default()]
+    }
+
+    /// The page that is mapped `number`th in `dma-churn`.
+    pub(crate) fn churn(&self, number: u32) -> Lease {
+        let number = u64::from(number);
+        let offset = number * PAGE % CHURN_MEMORY;
+        let iova = Iova(CHURN_IOVA.0 + number * CHURN_STEP);
+        self.extra(MapSize::Gigantic).region().part(offset as usize, PAGE as usize, iova)
+    }
+
+    /// The regions of `mem-table`.
+    pub(crate) fn table(&self, regions: u16) -> Vec<Lease> {
+        let extra = self.extra(MapSize::Gigantic).region();
+        let lease = |number| {
+            let iova = Iova(TABLE_IOVA.0 + number * TABLE_STEP);
+            extra.part((number * TABLE_LEN) as usize, TABLE_LEN as usize, iova)
+        };
+        (0..u64::from(regions)).map(lease).collect()
     }
 
     /// The data vrings of `pairs` queue pairs.

@@ -9,6 +9,21 @@ use crate::subject::{Subject, Variant};
 
 /// How many queue pairs the setup scenarios use.
 pub const PAIRS: [u16; 4] = [1, 4, 16, 64];
+/// How many queue pairs `setup-eventfd` uses, which every peer can do too.
+pub const EVENTFD_PAIRS: [u16; 2] = [1, 16];
+/// How many queue pairs the setup has whose steps are measured one by one.
+pub const STEP_PAIRS: u16 = 16;
+/// How many mappings are live in the `dma-churn` scenarios.
+pub const LIVE: [u32; 4] = [64, 4_096, 65_536, 1_048_576];
+/// How many regions the `mem-table` scenarios hand over.
+pub const REGIONS: [u16; 4] = [1, 8, 64, 509];
+/// How many frames a kick of the `throughput` scenarios is for.
+pub const BATCHES: [u16; 3] = [1, 8, 64];
+/// How long the frames of the `throughput` scenarios are, in bytes.
+pub const FRAMES: [u16; 2] = [64, 1_500];
+
+/// What every interface is compared with.
+pub const CONTROL: Subject = Subject::plain(Interface::VhostVdpa);
 
 /// One measured piece of work. Its `Display` is its id, which never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +34,10 @@ pub enum Scenario {
     Setup(u16),
     /// `setup-batched/N`: the same with as few requests as the interface allows.
     SetupBatched(u16),
+    /// `setup-eventfd/N`: `setup/N` with eventfds for kicks instead of doorbells.
+    SetupEventFd(u16),
+    /// `setup-step/STEP`: one step of `setup/16`.
+    SetupStep(Step),
     /// `teardown/N`: the drop of what `setup/N` made.
     Teardown(u16),
     /// `kick/KIND`: what a kick costs its caller.
@@ -33,6 +52,54 @@ pub enum Scenario {
     DmaMap(MapSize),
     /// `dma-unmap/SIZE`: one mapping removed.
     DmaUnmap(MapSize),
+    /// `dma-ready/SIZE`: one mapping added, until the device has used every page of it.
+    DmaReady(MapSize),
+    /// `dma-churn/LIVE`: one page mapped, used by the device and unmapped, while so many other mappings
+    /// of a page are live: what a vIOMMU asks for.
+    DmaChurn(u32),
+    /// `mem-table/N`: N regions of memory handed over, where nothing was mapped.
+    MemTable(u16),
+    /// `throughput/BATCH/BYTES`: frames through the device and back, so many for a kick.
+    Throughput {
+        /// Frames for a kick.
+        batch: u16,
+        /// Bytes of a frame.
+        bytes: u16,
+    },
+}
+
+/// The steps of a setup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Open the device, and find out what it is.
+    Open,
+    /// Lend it two regions of memory.
+    Dma,
+    /// Negotiate features.
+    Negotiate,
+    /// Set up the vrings with their call eventfds.
+    Vrings,
+    /// Make a doorbell kicker for each data vring.
+    Kickers,
+    /// DRIVER_OK.
+    Start,
+}
+
+impl Step {
+    /// All, in their order.
+    pub const ALL: [Self; 6] =
+        [Self::Open, Self::Dma, Self::Negotiate, Self::Vrings, Self::Kickers, Self::Start];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Dma => "dma",
+            Self::Negotiate => "negotiate",
+            Self::Vrings => "vrings",
+            Self::Kickers => "kickers",
+            Self::Start => "start",
+        }
+    }
 }
 
 /// What a request carries.
@@ -87,11 +154,19 @@ impl Scenario {
         all.extend(KickKind::ALL.map(Self::Kick));
         all.extend(KickKind::ALL.map(Self::KickLatency));
         all.extend([Self::Call, Self::RoundTrip]);
+        for bytes in FRAMES {
+            all.extend(BATCHES.map(|batch| Self::Throughput { batch, bytes }));
+        }
         all.extend(PAIRS.map(Self::Setup));
         all.extend(PAIRS.map(Self::SetupBatched));
+        all.extend(EVENTFD_PAIRS.map(Self::SetupEventFd));
+        all.extend(Step::ALL.map(Self::SetupStep));
         all.extend(PAIRS.map(Self::Teardown));
         all.extend(MapSize::ALL.map(Self::DmaMap));
         all.extend(MapSize::ALL.map(Self::DmaUnmap));
+        all.extend(MapSize::ALL.map(Self::DmaReady));
+        all.extend(LIVE.map(Self::DmaChurn));
+        all.extend(REGIONS.map(Self::MemTable));
         all
     }
 
@@ -106,7 +181,12 @@ impl Scenario {
         let plain = subject.variant == Variant::Plain;
         match self {
             Self::SetupBatched(_) => !plain,
-            Self::DmaMap(_) | Self::DmaUnmap(_) => plain || subject.variant == Variant::MemTable,
+            Self::SetupEventFd(_) => plain && subject.interface != VfioMsg,
+            // Messages travel alone there, but batch hints do change what crosses.
+            Self::MemTable(_) => plain || subject.interface != VfioMsg,
+            Self::DmaMap(_) | Self::DmaUnmap(_) | Self::DmaReady(_) | Self::DmaChurn(_) => {
+                plain || subject.variant == Variant::MemTable
+            }
             Self::Kick(kind) | Self::KickLatency(kind) => {
                 let has_it = match kind {
                     KickKind::Doorbell => true,
@@ -119,15 +199,60 @@ impl Scenario {
         }
     }
 
-    /// Who does it.
-    pub fn sides(self) -> impl Iterator<Item = Side> {
-        let sides = Side::ALL.into_iter();
-        sides.filter(move |&side| side == Side::Floor || self.has_library_side())
+    /// Who does it through `subject`.
+    pub fn sides(self, subject: Subject) -> impl Iterator<Item = Side> {
+        Side::ALL.into_iter().filter(move |&side| match side {
+            Side::Library => self.has_library_side(),
+            Side::Floor => !self.is_heavy(),
+            Side::Peer => subject == CONTROL && self.has_peer(),
+        })
+    }
+
+    /// Whether it takes so long to prepare or to do that it is done by the library alone.
+    pub(crate) fn is_heavy(self) -> bool {
+        match self {
+            Self::DmaReady(size) => size == MapSize::Gigantic,
+            Self::DmaChurn(live) => live > LIVE[1],
+            _ => false,
+        }
+    }
+
+    /// Whether its crossings are counted: not where those before the measured part take long, and the
+    /// measured part is that of a scenario which is counted.
+    pub(crate) fn is_counted(self) -> bool {
+        match self {
+            Self::DmaChurn(live) => live <= LIVE[0],
+            Self::DmaReady(size) => size != MapSize::Gigantic,
+            _ => true,
+        }
+    }
+
+    /// Whether instructions on one CPU say anything of it: not where somebody waits for a device that
+    /// polls, which is then counted polling.
+    pub(crate) fn counts_instructions(self) -> bool {
+        !matches!(self, Self::KickLatency(_) | Self::Call | Self::RoundTrip)
+    }
+
+    /// Whether the `vhost` crate can do it: it has neither doorbells nor batch hints.
+    fn has_peer(self) -> bool {
+        match self {
+            Self::Crossing(argument) => argument != Argument::None,
+            Self::Kick(kind) | Self::KickLatency(kind) => kind == KickKind::EventFd,
+            Self::SetupEventFd(_) | Self::DmaMap(_) | Self::DmaUnmap(_) | Self::MemTable(_) => true,
+            _ => false,
+        }
     }
 
     /// Whether a device runs in it.
     pub(crate) fn starts_device(self) -> bool {
-        !matches!(self, Self::Crossing(_) | Self::Kick(_) | Self::DmaMap(_) | Self::DmaUnmap(_))
+        !matches!(
+            self,
+            Self::Crossing(_)
+                | Self::Kick(_)
+                | Self::DmaMap(_)
+                | Self::DmaUnmap(_)
+                | Self::MemTable(_)
+        )
     }
 
     /// Whether the library does it: a refused request is something that it has no method for.
@@ -144,6 +269,8 @@ impl fmt::Display for Scenario {
             Self::Crossing(Argument::Out) => f.write_str("crossing/out"),
             Self::Setup(pairs) => write!(f, "setup/{pairs}"),
             Self::SetupBatched(pairs) => write!(f, "setup-batched/{pairs}"),
+            Self::SetupEventFd(pairs) => write!(f, "setup-eventfd/{pairs}"),
+            Self::SetupStep(step) => write!(f, "setup-step/{}", step.name()),
             Self::Teardown(pairs) => write!(f, "teardown/{pairs}"),
             Self::Kick(kind) => write!(f, "kick/{kind}"),
             Self::KickLatency(kind) => write!(f, "kick-latency/{kind}"),
@@ -151,6 +278,10 @@ impl fmt::Display for Scenario {
             Self::RoundTrip => f.write_str("round-trip"),
             Self::DmaMap(size) => write!(f, "dma-map/{}", size.name()),
             Self::DmaUnmap(size) => write!(f, "dma-unmap/{}", size.name()),
+            Self::DmaReady(size) => write!(f, "dma-ready/{}", size.name()),
+            Self::DmaChurn(live) => write!(f, "dma-churn/{live}"),
+            Self::MemTable(regions) => write!(f, "mem-table/{regions}"),
+            Self::Throughput { batch, bytes } => write!(f, "throughput/{batch}/{bytes}"),
         }
     }
 }

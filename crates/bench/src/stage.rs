@@ -1,12 +1,13 @@
-//! The scenarios themselves: the same code for the library and for the floor.
+//! The scenarios themselves: the same code for the library, the floor and the peer.
 
 use std::path::Path;
 
+use vhost_accel_conformance::driver::Lease;
 use vhost_accel_core::{KickKind, QueueIndex, Vring};
 
 use crate::error::Result;
 use crate::rig::Rig;
-use crate::scenario::{Argument, Scenario};
+use crate::scenario::{Argument, STEP_PAIRS, Scenario, Step};
 use crate::session::Session;
 use crate::subject::Subject;
 use crate::traffic::Traffic;
@@ -23,6 +24,8 @@ pub(crate) struct Stage<'a, S: Session> {
     path: &'a Path,
     rig: &'a Rig,
     vrings: Vec<Vring<'a>>,
+    /// What `mem-table` hands over.
+    table: Vec<Lease>,
     /// What iterations share, for those that don't open a device of their own.
     shared: Option<Shared<'a, S>>,
 }
@@ -33,6 +36,8 @@ struct Shared<'a, S: Session> {
     // Before the device that it kicks.
     kicker: Option<S::Kicker>,
     traffic: Option<Traffic<'a>>,
+    /// What is mapped and unmapped.
+    lease: Option<Lease>,
     session: S,
 }
 
@@ -48,65 +53,128 @@ impl<'a, S: Session> Stage<'a, S> {
         rig: &'a Rig,
     ) -> Result<Self> {
         let pairs = match scenario {
-            Scenario::Setup(pairs) | Scenario::SetupBatched(pairs) | Scenario::Teardown(pairs) => {
-                pairs
-            }
+            Scenario::Setup(pairs)
+            | Scenario::SetupBatched(pairs)
+            | Scenario::SetupEventFd(pairs)
+            | Scenario::Teardown(pairs) => pairs,
+            Scenario::SetupStep(_) => STEP_PAIRS,
             _ => 1,
         };
-        let mut stage =
-            Self { scenario, subject, path, rig, vrings: rig.vrings(pairs), shared: None };
-        stage.shared = match scenario {
-            Scenario::Setup(_) | Scenario::SetupBatched(_) | Scenario::Teardown(_) => None,
-            Scenario::Crossing(_) => Some(stage.set_up(None)?),
-            Scenario::Kick(kind) => Some(stage.set_up(Some(kind))?),
-            Scenario::KickLatency(kind) => Some(stage.running(kind, false)?),
-            Scenario::Call | Scenario::RoundTrip => Some(stage.running(KickKind::Doorbell, true)?),
-            Scenario::DmaMap(_) | Scenario::DmaUnmap(_) => {
-                let mut session = S::open(subject, path)?;
-                session.map_all(rig.leases())?;
-                Some(Shared { kicker: None, traffic: None, session })
-            }
+        let table = match scenario {
+            Scenario::MemTable(regions) => rig.table(regions),
+            _ => Vec::new(),
         };
+        let vrings = rig.vrings(pairs);
+        let mut stage = Self { scenario, subject, path, rig, vrings, table, shared: None };
+        stage.shared = stage.share()?;
         Ok(stage)
+    }
+
+    fn share(&self) -> Result<Option<Shared<'a, S>>> {
+        let rig = self.rig;
+        let busy = rig.waiting.kick(self.subject.interface);
+        Ok(Some(match self.scenario {
+            Scenario::Setup(_)
+            | Scenario::SetupBatched(_)
+            | Scenario::SetupEventFd(_)
+            | Scenario::SetupStep(_)
+            | Scenario::Teardown(_)
+            | Scenario::MemTable(_) => return Ok(None),
+            Scenario::Crossing(_) => self.set_up(None)?,
+            Scenario::Kick(kind) => self.set_up(Some(kind))?,
+            Scenario::KickLatency(kind) => self.running(kind, Traffic::prepare(rig))?,
+            Scenario::Call | Scenario::RoundTrip => {
+                let mut traffic = Traffic::prepare(rig);
+                traffic.want_calls(true);
+                self.running(KickKind::Doorbell, traffic)?
+            }
+            Scenario::Throughput { bytes, .. } => {
+                self.running(busy, Traffic::with_bytes(rig, bytes))?
+            }
+            Scenario::DmaMap(size) | Scenario::DmaUnmap(size) => {
+                let mut session = self.open()?;
+                session.map_all(rig.leases())?;
+                let lease = Some(rig.extra(size).clone());
+                Shared { kicker: None, traffic: None, lease, session }
+            }
+            Scenario::DmaReady(size) => {
+                let shared = self.running(busy, Traffic::of_pieces(rig))?;
+                Shared { lease: Some(rig.extra(size).clone()), ..shared }
+            }
+            Scenario::DmaChurn(live) => {
+                let mut shared = self.running(busy, Traffic::of_pieces(rig))?;
+                // What comes and goes is in the middle of what stays.
+                let comes = live / 2;
+                let stay = (0..=live).filter(|&number| number != comes);
+                if live <= u32::from(u16::MAX) {
+                    let stay: Vec<_> = stay.map(|number| rig.churn(number)).collect();
+                    shared.session.map_all(&stay)?;
+                } else {
+                    stay.map(|number| rig.churn(number))
+                        .try_for_each(|lease| shared.session.map(&lease))?;
+                }
+                Shared { lease: Some(rig.churn(comes)), ..shared }
+            }
+        }))
+    }
+
+    fn open(&self) -> Result<S> {
+        S::open(self.subject, self.path)
     }
 
     /// A device that is ready to run and does not: requests and kicks reach it, and no thread of it is
     /// woken, which no device in a kernel has.
     fn set_up(&self, kind: Option<KickKind>) -> Result<Shared<'a, S>> {
-        let mut session = S::open(self.subject, self.path)?;
+        let mut session = self.open()?;
         session.map_all(self.rig.leases())?;
         session.negotiate()?;
         session.setup_vrings(&self.vrings)?;
         let kicker = kind.map(|kind| session.kicker(TRANSMIT, kind)).transpose()?;
-        Ok(Shared { kicker, traffic: None, session })
+        Ok(Shared { kicker, traffic: None, lease: None, session })
     }
 
     /// A device that runs one pair.
-    fn running(&self, kind: KickKind, calls: bool) -> Result<Shared<'a, S>> {
-        let mut traffic = Traffic::prepare(self.rig);
-        traffic.want_calls(calls);
-        let mut session = S::open(self.subject, self.path)?;
-        session.map_all(self.rig.leases())?;
-        session.negotiate()?;
-        session.setup_vrings(&self.vrings)?;
-        let kicker = session.kicker(TRANSMIT, kind)?;
-        session.start()?;
-        Ok(Shared { kicker: Some(kicker), traffic: Some(traffic), session })
+    fn running(&self, kind: KickKind, traffic: Traffic<'a>) -> Result<Shared<'a, S>> {
+        let mut shared = self.set_up(Some(kind))?;
+        shared.session.start()?;
+        Ok(Shared { traffic: Some(traffic), ..shared })
     }
 
-    /// Open to DRIVER_OK. The kickers come first, so that they go first.
-    fn bring_up(&self) -> Result<(Vec<S::Kicker>, S)> {
-        let mut session = S::open(self.subject, self.path)?;
+    /// Open to DRIVER_OK, of which `only` a step may be watched. The kickers come first, so that they
+    /// go first.
+    fn bring_up(&self, only: Option<Step>, watch: &mut impl Watch) -> Result<(Vec<S::Kicker>, S)> {
+        let mut watched = |step, start: bool| {
+            if only == Some(step) {
+                if start { watch.start() } else { watch.stop() }
+            }
+        };
+        let kind = match self.scenario {
+            Scenario::SetupEventFd(_) => KickKind::EventFd,
+            _ => KickKind::Doorbell,
+        };
+        watched(Step::Open, true);
+        let mut session = self.open()?;
+        watched(Step::Open, false);
+        watched(Step::Dma, true);
         session.map_all(self.rig.leases())?;
+        watched(Step::Dma, false);
+        watched(Step::Negotiate, true);
         session.negotiate()?;
+        watched(Step::Negotiate, false);
+        watched(Step::Vrings, true);
         session.setup_vrings(&self.vrings)?;
+        watched(Step::Vrings, false);
         // All but the last, the control queue.
         let data = &self.vrings[..self.vrings.len() - 1];
+        watched(Step::Kickers, true);
         let mut kickers = Vec::with_capacity(data.len());
         for vring in data {
-            kickers.push(session.kicker(vring.queue, KickKind::Doorbell)?);
+            kickers.push(session.kicker(vring.queue, kind)?);
         }
+        watched(Step::Kickers, false);
+        watched(Step::Start, true);
         session.start()?;
+        watched(Step::Start, false);
         Ok((kickers, session))
     }
 
@@ -118,38 +186,42 @@ impl<'a, S: Session> Stage<'a, S> {
         let Some(mut shared) = self.shared.take() else {
             return (0..count).try_for_each(|_| self.come_and_go(watch));
         };
-        let done = shared.iterate(self.scenario, self.rig, count, watch);
+        let done = shared.iterate(self.scenario, count, watch);
         self.shared = Some(shared);
         done
     }
 
-    /// One setup or teardown.
+    /// One device opened and closed.
     fn come_and_go(&self, watch: &mut impl Watch) -> Result<()> {
-        if let Scenario::Teardown(_) = self.scenario {
-            let up = self.bring_up()?;
-            watch.start();
-            drop(up);
-            watch.stop();
-        } else {
-            watch.start();
-            let up = self.bring_up()?;
-            watch.stop();
-            drop(up);
+        match self.scenario {
+            Scenario::Teardown(_) => {
+                let up = self.bring_up(None, watch)?;
+                watch.start();
+                drop(up);
+                watch.stop();
+            }
+            Scenario::SetupStep(step) => drop(self.bring_up(Some(step), watch)?),
+            Scenario::MemTable(_) => {
+                let mut session = self.open()?;
+                watch.start();
+                session.map_all(&self.table)?;
+                watch.stop();
+            }
+            _ => {
+                watch.start();
+                let up = self.bring_up(None, watch)?;
+                watch.stop();
+                drop(up);
+            }
         }
         Ok(())
     }
 }
 
 impl<S: Session> Shared<'_, S> {
-    fn iterate(
-        &mut self,
-        scenario: Scenario,
-        rig: &Rig,
-        count: u64,
-        watch: &mut impl Watch,
-    ) -> Result<()> {
+    fn iterate(&mut self, scenario: Scenario, count: u64, watch: &mut impl Watch) -> Result<()> {
         let session = &mut self.session;
-        match (scenario, &self.kicker, &mut self.traffic) {
+        match (scenario, &self.kicker, &mut self.traffic, &self.lease) {
             (Scenario::Crossing(argument), ..) => {
                 watch.start();
                 for _ in 0..count {
@@ -161,28 +233,32 @@ impl<S: Session> Shared<'_, S> {
                 }
                 watch.stop();
             }
-            (Scenario::Kick(_), Some(kicker), _) => {
+            (Scenario::Kick(_), Some(kicker), ..) => {
                 watch.start();
                 S::kicks(kicker, count)?;
                 watch.stop();
             }
-            (Scenario::KickLatency(_), Some(kicker), Some(traffic)) => {
+            (Scenario::KickLatency(_), Some(kicker), Some(traffic), _) => {
                 for _ in 0..count {
                     traffic.latency(watch, || S::kick(kicker))?;
                 }
             }
-            (Scenario::Call, Some(kicker), Some(traffic)) => {
+            (Scenario::Call, Some(kicker), Some(traffic), _) => {
                 for _ in 0..count {
                     traffic.call(watch, || S::kick(kicker))?;
                 }
             }
-            (Scenario::RoundTrip, Some(kicker), Some(traffic)) => {
+            (Scenario::RoundTrip, Some(kicker), Some(traffic), _) => {
                 for _ in 0..count {
                     traffic.round_trip(watch, || S::kick(kicker))?;
                 }
             }
-            (Scenario::DmaMap(size), ..) => {
-                let lease = rig.extra(size);
+            (Scenario::Throughput { batch, .. }, Some(kicker), Some(traffic), _) => {
+                for _ in 0..count {
+                    traffic.through(batch, watch, || S::kick(kicker))?;
+                }
+            }
+            (Scenario::DmaMap(_), .., Some(lease)) => {
                 for _ in 0..count {
                     watch.start();
                     session.map(lease)?;
@@ -190,11 +266,28 @@ impl<S: Session> Shared<'_, S> {
                     session.unmap(lease.range())?;
                 }
             }
-            (Scenario::DmaUnmap(size), ..) => {
-                let lease = rig.extra(size);
+            (Scenario::DmaUnmap(_), .., Some(lease)) => {
                 for _ in 0..count {
                     session.map(lease)?;
                     watch.start();
+                    session.unmap(lease.range())?;
+                    watch.stop();
+                }
+            }
+            (Scenario::DmaReady(_), Some(kicker), Some(traffic), Some(lease)) => {
+                for _ in 0..count {
+                    watch.start();
+                    session.map(lease)?;
+                    traffic.touch(lease.range(), || S::kick(kicker))?;
+                    watch.stop();
+                    session.unmap(lease.range())?;
+                }
+            }
+            (Scenario::DmaChurn(_), Some(kicker), Some(traffic), Some(lease)) => {
+                for _ in 0..count {
+                    watch.start();
+                    session.map(lease)?;
+                    traffic.touch(lease.range(), || S::kick(kicker))?;
                     session.unmap(lease.range())?;
                     watch.stop();
                 }

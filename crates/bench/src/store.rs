@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::results::{ResultFile, SCHEMA};
+use crate::results::{Clock, Crossings, Machine, ResultFile, SCHEMA};
 
 impl ResultFile {
     /// Reads a result file.
@@ -38,9 +38,18 @@ impl ResultFile {
         write(path, &text)
     }
 
-    /// The name of its file in `results/`: date, kernel half, CPU.
+    /// The name of its file in `results/`: date, kernel half, where it tells runs of a day apart machine
+    /// and clock, CPU.
     pub fn file_name(&self) -> String {
-        let day = self.run.date.split('T').next().unwrap_or_default();
+        let run = &self.run;
+        let mut parts = vec![run.date.split('T').next().unwrap_or_default().to_owned()];
+        parts.push(run.kernel_half.to_string());
+        parts.extend(match run.machine {
+            Machine::Host => None,
+            Machine::Tcg => Some("tcg".to_owned()),
+            Machine::Kvm => Some("kvm".to_owned()),
+        });
+        parts.extend((run.clock == Clock::Instructions).then(|| "instructions".to_owned()));
         let mut cpu = String::new();
         for letter in self.host.cpu.chars() {
             if letter.is_ascii_alphanumeric() {
@@ -49,10 +58,14 @@ impl ResultFile {
                 cpu.push('-');
             }
         }
-        let cpu = cpu.trim_end_matches('-');
-        format!("{day}-{}-{cpu}.json", self.run.kernel_half)
+        parts.push(cpu.trim_end_matches('-').to_owned());
+        parts.retain(|part| !part.is_empty());
+        format!("{}.json", parts.join("-"))
     }
 }
+
+/// The file in `results/` that is no result: what the others look like.
+const SCHEMA_FILE: &str = "schema.json";
 
 /// The result files in `root/results`, oldest first, each with its path under `root`.
 ///
@@ -63,7 +76,8 @@ pub fn load_all(root: &Path) -> Result<Vec<(PathBuf, ResultFile)>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(&dir).map_err(Error::file(&dir))? {
         let path = entry.map_err(Error::file(&dir))?.path();
-        if path.extension().is_some_and(|extension| extension == "json") {
+        let json = path.extension().is_some_and(|extension| extension == "json");
+        if json && path.file_name().is_some_and(|name| name != SCHEMA_FILE) {
             let file = ResultFile::load(&path)?;
             let name = path.strip_prefix(root).unwrap_or(&path).to_owned();
             all.push((name, file));
@@ -71,6 +85,15 @@ pub fn load_all(root: &Path) -> Result<Vec<(PathBuf, ResultFile)>> {
     }
     all.sort_by(|(_, a), (_, b)| a.run.date.cmp(&b.run.date));
     Ok(all)
+}
+
+/// Counts of crossings by themselves, as a JSON array.
+///
+/// # Errors
+/// [`Error::File`], [`Error::Json`].
+pub fn load_crossings(path: &Path) -> Result<Vec<Crossings>> {
+    let text = fs::read_to_string(path).map_err(Error::file(path))?;
+    serde_json::from_str(&text).map_err(Error::json(path))
 }
 
 /// Writes `text` to `path`, making its directory.

@@ -1,97 +1,256 @@
-//! Times, as criterion takes them.
+//! What things take, as criterion measures it.
 
 use std::time::Duration;
 
 use criterion::measurement::{Measurement, WallTime};
 use criterion::{BenchmarkGroup, Criterion};
 use vhost_accel_core::Interface;
-use vhost_accel_emulator::EmulatedKernel;
 
+use crate::collect::Collector;
 use crate::devices::{Devices, QUEUE_PAIRS};
 use crate::error::{Error, Result};
 use crate::floor::Floor;
 use crate::library::Library;
+use crate::limits::limit;
+use crate::measured::Measured;
+use crate::peer::Peer;
 use crate::placement::Placement;
-use crate::results::{Key, Mode, Side};
-use crate::rig::Rig;
+use crate::results::{Clock, Figures, Key, Machine, Mode, Over, Ratio, Side, Timing, Unit};
+use crate::rig::{Rig, Waiting};
 use crate::run::Options;
-use crate::scenario::{Argument, MapSize, Scenario};
+use crate::scenario::{Argument, CONTROL, MapSize, Scenario};
 use crate::session::Session;
 use crate::stage::Stage;
 use crate::subject::Subject;
-use crate::turns::{Ratio, take_turns};
-use crate::watch::Clock;
+use crate::turns::{Ratio as InTurns, take_turns};
+use crate::watch;
 
-/// Lets criterion time every scenario.
-pub(crate) fn all(options: &Options) -> Result<()> {
-    let placement = Placement::find();
-    if let Some(placement) = placement {
-        placement.enter();
+/// How thoroughly a thing is measured.
+#[derive(Clone, Copy, Debug)]
+struct Thoroughness {
+    /// Rounds in which every interface has its turn, forwards and backwards, so that what drifts drifts
+    /// for all.
+    rounds: usize,
+    /// Samples in a round. criterion takes no fewer than 10.
+    samples: usize,
+    warm_up: Duration,
+    measurement: Duration,
+    /// Rounds of a ratio at the most; it is measured until its interval is narrow enough.
+    ratio_rounds: usize,
+}
+
+/// A ratio is known well enough when its interval is narrower than this part of it.
+const NARROW: f64 = 0.03;
+
+impl Thoroughness {
+    fn of(options: &Options, scenario: Scenario) -> Self {
+        let ms = Duration::from_millis;
+        let rounds = |rounds| if scenario.is_heavy() { 1 } else { rounds };
+        match (options.clock, options.mode) {
+            // The same again gives the same again.
+            (Clock::Instructions, _) => {
+                let samples = if scenario.is_heavy() { 10 } else { 31 };
+                Self { rounds: 1, samples, warm_up: ms(2), measurement: ms(4), ratio_rounds: 0 }
+            }
+            (Clock::Wall, Mode::Full) if options.machine == Machine::Tcg => Self {
+                rounds: rounds(2),
+                samples: 10,
+                warm_up: ms(10),
+                measurement: ms(50),
+                ratio_rounds: 1,
+            },
+            (Clock::Wall, Mode::Full) => Self {
+                rounds: rounds(3),
+                samples: 12,
+                warm_up: ms(30),
+                measurement: ms(120),
+                ratio_rounds: rounds(20),
+            },
+            (Clock::Wall, Mode::Quick) => Self {
+                rounds: 1,
+                samples: 10,
+                warm_up: ms(5),
+                measurement: ms(20),
+                ratio_rounds: 1,
+            },
+        }
     }
-    for scenario in Scenario::all() {
-        // A kernel of its own, so that no device has a thread before a scenario has started one.
-        let kernel = EmulatedKernel::builder().queue_pairs(QUEUE_PAIRS).devices(2).build()?;
-        kernel.run(|| Timer::new(options, placement, scenario)?.time())??;
-    }
-    Ok(())
 }
 
 /// One scenario on one kernel.
-struct Timer<'a> {
+pub(crate) struct Timer<'a> {
     options: &'a Options,
     scenario: Scenario,
     devices: Devices,
     /// Memory for each of two devices that take turns.
     rigs: [Rig; 2],
+    thoroughness: Thoroughness,
 }
 
 impl<'a> Timer<'a> {
-    fn new(options: &'a Options, placement: Option<Placement>, scenario: Scenario) -> Result<Self> {
+    /// Prepares `scenario`.
+    ///
+    /// # Errors
+    /// Those of the devices.
+    pub(crate) fn new(
+        options: &'a Options,
+        placement: Option<Placement>,
+        scenario: Scenario,
+    ) -> Result<Self> {
         let devices = Devices::find()?;
-        let rig = Rig::new(2 * QUEUE_PAIRS + 1)?;
+        let rig = Rig::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock, placement))?;
         let twin = rig.twin()?;
         if let Some(placement) = placement.filter(|_| scenario.starts_device()) {
             for interface in Interface::ALL {
                 for path in [devices.first(interface)?, devices.second(interface)?] {
-                    // A device has a thread once it has run.
+                    // An emulated device has a thread once it has run.
                     let subject = Subject::plain(interface);
                     Stage::<Floor>::new(Scenario::Setup(1), subject, path, &rig)?
-                        .iterate(1, &mut Clock::new())?;
+                        .iterate(1, &mut watch::Clock::new())?;
                 }
             }
             placement.move_devices();
         }
-        Ok(Self { options, scenario, devices, rigs: [rig, twin] })
+        let thoroughness = Thoroughness::of(options, scenario);
+        Ok(Self { options, scenario, devices, rigs: [rig, twin], thoroughness })
     }
 
-    fn time(&self) -> Result<()> {
-        let scenario = self.scenario;
-        let (mut clock, mut turns) = (self.criterion(), self.criterion().with_measurement(Ratio));
-        for subject in scenario.subjects() {
-            for side in scenario.sides() {
-                let key = Key::new(scenario, subject, side);
+    /// Measures `subjects`, as far as [`Options::stop`] lets it.
+    ///
+    /// # Errors
+    /// Those of the scenario.
+    pub(crate) fn time(&self, subjects: &[Subject], measured: &mut Measured) -> Result<()> {
+        let mut able = Vec::new();
+        for &subject in subjects {
+            match limit(self.scenario, subject, self.devices.first(subject.interface)?)? {
+                Some(limit) => measured.limits.push(limit),
+                None => able.push(subject),
+            }
+        }
+        let mut alone: Vec<(Subject, Side)> = Vec::new();
+        for &subject in &able {
+            let sides = self.scenario.sides(subject);
+            alone.extend(sides.filter(|&side| self.wants(side)).map(|side| (subject, side)));
+        }
+        self.all_alone(&mut alone, measured)?;
+        match self.options.clock {
+            Clock::Wall => self.all_in_turn(&able, measured),
+            Clock::Instructions => {
+                self.quotients(&able, measured);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a side is measured by itself. A floor is there for what the library adds to it, which is
+    /// measured in turns; by itself it is a figure of its own only for single requests and kicks.
+    fn wants(&self, side: Side) -> bool {
+        side != Side::Floor
+            || self.options.clock == Clock::Instructions
+            || matches!(
+                self.scenario,
+                Scenario::Crossing(_) | Scenario::Kick(_) | Scenario::Setup(_)
+            )
+    }
+
+    fn all_alone(&self, alone: &mut [(Subject, Side)], measured: &mut Measured) -> Result<()> {
+        let (rounds, collector) = (self.thoroughness.rounds, self.collector());
+        let group = self.scenario.to_string();
+        for (subject, side) in alone.iter() {
+            let key = Key::new(self.scenario, *subject, *side);
+            collector.forget(&group, &key.function(), rounds)?;
+        }
+        for round in 0..rounds {
+            let mut criterion = self.criterion(round);
+            for &(subject, side) in alone.iter() {
+                if self.options.stopped() {
+                    return Ok(());
+                }
+                let key = Key::new(self.scenario, subject, side);
                 match side {
-                    Side::Library => self.alone::<Library>(&mut clock, &key, subject),
-                    Side::Floor => self.alone::<Floor>(&mut clock, &key, subject),
+                    Side::Library => self.alone::<Library>(&mut criterion, &key, subject),
+                    Side::Floor => self.alone::<Floor>(&mut criterion, &key, subject),
+                    Side::Peer => self.alone::<Peer>(&mut criterion, &key, subject),
                 }
                 .map_err(Error::scenario(&key))?;
             }
-            if scenario.has_library_side() {
-                let key = Key::new(scenario, subject, Side::Library);
-                self.in_turn::<Library>(&mut turns, &key, subject, scenario)
-                    .map_err(Error::scenario(&key))?;
-            }
-            if scenario == Scenario::Crossing(Argument::In) {
-                let key = Key::new(scenario, subject, Side::Floor);
-                let bare = Scenario::Crossing(Argument::None);
-                self.in_turn::<Floor>(&mut turns, &key, subject, bare)
-                    .map_err(Error::scenario(&key))?;
+            alone.reverse();
+        }
+        let unit = match self.options.clock {
+            Clock::Wall => Unit::Nanoseconds,
+            Clock::Instructions => Unit::Instructions,
+        };
+        alone.sort_unstable();
+        for &(subject, side) in alone.iter() {
+            let key = Key::new(self.scenario, subject, side);
+            if let Some(figures) = collector.collect(&group, &key.function(), rounds)? {
+                measured.timings.push(Timing { key, unit, figures });
             }
         }
         Ok(())
     }
 
-    /// The scenario by itself: nanoseconds.
+    /// What is divided by what.
+    fn ratios(&self, subjects: &[Subject]) -> Vec<(Subject, Side, Over)> {
+        let mut ratios = Vec::new();
+        let scenario = self.scenario;
+        for &subject in subjects {
+            let has = |side| scenario.sides(subject).any(|one| one == side);
+            if has(Side::Library) && has(Side::Floor) {
+                ratios.push((subject, Side::Library, Over::Floor));
+            }
+            let controlled = scenario.subjects().any(|one| one == CONTROL);
+            if has(Side::Library) && controlled && subject != CONTROL && !scenario.is_heavy() {
+                ratios.push((subject, Side::Library, Over::Control));
+            }
+            if has(Side::Peer) {
+                ratios.push((subject, Side::Peer, Over::Library));
+            }
+            if scenario == Scenario::Crossing(Argument::In) {
+                ratios.push((subject, Side::Floor, Over::Bare));
+            }
+        }
+        ratios
+    }
+
+    fn all_in_turn(&self, subjects: &[Subject], measured: &mut Measured) -> Result<()> {
+        for (subject, side, over) in self.ratios(subjects) {
+            let key = Key::new(self.scenario, subject, side);
+            let (same, bare) = (self.scenario, Scenario::Crossing(Argument::None));
+            let ratio = match (side, over) {
+                (Side::Library, Over::Control) => {
+                    self.in_turn::<Library, Library>(&key, over, CONTROL, same)
+                }
+                (Side::Peer, _) => self.in_turn::<Peer, Library>(&key, over, subject, same),
+                (Side::Floor, _) => self.in_turn::<Floor, Floor>(&key, over, subject, bare),
+                (Side::Library, _) => self.in_turn::<Library, Floor>(&key, over, subject, same),
+            };
+            let ratio = ratio.map_err(Error::scenario(&key))?;
+            measured.ratios.extend(ratio.map(|figures| Ratio { key, over, figures }));
+        }
+        Ok(())
+    }
+
+    /// The same from medians: what doesn't drift needs no turns.
+    fn quotients(&self, subjects: &[Subject], measured: &mut Measured) {
+        for (subject, side, over) in self.ratios(subjects) {
+            let key = Key::new(self.scenario, subject, side);
+            let below = match over {
+                Over::Floor => Key { side: Side::Floor, ..key.clone() },
+                Over::Library => Key { side: Side::Library, ..key.clone() },
+                Over::Control => Key::new(self.scenario, CONTROL, Side::Library),
+                Over::Bare => {
+                    Key { scenario: Scenario::Crossing(Argument::None).to_string(), ..key.clone() }
+                }
+            };
+            if let (Some(of), Some(by)) = (measured.figures(&key), measured.figures(&below)) {
+                let figures = of.over(by);
+                measured.ratios.push(Ratio { key, over, figures });
+            }
+        }
+    }
+
+    /// The scenario by itself.
     fn alone<S: Session>(
         &self,
         criterion: &mut Criterion,
@@ -99,46 +258,60 @@ impl<'a> Timer<'a> {
         subject: Subject,
     ) -> Result<()> {
         let path = self.devices.first(subject.interface)?;
-        let (mut stage, mut failed) = (None, None);
+        // Before criterion looks at the clock, and once: what is slow the first time is no estimate.
+        let mut stage = Stage::<S>::new(self.scenario, subject, path, &self.rigs[0])?;
+        stage.iterate(1, &mut watch::Clock::new())?;
+        let mut failed = None;
         self.group(criterion).bench_function(key.function(), |bencher| {
             bencher.iter_custom(|count| {
-                let mut clock = Clock::new();
-                let done = attempt(&mut failed, || {
-                    get(&mut stage, || {
-                        Stage::<S>::new(self.scenario, subject, path, &self.rigs[0])
-                    })?
-                    .iterate(count, &mut clock)
-                });
+                let mut clock = watch::Clock::new();
+                let done = attempt(&mut failed, || stage.iterate(count, &mut clock));
                 done.map_or(GIVEN_UP * count as u32, |()| clock.total())
             });
         });
         failed.map_or(Ok(()), Err)
     }
 
-    /// The scenario and the floor of `over`, taking turns on two devices that are alike: a ratio.
-    fn in_turn<S: Session>(
+    /// The scenario and what it is compared with, taking turns on two devices that are alike, until the
+    /// ratio is known.
+    fn in_turn<A: Session, B: Session>(
         &self,
-        criterion: &mut Criterion<Ratio>,
         key: &Key,
-        subject: Subject,
-        over: Scenario,
-    ) -> Result<()> {
-        let first = self.devices.first(subject.interface)?;
-        let second = self.devices.second(subject.interface)?;
-        let (mut stages, mut failed) = (None, None);
-        self.group(criterion).bench_function(key.ratio_function(), |bencher| {
-            bencher.iter_custom(|count| {
-                let ratio = attempt(&mut failed, || {
-                    let (of, over) = get(&mut stages, || {
-                        let of = Stage::<S>::new(self.scenario, subject, first, &self.rigs[0])?;
-                        Ok((of, Stage::<Floor>::new(over, subject, second, &self.rigs[1])?))
-                    })?;
-                    take_turns(of, over, count)
+        over: Over,
+        over_subject: Subject,
+        over_scenario: Scenario,
+    ) -> Result<Option<Figures>> {
+        let first = self.devices.first(key.interface)?;
+        let second = self.devices.second(over_subject.interface)?;
+        let (rounds, collector) = (self.thoroughness.ratio_rounds, self.collector());
+        let (group, function) =
+            (self.scenario.to_string(), format!("{} over {over}", key.function()));
+        collector.forget(&group, &function, rounds)?;
+        let mut known = None;
+        for round in 0..rounds {
+            if self.options.stopped() {
+                return Ok(None);
+            }
+            let rigs = &self.rigs;
+            let mut of = Stage::<A>::new(self.scenario, key.subject(), first, &rigs[0])?;
+            let mut by = Stage::<B>::new(over_scenario, over_subject, second, &rigs[1])?;
+            let mut failed = None;
+            let mut criterion = self.criterion(round).with_measurement(InTurns);
+            self.group(&mut criterion).bench_function(&function, |bencher| {
+                bencher.iter_custom(|count| {
+                    let ratio = attempt(&mut failed, || take_turns(&mut of, &mut by, count));
+                    ratio.unwrap_or(1.0) * count as f64
                 });
-                ratio.unwrap_or(1.0) * count as f64
             });
-        });
-        failed.map_or(Ok(()), Err)
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            known = collector.collect(&group, &function, round + 1)?;
+            if known.as_ref().is_some_and(|figures: &Figures| figures.width() < NARROW) {
+                break;
+            }
+        }
+        Ok(known)
     }
 
     fn group<'c, M: Measurement>(&self, criterion: &'c mut Criterion<M>) -> BenchmarkGroup<'c, M> {
@@ -152,25 +325,20 @@ impl<'a> Timer<'a> {
         group
     }
 
-    fn criterion(&self) -> Criterion<WallTime> {
-        let criterion =
-            Criterion::default().output_directory(&self.options.criterion).without_plots();
-        let criterion = match self.options.mode {
-            Mode::Full => criterion
-                .sample_size(40)
-                .warm_up_time(Duration::from_millis(200))
-                .measurement_time(Duration::from_millis(600))
-                .nresamples(10_000),
-            Mode::Quick => criterion
-                .sample_size(10)
-                .warm_up_time(Duration::from_millis(20))
-                .measurement_time(Duration::from_millis(100))
-                .nresamples(1_000),
-        };
-        match &self.options.filter {
-            Some(filter) => criterion.with_filter(filter.as_str()),
-            None => criterion,
-        }
+    fn collector(&self) -> Collector<'a> {
+        Collector::new(&self.options.criterion)
+    }
+
+    fn criterion(&self, round: usize) -> Criterion<WallTime> {
+        let Thoroughness { samples, warm_up, measurement, .. } = self.thoroughness;
+        Criterion::default()
+            .output_directory(&self.collector().round(round))
+            .without_plots()
+            .sample_size(samples)
+            .warm_up_time(warm_up)
+            .measurement_time(measurement)
+            // Its own estimates are not used.
+            .nresamples(10)
     }
 }
 
@@ -183,12 +351,4 @@ fn attempt<T>(failed: &mut Option<Error>, work: impl FnOnce() -> Result<T>) -> O
         return None;
     }
     work().map_err(|error| *failed = Some(error)).ok()
-}
-
-/// What is in `slot`, made when it is first asked for: criterion's filter may let nothing through.
-fn get<T>(slot: &mut Option<T>, make: impl FnOnce() -> Result<T>) -> Result<&mut T> {
-    match slot {
-        Some(there) => Ok(there),
-        none => Ok(none.insert(make()?)),
-    }
 }

@@ -8,14 +8,22 @@ use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
 use vhost_accel_conformance::driver::{Descriptor, RawRing};
-use vhost_accel_core::{Iova, QueueIndex};
+use vhost_accel_core::{Iova, IovaRange, QueueIndex};
 
 use crate::error::{Error, Result};
 use crate::rig::{BUFFER, QUEUE_SIZE, Rig};
 use crate::watch::Watch;
 
-/// The bytes of `struct virtio_net_hdr_v1` and of a short frame.
-const FRAME: usize = 12 + 64;
+/// The bytes of `struct virtio_net_hdr_v1`.
+const HEADER: usize = 12;
+/// The same and those of a short frame.
+const FRAME: usize = HEADER + 64;
+/// What the device reads of each page that it is to use: together they fit a receive buffer.
+const TOUCH: u32 = 8;
+/// How many pages one frame can use, by its descriptors and by what a receive buffer takes.
+const TOUCHED: u64 = QUEUE_SIZE as u64 - 2;
+const _: () = assert!(HEADER + TOUCHED as usize * TOUCH as usize <= BUFFER);
+const PAGE: u64 = 4096;
 /// How long the device may take before it counts as stuck.
 const LIMIT: Duration = Duration::from_secs(2);
 const NO_INTERRUPT: u16 = 1;
@@ -34,6 +42,24 @@ pub(crate) struct Traffic<'rig> {
 impl<'rig> Traffic<'rig> {
     /// Empties the rings of pair 0 and fills them again; the device must not run yet.
     pub(crate) fn prepare(rig: &'rig Rig) -> Self {
+        Self::with_frames(rig, FRAME)
+    }
+
+    /// The same with frames of `bytes`.
+    pub(crate) fn with_bytes(rig: &'rig Rig, bytes: u16) -> Self {
+        Self::with_frames(rig, HEADER + usize::from(bytes))
+    }
+
+    /// The same with every frame of as many pieces as [`touch`](Self::touch) asks for.
+    pub(crate) fn of_pieces(rig: &'rig Rig) -> Self {
+        let traffic = Self::prepare(rig);
+        for slot in 0..QUEUE_SIZE {
+            traffic.transmit.set_avail(slot, 0);
+        }
+        traffic
+    }
+
+    fn with_frames(rig: &'rig Rig, frame: usize) -> Self {
         let (receive, transmit) = (rig.ring(QueueIndex(0)), rig.ring(QueueIndex(1)));
         for ring in [receive, transmit] {
             ring.clear(0);
@@ -43,7 +69,7 @@ impl<'rig> Traffic<'rig> {
         let at = |slot: u16| Iova(iova.0 + u64::from(slot) * BUFFER as u64);
         for slot in 0..QUEUE_SIZE {
             receive.set_desc(slot, Descriptor::writable(at(slot), BUFFER as u32));
-            transmit.set_desc(slot, Descriptor::readable(at(QUEUE_SIZE + slot), FRAME as u32));
+            transmit.set_desc(slot, Descriptor::readable(at(QUEUE_SIZE + slot), frame as u32));
             receive.set_avail(slot, slot);
             transmit.set_avail(slot, slot);
         }
@@ -60,9 +86,15 @@ impl<'rig> Traffic<'rig> {
     /// Puts the next frame on the transmit queue.
     #[inline]
     fn publish(&mut self) {
-        // The receive buffer of the frame before goes back with it.
+        self.publish_all(1);
+    }
+
+    /// Puts the next frames on the transmit queue.
+    #[inline]
+    fn publish_all(&mut self, frames: u16) {
+        // The receive buffers of the frames before go back with them.
         self.receive.set_avail_index(self.sent.wrapping_add(QUEUE_SIZE - 1));
-        self.sent = self.sent.wrapping_add(1);
+        self.sent = self.sent.wrapping_add(frames);
         self.transmit.set_avail_index(self.sent);
     }
 
@@ -134,14 +166,61 @@ impl<'rig> Traffic<'rig> {
         Ok(())
     }
 
+    /// `batch` frames and one kick, until they are back.
+    ///
+    /// # Errors
+    /// [`Error::Stuck`].
+    pub(crate) fn through(
+        &mut self,
+        batch: u16,
+        watch: &mut impl Watch,
+        kick: impl Fn() -> io::Result<()>,
+    ) -> Result<()> {
+        watch.start();
+        self.publish_all(batch);
+        kick().map_err(Error::call("kick"))?;
+        self.until(self.receive, "the device does not send back what it was sent")?;
+        watch.stop();
+        Ok(())
+    }
+
+    /// Lets the device use every page of `range`: it reads some bytes of each.
+    ///
+    /// # Errors
+    /// [`Error::Stuck`].
+    pub(crate) fn touch(
+        &mut self,
+        range: IovaRange,
+        kick: impl Fn() -> io::Result<()>,
+    ) -> Result<()> {
+        let pages = range.len / PAGE;
+        let (_, buffers) = self.rig.buffers();
+        let header = Iova(buffers.0 + u64::from(QUEUE_SIZE) * BUFFER as u64);
+        for first in (0..pages).step_by(TOUCHED as usize) {
+            let count = TOUCHED.min(pages - first) as u16;
+            self.transmit.set_desc(0, Descriptor::readable(header, HEADER as u32).then(1));
+            for piece in 1..=count {
+                let page = range.start.0 + (first + u64::from(piece) - 1) * PAGE;
+                let desc = Descriptor::readable(Iova(page), TOUCH);
+                self.transmit
+                    .set_desc(piece, if piece < count { desc.then(piece + 1) } else { desc });
+            }
+            self.publish();
+            kick().map_err(Error::call("kick"))?;
+            self.until(self.transmit, "the device does not use the pages that it was lent")?;
+            self.until(self.receive, "the device does not send back what it was sent")?;
+        }
+        Ok(())
+    }
+
     /// Watches a ring until it has used everything that was sent.
     #[inline]
     fn until(&self, ring: &RawRing, what: &'static str) -> Result<()> {
         let (mut spins, mut end) = (0u32, None);
         while ring.used_index() != self.sent {
-            std::hint::spin_loop();
+            self.rig.waiting.pause();
             spins = spins.wrapping_add(1);
-            if spins.is_multiple_of(1 << 16) {
+            if spins.is_multiple_of(1 << 14) {
                 let now = Instant::now();
                 if now > *end.get_or_insert(now + LIMIT) {
                     return Err(Error::Stuck(what));

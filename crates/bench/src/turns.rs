@@ -3,6 +3,8 @@
 //! What disturbs a machine comes and goes in milliseconds: two times that are measured a second apart
 //! differ by it, two that take turns share it.
 
+use std::time::{Duration, Instant};
+
 use criterion::Throughput;
 use criterion::measurement::{Measurement, ValueFormatter};
 
@@ -11,29 +13,33 @@ use crate::session::Session;
 use crate::stage::Stage;
 use crate::watch::Clock;
 
-/// Turns in one sample, where it has so many iterations.
-const TURNS: u64 = 16;
+/// Pairs of turns in one sample.
+const PAIRS: u64 = 8;
+/// A sample that takes longer has fewer.
+const LONG: Duration = Duration::from_millis(40);
 
-/// Runs both `count` times, in turns, and says what the first takes over what the second does.
+/// Runs both about `count` times, in turns, and says what the first takes over what the second does: the
+/// median of the pairs. In a pair one comes first and last, the other twice in between, so that who comes first doesn't matter.
 pub(crate) fn take_turns<A: Session, B: Session>(
     of: &mut Stage<'_, A>,
     over: &mut Stage<'_, B>,
     count: u64,
 ) -> Result<f64> {
-    let (mut first, mut second) = (Clock::new(), Clock::new());
-    let turns = count.min(TURNS);
-    for turn in 0..turns {
-        let share = count * (turn + 1) / turns - count * turn / turns;
-        // Whoever comes first does so every second time.
-        if turn.is_multiple_of(2) {
-            of.iterate(share, &mut first)?;
-            over.iterate(share, &mut second)?;
-        } else {
-            over.iterate(share, &mut second)?;
-            of.iterate(share, &mut first)?;
+    let share = (count / (2 * PAIRS)).max(1);
+    let (begun, mut ratios) = (Instant::now(), Vec::with_capacity(PAIRS as usize));
+    for _ in 0..PAIRS {
+        let (mut first, mut second) = (Clock::new(), Clock::new());
+        of.iterate(share, &mut first)?;
+        over.iterate(2 * share, &mut second)?;
+        of.iterate(share, &mut first)?;
+        ratios.push(first.total().as_secs_f64() / second.total().as_secs_f64());
+        if begun.elapsed() > LONG {
+            break;
         }
     }
-    Ok(first.total().as_secs_f64() / second.total().as_secs_f64())
+    ratios.sort_by(f64::total_cmp);
+    let n = ratios.len();
+    Ok(f64::midpoint(ratios[(n - 1) / 2], ratios[n / 2]))
 }
 
 /// A ratio for each iteration, as criterion's measured value.

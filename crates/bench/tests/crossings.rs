@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use vhost_accel_bench::{
-    Argument, Crossings, Key, MapSize, PAIRS, Scenario, Side, Subject, Variant, count_crossings,
+    Argument, CONTROL, Crossings, Key, LIVE, MapSize, PAIRS, REGIONS, STEP_PAIRS, Scenario, Side,
+    Step, Subject, Variant, count_crossings,
 };
 use vhost_accel_core::{Interface, KickKind};
 
@@ -31,22 +32,70 @@ fn counts_are_what_the_interfaces_need() {
     kicks_are_what_they_say(&counted);
     one_mapping_is_one_crossing(&counted);
     a_question_is_two_as_messages(&counted);
+    a_peer_asks_for_no_doorbell_and_else_crosses_as_we_do(&counted);
+    the_steps_of_a_setup_make_a_setup(&counted);
+    memory_is_handed_over_in_as_many_crossings_as_regions_or_in_one(&counted);
+    what_comes_and_goes_is_two_crossings_whatever_stays(&counted);
 }
 
 fn a_backend_adds_no_crossing_to_the_floor(counted: &Counted) {
     let mut compared = 0;
+    for library in counted.0.iter().filter(|counted| counted.key.side == Side::Library) {
+        let key = Key { side: Side::Floor, ..library.key.clone() };
+        let Some(floor) = counted.0.iter().find(|counted| counted.key == key) else {
+            continue;
+        };
+        assert_eq!(library.kinds, floor.kinds, "{}", library.key);
+        assert_eq!(library.total, library.kinds.values().sum::<u64>(), "{}", library.key);
+        compared += 1;
+    }
+    assert!(compared > 150, "{compared}");
+}
+
+fn a_peer_asks_for_no_doorbell_and_else_crosses_as_we_do(counted: &Counted) {
     for scenario in Scenario::all() {
+        if !scenario.sides(CONTROL).any(|side| side == Side::Peer) {
+            continue;
+        }
+        let mut ours = counted.of(scenario, CONTROL, Side::Library).kinds.clone();
+        if let Scenario::SetupEventFd(_) = scenario {
+            // Only mmap(2) tells whether there are doorbells.
+            assert_eq!(ours.remove("mmap doorbell"), Some(1), "{scenario}");
+        }
+        let peer = counted.of(scenario, CONTROL, Side::Peer);
+        assert_eq!(peer.kinds, ours, "{scenario}");
+    }
+}
+
+fn the_steps_of_a_setup_make_a_setup(counted: &Counted) {
+    for subject in Subject::ALL.into_iter().filter(|subject| subject.variant == Variant::Plain) {
+        let steps = Step::ALL.map(|step| counted.library(Scenario::SetupStep(step), subject));
+        let whole = counted.library(Scenario::Setup(STEP_PAIRS), subject);
+        assert_eq!(steps.iter().sum::<u64>(), whole, "{subject}: {steps:?}");
+    }
+}
+
+fn memory_is_handed_over_in_as_many_crossings_as_regions_or_in_one(counted: &Counted) {
+    for regions in REGIONS {
+        let scenario = Scenario::MemTable(regions);
         for subject in scenario.subjects() {
-            if !scenario.has_library_side() {
-                continue;
-            }
-            let [library, floor] = Side::ALL.map(|side| counted.of(scenario, subject, side));
-            assert_eq!(library.kinds, floor.kinds, "{}", library.key);
-            assert_eq!(library.total, library.kinds.values().sum::<u64>(), "{}", library.key);
-            compared += 1;
+            let expected = match subject.variant {
+                Variant::Plain => u64::from(regions),
+                Variant::MemTable => 1,
+                // One mapping is no batch.
+                Variant::Batch if regions == 1 => 1,
+                Variant::Batch => u64::from(regions) + 2,
+            };
+            assert_eq!(counted.library(scenario, subject), expected, "{scenario} {subject}");
         }
     }
-    assert!(compared > 80, "{compared}");
+}
+
+fn what_comes_and_goes_is_two_crossings_whatever_stays(counted: &Counted) {
+    let scenario = Scenario::DmaChurn(LIVE[0]);
+    for subject in scenario.subjects() {
+        assert_eq!(counted.library(scenario, subject), 2, "{subject}");
+    }
 }
 
 fn a_batched_setup_takes_the_same_for_any_number_of_pairs(counted: &Counted) {

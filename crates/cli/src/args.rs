@@ -30,6 +30,11 @@ pub(crate) enum Command {
     Emulate(Emulate),
     /// Writes the report and the documents from results/
     Report(Report),
+    /// What changed from one run to another by more than noise
+    ///
+    /// Exit codes: 0 nothing beyond noise; 1 something changed, or the runs are not comparable; 2 a file
+    /// can't be read.
+    Compare(Compare),
     /// Runs a device until it is killed, for `check`
     #[command(hide = true)]
     Hold(Hold),
@@ -171,7 +176,63 @@ pub(crate) struct Report {
     /// Prints the mail on stdout instead of writing documents
     #[arg(long, conflicts_with = "check")]
     pub(crate) mail: bool,
+    /// The Message-ID of the mail that it answers; that of RFC v2 if not said
+    #[arg(long, value_name = "ID", requires = "mail", value_parser = message_id)]
+    pub(crate) in_reply_to: Option<String>,
+    /// Adds a result file that is not in results/, for this output alone
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "check")]
+    pub(crate) merge: Vec<PathBuf>,
+    /// Writes mail and documents below this directory instead of the project's
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["check", "mail"])]
+    pub(crate) out: Option<PathBuf>,
 }
+
+/// A Message-ID, in angle brackets or not.
+fn message_id(text: &str) -> Result<String, MessageId> {
+    let id = text.strip_prefix('<').and_then(|id| id.strip_suffix('>')).unwrap_or(text);
+    let plain = |letter: char| letter.is_ascii_graphic() && !matches!(letter, '<' | '>');
+    match id.split_once('@') {
+        Some((left, right)) if !left.is_empty() && !right.is_empty() && id.chars().all(plain) => {
+            Ok(id.to_owned())
+        }
+        _ => Err(MessageId),
+    }
+}
+
+/// A text is no Message-ID.
+#[derive(Debug, thiserror::Error)]
+#[error("a Message-ID reads <LEFT@RIGHT>")]
+struct MessageId;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Compare {
+    /// The run before
+    #[arg(value_name = "A.json")]
+    pub(crate) before: PathBuf,
+    /// The run after
+    #[arg(value_name = "B.json")]
+    pub(crate) after: PathBuf,
+    /// Medians that differ by no more than this percentage are not different
+    #[arg(long, value_name = "PERCENT", default_value_t = 100.0 * vhost_accel_bench::THRESHOLD,
+          value_parser = percent)]
+    pub(crate) threshold: f64,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A share in hundredths.
+fn percent(text: &str) -> Result<f64, Percent> {
+    match text.trim_end_matches('%').trim_end().parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err(Percent),
+    }
+}
+
+/// A text is no percentage.
+#[derive(Debug, thiserror::Error)]
+#[error("a percentage is a number that is not negative")]
+struct Percent;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Hold {
@@ -188,5 +249,23 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_message_id_is_taken_with_its_brackets_or_without() {
+        assert_eq!(message_id("<a@b>").ok().as_deref(), Some("a@b"));
+        assert_eq!(message_id("a@b").ok().as_deref(), Some("a@b"));
+        for wrong in ["", "a", "@b", "<a@b", "a b@c", "a@b\nBcc: x@y"] {
+            assert!(message_id(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_threshold_is_a_percentage() {
+        assert_eq!(percent("2").ok(), Some(2.0));
+        assert_eq!(percent("0.1 %").ok(), Some(0.1));
+        for wrong in ["", "-1", "two", "inf"] {
+            assert!(percent(wrong).is_err(), "{wrong}");
+        }
     }
 }

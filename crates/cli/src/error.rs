@@ -22,6 +22,9 @@ pub(crate) enum CliError {
     Driver(#[from] driver::Error),
     #[error(transparent)]
     Report(#[from] vhost_accel_bench::Error),
+    /// A run that was to be compared can't be read: not one that has changed.
+    #[error(transparent)]
+    Compare(vhost_accel_bench::Error),
     #[error(transparent)]
     Drift(#[from] Drift),
     #[error("no case has {0:?} in its name; `check --list URI` lists them")]
@@ -53,7 +56,8 @@ impl CliError {
     pub(crate) fn is_usage(&self) -> bool {
         match self {
             Self::Open(error) => !matches!(error, OpenError::Device(_)),
-            Self::NoCase(_)
+            Self::Compare(_)
+            | Self::NoCase(_)
             | Self::Program { .. }
             | Self::Pairs { .. }
             | Self::FrameSize { .. } => true,

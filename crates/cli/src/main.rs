@@ -1,7 +1,7 @@
 //! The `vhost-accel` command: look at vhost accelerators, test them, send traffic through them.
 //!
-//! Exit codes: 0 done; 1 a device or a test failed; 2 the command line was wrong. Of a program run by
-//! `emulate`, its own.
+//! Exit codes: 0 done; 1 a device or a test failed, or `compare` found changes; 2 the command line was
+//! wrong, or `compare` can't read its files. Of a program run by `emulate`, its own.
 
 mod args;
 mod commands;
@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Command::Loopback(args) => commands::loopback::run(&args),
         Command::Emulate(args) => commands::emulate::run(&args),
         Command::Report(args) => commands::report::run(&args),
+        Command::Compare(args) => commands::compare::run(&args),
         Command::Hold(args) => commands::check::run_hold(&args),
     };
     match done {

@@ -28,13 +28,21 @@ pub struct Builder {
     max_queue_size: u16,
     mtu: u16,
     devices: u16,
+    dma_entry_limit: u32,
     everything: bool,
 }
 
 impl Default for Builder {
     /// One device of each kind, with one queue pair of at most 1024 entries.
     fn default() -> Self {
-        Self { queue_pairs: 1, max_queue_size: 1024, mtu: 9000, devices: 1, everything: false }
+        Self {
+            queue_pairs: 1,
+            max_queue_size: 1024,
+            mtu: 9000,
+            devices: 1,
+            dma_entry_limit: vfio::DMA_ENTRY_LIMIT,
+            everything: false,
+        }
     }
 }
 
@@ -64,6 +72,14 @@ impl Builder {
     #[must_use]
     pub fn devices(mut self, devices: u16) -> Self {
         self.devices = devices;
+        self
+    }
+
+    /// How many mappings a VFIO container takes, 65535 if not said: the `dma_entry_limit` of
+    /// vfio_iommu_type1.
+    #[must_use]
+    pub fn dma_entry_limit(mut self, limit: u32) -> Self {
+        self.dma_entry_limit = limit;
         self
     }
 
@@ -108,7 +124,8 @@ impl Builder {
                 });
             }
         }
-        nodes.add(&shadow, "/dev/vfio/vfio", ContainerNode).map_err(setup)?;
+        let container = ContainerNode { dma_entry_limit: self.dma_entry_limit };
+        nodes.add(&shadow, "/dev/vfio/vfio", container).map_err(setup)?;
         EmulatedKernel::start(shadow, nodes.0, devices, self.everything)
     }
 
@@ -219,7 +236,8 @@ impl Nodes {
         let uuid = uuid(DeviceKind::VhostMdev, number);
         mdev(shadow, &uuid, "vhost-mdev")?;
         let name = format!("vhost-mdev-{number}");
-        let entry = format!("/sys/bus/mdev/devices/{uuid}/{name}");
+        // Of a class of its own, which the driver core gives a directory.
+        let entry = format!("/sys/bus/mdev/devices/{uuid}/vhost_mdev/{name}");
         shadow.file(&format!("{entry}/uevent"), &format!("DEVNAME={name}\n"))?;
         self.add(shadow, &format!("/dev/{name}"), MdevNode(Arc::clone(device)))
     }

@@ -11,6 +11,8 @@ use std::{
     },
 };
 
+use vhost_accel_uapi::vhost;
+
 use crate::{lock, names};
 
 /// System call numbers that are counted one by one; any above is counted with the last.
@@ -85,28 +87,70 @@ impl fmt::Display for Crossings {
     }
 }
 
+/// Each one is a crossing of that kind.
+impl FromIterator<Cow<'static, str>> for Crossings {
+    fn from_iter<I: IntoIterator<Item = Cow<'static, str>>>(kinds: I) -> Self {
+        let mut crossings = Self::default();
+        for kind in kinds {
+            crossings.add(kind, 1);
+        }
+        crossings
+    }
+}
+
 /// A system call that its number alone does not describe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// An IOTLB message that maps.
     IotlbUpdate,
+    /// An IOTLB message that unmaps.
     IotlbInvalidate,
+    /// An IOTLB message: more follow.
     IotlbBatchBegin,
+    /// An IOTLB message: that was all.
     IotlbBatchEnd,
+    /// Another write to vhost-vdpa.
     IotlbOther,
+    /// A write to a VFIO device's messages.
     WriteConfig,
+    /// A read from a VFIO device's messages.
     ReadConfig,
+    /// A write to a VFIO device's doorbells.
     WriteNotify,
+    /// A read from a VFIO device's doorbells.
     ReadNotify,
+    /// A mapping of doorbells.
     MmapDoorbell,
+    /// Its end.
     MunmapDoorbell,
+    /// A write to an eventfd.
     WriteEventfd,
+    /// A read from an eventfd.
     ReadEventfd,
-    /// Not a kind: how many there are.
-    Count,
 }
 
-const KINDS: [&str; Kind::Count as usize] = [
+impl Kind {
+    const COUNT: usize = Self::ReadEventfd as usize + 1;
+
+    /// What [`Crossings`] calls it.
+    pub fn name(self) -> &'static str {
+        KINDS[self as usize]
+    }
+
+    /// That of an IOTLB message, by the type that it has.
+    pub fn of_iotlb(message_type: u8) -> Self {
+        match message_type {
+            vhost::IOTLB_UPDATE => Self::IotlbUpdate,
+            vhost::IOTLB_INVALIDATE => Self::IotlbInvalidate,
+            vhost::IOTLB_BATCH_BEGIN => Self::IotlbBatchBegin,
+            vhost::IOTLB_BATCH_END => Self::IotlbBatchEnd,
+            _ => Self::IotlbOther,
+        }
+    }
+}
+
+const KINDS: [&str; Kind::COUNT] = [
     "write iotlb UPDATE",
     "write iotlb INVALIDATE",
     "write iotlb BATCH_BEGIN",
@@ -126,7 +170,7 @@ const KINDS: [&str; Kind::Count as usize] = [
 /// that nobody knows.
 pub(crate) struct Counters {
     syscalls: Vec<AtomicU64>,
-    kinds: [AtomicU64; Kind::Count as usize],
+    kinds: [AtomicU64; Kind::COUNT],
     requests: Vec<(u32, &'static str)>,
     ioctls: Vec<AtomicU64>,
     unknown: Mutex<BTreeMap<u32, u64>>,
@@ -181,8 +225,8 @@ impl Counters {
                 crossings.add(Cow::Owned(format!("ioctl {name}")), count);
             }
         }
-        for (request, &count) in lock(&self.unknown).iter() {
-            crossings.add(Cow::Owned(format!("ioctl {request:#010x}")), count);
+        for (&request, &count) in lock(&self.unknown).iter() {
+            crossings.add(names::ioctl(request), count);
         }
         crossings
     }
@@ -207,7 +251,7 @@ mod tests {
         counters.syscall(libc::SYS_openat);
         counters.syscall(511);
         counters.kind(Kind::IotlbUpdate);
-        counters.ioctl(vhost_accel_uapi::vhost::SET_VRING_NUM);
+        counters.ioctl(vhost::SET_VRING_NUM);
         counters.ioctl(0x5401);
         let crossings = counters.read();
         let got: Vec<_> = crossings.iter().collect();

@@ -101,7 +101,7 @@ const OLD_FDS: &[(i64, Trap)] = &[];
 
 /// What is no crossing to anybody who counts them: memory of the process's own, locks, time,
 /// signals, the life of a thread.
-const HOUSEKEEPING: &[i64] = &[
+pub(crate) const HOUSEKEEPING: &[i64] = &[
     libc::SYS_brk,
     libc::SYS_mprotect,
     libc::SYS_madvise,

@@ -55,7 +55,7 @@ mod filter;
 mod front;
 mod kernel;
 mod machine;
-mod names;
+pub mod names;
 mod paths;
 mod probe;
 mod server;
@@ -67,7 +67,7 @@ mod tests;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use builder::{Builder, DeviceKind, EmulatedDevice};
-pub use crossings::Crossings;
+pub use crossings::{Crossings, Kind};
 pub use error::Error;
 pub use kernel::EmulatedKernel;
 pub use probe::probe;

@@ -1,8 +1,25 @@
-//! Names of system calls and of ioctl requests, as strace prints them.
+//! Names of system calls and of ioctl requests, as strace prints them and [`Crossings`](crate::Crossings) counts them.
 
 use std::borrow::Cow;
 
 use vhost_accel_uapi::{mdev, vfio, vhost};
+
+use crate::filter::HOUSEKEEPING;
+
+/// The kind of an ioctl: its request's name, or its number where no interface has it.
+pub fn ioctl(request: u32) -> Cow<'static, str> {
+    Cow::Owned(match REQUESTS.iter().find(|entry| entry.0 == request) {
+        Some((_, name)) => format!("ioctl {name}"),
+        None => format!("ioctl {request:#010x}"),
+    })
+}
+
+/// Whether the system call `name` is a process's own housekeeping, which nobody counts.
+///
+/// mmap(2) without a file and munmap(2) of anything but doorbells are, too; their names don't say so.
+pub fn is_housekeeping(name: &str) -> bool {
+    HOUSEKEEPING.iter().any(|&nr| syscall(nr) == name)
+}
 
 /// The name of a system call, `syscall N` for those that no client of ours is likely to make.
 pub(crate) fn syscall(nr: i64) -> Cow<'static, str> {
@@ -15,7 +32,11 @@ pub(crate) fn syscall(nr: i64) -> Cow<'static, str> {
 const SYSCALLS: &[(i64, &str)] = &[
     (libc::SYS_accept4, "accept4"),
     (libc::SYS_bind, "bind"),
+    (libc::SYS_brk, "brk"),
     (libc::SYS_chdir, "chdir"),
+    (libc::SYS_clock_getres, "clock_getres"),
+    (libc::SYS_clock_gettime, "clock_gettime"),
+    (libc::SYS_clock_nanosleep, "clock_nanosleep"),
     (libc::SYS_clone, "clone"),
     (libc::SYS_clone3, "clone3"),
     (libc::SYS_close, "close"),
@@ -29,6 +50,8 @@ const SYSCALLS: &[(i64, &str)] = &[
     (libc::SYS_eventfd2, "eventfd2"),
     (libc::SYS_execve, "execve"),
     (libc::SYS_execveat, "execveat"),
+    (libc::SYS_exit, "exit"),
+    (libc::SYS_exit_group, "exit_group"),
     (libc::SYS_faccessat, "faccessat"),
     (libc::SYS_faccessat2, "faccessat2"),
     (libc::SYS_fallocate, "fallocate"),
@@ -36,18 +59,27 @@ const SYSCALLS: &[(i64, &str)] = &[
     (libc::SYS_fcntl, "fcntl"),
     (libc::SYS_fstat, "fstat"),
     (libc::SYS_ftruncate, "ftruncate"),
+    (libc::SYS_futex, "futex"),
     (libc::SYS_getcwd, "getcwd"),
     (libc::SYS_getdents64, "getdents64"),
     (libc::SYS_geteuid, "geteuid"),
+    (libc::SYS_getpid, "getpid"),
+    (libc::SYS_getrandom, "getrandom"),
+    (libc::SYS_gettid, "gettid"),
+    (libc::SYS_gettimeofday, "gettimeofday"),
     (libc::SYS_getuid, "getuid"),
     (libc::SYS_ioctl, "ioctl"),
     (libc::SYS_kill, "kill"),
     (libc::SYS_lseek, "lseek"),
+    (libc::SYS_madvise, "madvise"),
     (libc::SYS_memfd_create, "memfd_create"),
-    (libc::SYS_mmap, "mmap"),
     (libc::SYS_mlock, "mlock"),
+    (libc::SYS_mmap, "mmap"),
+    (libc::SYS_mprotect, "mprotect"),
+    (libc::SYS_mremap, "mremap"),
     (libc::SYS_munlock, "munlock"),
     (libc::SYS_munmap, "munmap"),
+    (libc::SYS_nanosleep, "nanosleep"),
     (libc::SYS_newfstatat, "newfstatat"),
     (libc::SYS_openat, "openat"),
     (libc::SYS_openat2, "openat2"),
@@ -67,11 +99,23 @@ const SYSCALLS: &[(i64, &str)] = &[
     (libc::SYS_readv, "readv"),
     (libc::SYS_recvfrom, "recvfrom"),
     (libc::SYS_recvmsg, "recvmsg"),
+    (libc::SYS_restart_syscall, "restart_syscall"),
+    (libc::SYS_rseq, "rseq"),
+    (libc::SYS_rt_sigaction, "rt_sigaction"),
+    (libc::SYS_rt_sigpending, "rt_sigpending"),
+    (libc::SYS_rt_sigprocmask, "rt_sigprocmask"),
+    (libc::SYS_rt_sigreturn, "rt_sigreturn"),
+    (libc::SYS_rt_sigsuspend, "rt_sigsuspend"),
+    (libc::SYS_rt_sigtimedwait, "rt_sigtimedwait"),
     (libc::SYS_sched_getaffinity, "sched_getaffinity"),
     (libc::SYS_sched_setaffinity, "sched_setaffinity"),
+    (libc::SYS_sched_yield, "sched_yield"),
     (libc::SYS_seccomp, "seccomp"),
     (libc::SYS_sendmsg, "sendmsg"),
     (libc::SYS_sendto, "sendto"),
+    (libc::SYS_set_robust_list, "set_robust_list"),
+    (libc::SYS_set_tid_address, "set_tid_address"),
+    (libc::SYS_sigaltstack, "sigaltstack"),
     (libc::SYS_socket, "socket"),
     (libc::SYS_socketpair, "socketpair"),
     (libc::SYS_statx, "statx"),
@@ -175,3 +219,15 @@ pub(crate) const REQUESTS: &[(u32, &str)] = &[
     (vfio::IOMMU_MAP_DMA, "VFIO_IOMMU_MAP_DMA"),
     (vfio::IOMMU_UNMAP_DMA, "VFIO_IOMMU_UNMAP_DMA"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn housekeeping_has_names() {
+        assert!(HOUSEKEEPING.iter().all(|&nr| !syscall(nr).contains(' ')));
+        assert!(is_housekeeping("futex"));
+        assert!(!is_housekeeping("openat"));
+    }
+}

@@ -82,6 +82,7 @@ impl From<vfio::RegionCapVhost> for Accepts {
 }
 
 /// Whether a kernel half with these capabilities takes the request as a message.
+#[inline]
 pub const fn is_taken(request: u32, accepts: Accepts) -> bool {
     match request {
         vhost::GET_FEATURES
@@ -113,12 +114,14 @@ pub const fn is_taken(request: u32, accepts: Accepts) -> bool {
 }
 
 /// Whether the request has an answer to read.
+#[inline]
 pub const fn is_get(request: u32) -> bool {
     ioc::dir(request) & ioc::READ != 0
 }
 
 /// Bytes of payload that the request wants: what its number encodes, but for config space 8 and as many
 /// as the `len` in `payload` says. `None` if that `len` isn't there.
+#[inline]
 pub fn payload_len(request: u32, payload: &[u8]) -> Option<u64> {
     let encoded = ioc::size(request) as u64;
     match request {

@@ -1,6 +1,5 @@
 //! The call eventfds of many vrings in as few VFIO_DEVICE_SET_IRQS as can be.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -18,13 +17,15 @@ pub(crate) fn set_calls(
     vrings: &[Vring<'_>],
     mut set: impl FnMut(u32, &[Option<BorrowedFd<'_>>]) -> io::Result<()>,
 ) -> Result<(), Failure> {
-    let wanted: BTreeMap<u16, _> = vrings
+    let mut wanted: Vec<_> = vrings
         .iter()
         .filter(|vring| held.must_call(vring))
         .map(|vring| (vring.queue.0, vring.call))
         .collect();
+    // They mostly come in order. Of a vring that is there twice the last call stands.
+    wanted.sort_by_key(|&(queue, _)| queue);
     let mut runs: Vec<(u16, Vec<Option<BorrowedFd<'_>>>)> = Vec::new();
-    for (&queue, &call) in &wanted {
+    for &(queue, call) in &wanted {
         let bridged = runs.last_mut().filter(|(start, run)| {
             let next = start + run.len() as u16;
             (next..queue).all(|between| !held.has_call(QueueIndex(between)))
@@ -34,7 +35,11 @@ pub(crate) fn set_calls(
                 run.resize(usize::from(queue - *start), None);
                 run.push(call);
             }
-            None => runs.push((queue, vec![call])),
+            None => {
+                let mut run = Vec::with_capacity(wanted.len());
+                run.push(call);
+                runs.push((queue, run));
+            }
         }
     }
     for (start, run) in &runs {

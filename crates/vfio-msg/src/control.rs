@@ -33,8 +33,10 @@ pub struct Messages<P = VfioPort> {
     pub(crate) held: Held,
     pub(crate) dialect: Dialect,
     pub(crate) batches: bool,
-    /// Where batches are put together.
-    pub(crate) buffer: Box<[u8]>,
+    /// Where messages are put together: as long as the longest write so far needed.
+    pub(crate) buffer: Vec<u8>,
+    /// The longest write that the kernel half takes.
+    pub(crate) max_write: usize,
     pub(crate) port: P,
 }
 
@@ -50,7 +52,11 @@ pub(crate) enum Dialect {
 impl<P: Port> Messages<P> {
     /// The messages and the interrupts of vrings that this kernel half can do.
     fn try_setup(&mut self, vrings: &[Vring<'_>]) -> Result<(), Failure> {
-        let Self { buffer, port, held, dialect, batches, .. } = self;
+        let Self { buffer, max_write, port, held, dialect, batches, .. } = self;
+        let longest = (vrings.len() * VRING_LEN).min(*max_write);
+        if buffer.len() < longest {
+            buffer.resize(longest, 0);
+        }
         let mut exchange = Exchange::new(buffer, port, *batches);
         for vring in vrings {
             send_vring(&mut exchange, held, *dialect, vring)?;

@@ -56,11 +56,9 @@ pub fn open(path: impl AsRef<Path>, options: Options) -> Result<VfioMsg, Error> 
         opening.failed(Operation::Identify)(Reason::Device("it has no interrupts for its vrings"))
     })?;
 
-    let most = usize::from(queue_count) * VRING_LEN;
     let max_batch = accepts.max_batch.map(|bytes| bytes as usize);
     let max_batch = max_batch.filter(|&bytes| options.batch && bytes >= VRING_LEN);
-    let len = max_batch.map_or(VRING_LEN, |bytes| bytes.min(most));
-    let mut buffer = vec![0; len].into_boxed_slice();
+    let mut buffer = vec![0; VRING_LEN];
     let port = VfioPort { device: Arc::clone(&device), config: config.offset };
     let mut exchange = Exchange::new(&mut buffer, &port, max_batch.is_some());
     let identity = ask(&mut exchange, accepts.status, queue_count)
@@ -86,6 +84,7 @@ pub fn open(path: impl AsRef<Path>, options: Options) -> Result<VfioMsg, Error> 
         dialect: if accepts.status { Dialect::Status } else { Dialect::Posted(Status::empty()) },
         batches: max_batch.is_some(),
         buffer,
+        max_write: max_batch.unwrap_or(VRING_LEN),
         port,
     };
     Ok(Device::new(opening.into_info(&identity, capabilities), control, container))

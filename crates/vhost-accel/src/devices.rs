@@ -39,7 +39,8 @@ fn below(root: &Path) -> io::Result<Vec<Uri>> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        mdev_nodes.extend(nodes(&here, "vhost-mdev-")?);
+        // In a directory of its class, as the driver core puts it below a parent without one.
+        mdev_nodes.extend(nodes(&here.join("vhost_mdev"), "vhost-mdev-")?);
     }
     let mut vdpa_nodes = Vec::new();
     let vdpas = in_root(root, Path::new("/sys/bus/vdpa/devices"));
@@ -92,7 +93,7 @@ mod tests {
             let file = root.path().join(mdevs).join(uuid).join("mdev_type/device_api");
             fs::write(file, api).unwrap();
         }
-        make(&format!("{mdevs}/d/vhost-mdev-3"));
+        make(&format!("{mdevs}/d/vhost_mdev/vhost-mdev-3"));
         for node in ["vdpa0/vhost-vdpa-10", "vdpa1/vhost-vdpa-9", "vdpa2/net"] {
             make(&format!("sys/bus/vdpa/devices/{node}"));
         }

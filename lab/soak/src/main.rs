@@ -1,5 +1,6 @@
 //! Opens a device, sets it up, keeps frames flowing, and is killed: N times on each device of
-//! `VHOST_ACCEL_URIS`. Then the kernel must have released as many pinned pages as it acquired.
+//! `VHOST_ACCEL_URIS`. Then the kernel must have released as many pinned pages as it acquired, and a
+//! client that closes its device is charged for no memory any more.
 //!
 //! `lab-soak N`, in the lab as root. Unloading the modules afterwards is the lab's own test that no
 //! reference is held.
@@ -36,13 +37,46 @@ fn run() -> Result<()> {
     let cycles: u32 = std::env::args().nth(1).ok_or("usage: lab-soak CYCLES")?.parse()?;
     for uri in std::env::var("VHOST_ACCEL_URIS")?.split_whitespace() {
         let begun = Instant::now();
+        let (before, _) = pins()?;
         for cycle in 0..cycles {
             one(uri, cycle)?;
         }
-        released(uri)?;
-        println!("{uri}: {cycles} cycles in {:.1} s, all pages released", begun.elapsed().as_secs_f32());
+        let pages = released(uri)? - before;
+        let charged = charged(uri)?;
+        println!(
+            "{uri}: {cycles} cycles in {:.1} s, {pages} pages pinned and released, {charged} kB charged and given back",
+            begun.elapsed().as_secs_f32(),
+        );
     }
     Ok(())
+}
+
+/// What a client that lives is charged for while it has the device, which must be nothing before and after.
+/// That of one that was killed goes with it.
+fn charged(uri: &str) -> Result<u64> {
+    let before = locked()?;
+    let config = Config { queue_size: 64, pairs: 2, ..Config::default() };
+    let mut driver = NetDriver::open(open(uri)?, config)?;
+    driver.run()?;
+    driver.send(0, &[&FRAME[..]])?;
+    driver.wait(0, Duration::from_secs(5))?;
+    let during = locked()?;
+    drop(driver);
+    let after = locked()?;
+    if before != 0 || after != 0 {
+        return Err(format!("{uri}: {before} kB locked before, {after} kB after").into());
+    }
+    Ok(during)
+}
+
+/// Locked and pinned memory of this process, in kB.
+fn locked() -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let fields = status
+        .lines()
+        .filter_map(|line| line.strip_prefix("VmLck:").or(line.strip_prefix("VmPin:")))
+        .filter_map(|value| value.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    Ok(fields.sum())
 }
 
 /// A client's life. It dies some microseconds into its traffic, later with each cycle.
@@ -125,13 +159,13 @@ fn pipe() -> Result<(File, File)> {
     Ok(unsafe { (File::from_raw_fd(fds[0]), File::from_raw_fd(fds[1])) })
 }
 
-/// Waits until every page that was ever pinned is unpinned.
-fn released(uri: &str) -> Result<()> {
+/// Waits until every page that was ever pinned is unpinned; how many there were.
+fn released(uri: &str) -> Result<u64> {
     let end = Instant::now() + RELEASE;
     loop {
         let (acquired, released) = pins()?;
         if acquired == released {
-            return Ok(());
+            return Ok(acquired);
         }
         if Instant::now() > end {
             return Err(format!("{uri}: {acquired} pages pinned, {released} released").into());

@@ -108,32 +108,33 @@ impl Floor {
     }
 
     fn set_status(&mut self, status: Status) -> Result<()> {
-        self.set("VHOST_VDPA_SET_STATUS", uapi::SET_STATUS, status.bits())
+        self.set("ioctl VHOST_VDPA_SET_STATUS", uapi::SET_STATUS, status.bits())
     }
 
     fn read_status(&mut self) -> Result<u8> {
-        self.get("VHOST_VDPA_GET_STATUS", uapi::GET_STATUS)
+        self.get("ioctl VHOST_VDPA_GET_STATUS", uapi::GET_STATUS)
     }
 
     /// Who it is, as `Identity` of the backends asks it.
     fn identify(&mut self, wanted: u64) -> Result<()> {
         let messages = matches!(self.wire, Wire::Messages(_));
-        self.act("VHOST_SET_OWNER", uapi::SET_OWNER)?;
+        self.act("ioctl VHOST_SET_OWNER", uapi::SET_OWNER)?;
         if messages {
-            self.get::<u64>("VHOST_GET_FEATURES", uapi::GET_FEATURES)?;
+            self.get::<u64>("ioctl VHOST_GET_FEATURES", uapi::GET_FEATURES)?;
         }
-        let offered: u64 = self.get("VHOST_GET_BACKEND_FEATURES", uapi::GET_BACKEND_FEATURES)?;
+        let offered: u64 =
+            self.get("ioctl VHOST_GET_BACKEND_FEATURES", uapi::GET_BACKEND_FEATURES)?;
         let accepted = offered & wanted;
-        self.set("VHOST_SET_BACKEND_FEATURES", uapi::SET_BACKEND_FEATURES, accepted)?;
+        self.set("ioctl VHOST_SET_BACKEND_FEATURES", uapi::SET_BACKEND_FEATURES, accepted)?;
         if !messages {
-            self.get::<u64>("VHOST_GET_FEATURES", uapi::GET_FEATURES)?;
+            self.get::<u64>("ioctl VHOST_GET_FEATURES", uapi::GET_FEATURES)?;
         }
-        self.get::<u32>("VHOST_VDPA_GET_DEVICE_ID", uapi::GET_DEVICE_ID)?;
+        self.get::<u32>("ioctl VHOST_VDPA_GET_DEVICE_ID", uapi::GET_DEVICE_ID)?;
         if !messages {
-            let count: u32 = self.get("VHOST_VDPA_GET_VQS_COUNT", uapi::GET_VQS_COUNT)?;
+            let count: u32 = self.get("ioctl VHOST_VDPA_GET_VQS_COUNT", uapi::GET_VQS_COUNT)?;
             self.vrings = count as u16;
         }
-        self.get::<u16>("VHOST_VDPA_GET_VRING_NUM", uapi::GET_VRING_NUM)?;
+        self.get::<u16>("ioctl VHOST_VDPA_GET_VRING_NUM", uapi::GET_VRING_NUM)?;
         Ok(())
     }
 
@@ -162,8 +163,8 @@ impl Floor {
         Ok(BareKicker(Way::Store((pages.page(page), queue))))
     }
 
-    fn send_iotlb(fd: &OwnedFd, message: &MsgV2) -> Result<()> {
-        sys::write("write iotlb", fd, message.as_bytes())
+    fn send_iotlb(kind: &'static str, fd: &OwnedFd, message: &MsgV2) -> Result<()> {
+        sys::write(kind, fd, message.as_bytes())
     }
 
     fn map_one(&mut self, mapping: &DmaMapping) -> Result<()> {
@@ -179,10 +180,11 @@ impl Floor {
                     flags: 0,
                 };
                 // SAFETY: the kernel reads the structure; the memory is lent as in `lend`.
-                unsafe { ioctl("VHOST_MDEV_MAP_DMA", fd, mdev::MAP_DMA, &mut map) }.map(drop)
+                unsafe { ioctl("ioctl VHOST_MDEV_MAP_DMA", fd, mdev::MAP_DMA, &mut map) }.map(drop)
             }
             OpenFile::Vdpa(fd) => {
-                Self::send_iotlb(fd, &MsgV2::update(0, iova.0, len, host.0, uapi::ACCESS_RW))
+                let update = MsgV2::update(0, iova.0, len, host.0, uapi::ACCESS_RW);
+                Self::send_iotlb("write iotlb UPDATE", fd, &update)
             }
         }
     }
@@ -202,7 +204,8 @@ impl Floor {
         let request = uapi::SET_MEM_TABLE;
         // SAFETY: the kernel reads the head and as many regions as it counts, which are there; the
         // memory is lent as in `lend`.
-        unsafe { ioctl("VHOST_SET_MEM_TABLE", self.file.fd(), request, &mut bytes[..]) }.map(drop)
+        unsafe { ioctl("ioctl VHOST_SET_MEM_TABLE", self.file.fd(), request, &mut bytes[..]) }
+            .map(drop)
     }
 
     /// Keeps the memory until the device is closed: nobody holds a Rust reference to a region's.
@@ -262,18 +265,19 @@ impl Session for Floor {
             return self.send_table();
         }
         let batch = match &self.file {
-            OpenFile::Vdpa(fd) if self.variant == Variant::Batch => Some(fd),
+            // A single change needs no batch around it.
+            OpenFile::Vdpa(fd) if self.variant == Variant::Batch && mappings.len() > 1 => Some(fd),
             _ => None,
         };
         if let Some(fd) = batch {
-            Self::send_iotlb(fd, &MsgV2::batch_begin(0))?;
+            Self::send_iotlb("write iotlb BATCH_BEGIN", fd, &MsgV2::batch_begin(0))?;
         }
         let batch = batch.is_some();
         for mapping in &mappings {
             self.map_one(mapping)?;
         }
         if batch {
-            Self::send_iotlb(self.file.fd(), &MsgV2::batch_end(0))?;
+            Self::send_iotlb("write iotlb BATCH_END", self.file.fd(), &MsgV2::batch_end(0))?;
         }
         Ok(())
     }
@@ -297,10 +301,12 @@ impl Session for Floor {
             OpenFile::Mdev(fd) => {
                 let mut unmap = DmaUnmap { iova: range.start.0, size: range.len };
                 // SAFETY: the kernel reads and writes the structure.
-                unsafe { ioctl("VHOST_MDEV_UNMAP_DMA", fd, mdev::UNMAP_DMA, &mut unmap) }.map(drop)
+                unsafe { ioctl("ioctl VHOST_MDEV_UNMAP_DMA", fd, mdev::UNMAP_DMA, &mut unmap) }
+                    .map(drop)
             }
             OpenFile::Vdpa(fd) => {
-                Self::send_iotlb(fd, &MsgV2::invalidate(0, range.start.0, range.len))
+                let invalidate = MsgV2::invalidate(0, range.start.0, range.len);
+                Self::send_iotlb("write iotlb INVALIDATE", fd, &invalidate)
             }
         }
     }
@@ -308,7 +314,7 @@ impl Session for Floor {
     fn negotiate(&mut self) -> Result<()> {
         let known = Status::ACKNOWLEDGE | Status::DRIVER;
         self.set_status(known)?;
-        self.set("VHOST_SET_FEATURES", uapi::SET_FEATURES, FEATURES.bits())?;
+        self.set("ioctl VHOST_SET_FEATURES", uapi::SET_FEATURES, FEATURES.bits())?;
         self.set_status(known | Status::FEATURES_OK)?;
         self.read_status().map(drop)
     }
@@ -325,13 +331,13 @@ impl Session for Floor {
                 avail: vring.avail.0,
                 log: 0,
             };
-            self.set("VHOST_SET_VRING_NUM", uapi::SET_VRING_NUM, state(vring.size.into()))?;
-            self.set("VHOST_SET_VRING_ADDR", uapi::SET_VRING_ADDR, addr)?;
+            self.set("ioctl VHOST_SET_VRING_NUM", uapi::SET_VRING_NUM, state(vring.size.into()))?;
+            self.set("ioctl VHOST_SET_VRING_ADDR", uapi::SET_VRING_ADDR, addr)?;
             if let (Wire::Ioctl, Some(call)) = (&self.wire, vring.call) {
                 let file = VringFile { index, fd: call.as_raw_fd() };
-                self.set("VHOST_SET_VRING_CALL", uapi::SET_VRING_CALL, file)?;
+                self.set("ioctl VHOST_SET_VRING_CALL", uapi::SET_VRING_CALL, file)?;
             }
-            self.set("VHOST_VDPA_SET_VRING_ENABLE", uapi::SET_VRING_ENABLE, state(1))?;
+            self.set("ioctl VHOST_VDPA_SET_VRING_ENABLE", uapi::SET_VRING_ENABLE, state(1))?;
         }
         self.flush()?;
         if let (Wire::Messages(_), OpenFile::Vfio(vfio)) = (&self.wire, &self.file) {
@@ -352,7 +358,7 @@ impl Session for Floor {
                 let eventfd: File = sys::eventfd()?;
                 let (index, fd) = (u32::from(queue.0), eventfd.as_fd().as_raw_fd());
                 let file = VringFile { index, fd };
-                self.set("VHOST_SET_VRING_KICK", uapi::SET_VRING_KICK, file)?;
+                self.set("ioctl VHOST_SET_VRING_KICK", uapi::SET_VRING_KICK, file)?;
                 Ok(BareKicker(Way::Write(eventfd)))
             }
             (KickKind::RegionWrite, OpenFile::Vfio(vfio)) => {
@@ -381,7 +387,7 @@ impl Session for Floor {
 
     fn enable(&mut self, queue: QueueIndex) -> Result<()> {
         let state = VringState { index: queue.0.into(), num: 1 };
-        self.set("VHOST_VDPA_SET_VRING_ENABLE", uapi::SET_VRING_ENABLE, state)?;
+        self.set("ioctl VHOST_VDPA_SET_VRING_ENABLE", uapi::SET_VRING_ENABLE, state)?;
         self.flush()
     }
 

@@ -48,6 +48,7 @@ impl BareKicker {
 
     /// The way is chosen before the loop. In it there is the kick alone, of a queue that the compiler
     /// knows no more of than it knows of a library's kicker: what is kicked is read from memory.
+    #[inline(never)]
     pub(super) fn kicks(&self, count: u64) -> Result<()> {
         match &self.0 {
             Way::Store(bell) => repeat(count, || {

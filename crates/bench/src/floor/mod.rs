@@ -11,4 +11,4 @@ mod sys;
 mod vfio;
 
 pub(crate) use device::Floor;
-pub(crate) use sys::eventfd;
+pub(crate) use sys::{call_by_call, eventfd};

@@ -40,32 +40,35 @@ pub(super) struct Vfio {
 impl Vfio {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let container = sys::open(c"/dev/vfio/vfio")?;
-        ioctl_value("VFIO_GET_API_VERSION", &container, uapi::GET_API_VERSION, 0)?;
+        ioctl_value("ioctl VFIO_GET_API_VERSION", &container, uapi::GET_API_VERSION, 0)?;
         let kind = u64::from(uapi::TYPE1V2_IOMMU);
-        ioctl_value("VFIO_CHECK_EXTENSION", &container, uapi::CHECK_EXTENSION, kind)?;
+        ioctl_value("ioctl VFIO_CHECK_EXTENSION", &container, uapi::CHECK_EXTENSION, kind)?;
 
         let link = c_path(path.join("iommu_group"))?;
         let group = sys::open(&c_path(group_path(&link)?)?)?;
         let mut status = GroupStatus { argsz: size_of::<GroupStatus>() as u32, flags: 0 };
         // SAFETY: the kernel fills the structure.
-        unsafe { ioctl("VFIO_GROUP_GET_STATUS", &group, uapi::GROUP_GET_STATUS, &mut status) }?;
+        unsafe {
+            ioctl("ioctl VFIO_GROUP_GET_STATUS", &group, uapi::GROUP_GET_STATUS, &mut status)
+        }?;
         let mut number = container.as_raw_fd();
         // SAFETY: the kernel reads an int.
         unsafe {
-            ioctl("VFIO_GROUP_SET_CONTAINER", &group, uapi::GROUP_SET_CONTAINER, &mut number)
+            ioctl("ioctl VFIO_GROUP_SET_CONTAINER", &group, uapi::GROUP_SET_CONTAINER, &mut number)
         }?;
-        ioctl_value("VFIO_SET_IOMMU", &container, uapi::SET_IOMMU, kind)?;
+        ioctl_value("ioctl VFIO_SET_IOMMU", &container, uapi::SET_IOMMU, kind)?;
         let name = path.file_name().unwrap_or_default().as_bytes();
         let mut name = [name, b"\0"].concat();
         let request = uapi::GROUP_GET_DEVICE_FD;
         // SAFETY: the kernel reads a C string.
-        let fd = unsafe { ioctl("VFIO_GROUP_GET_DEVICE_FD", &group, request, &mut name[..]) }?;
+        let fd =
+            unsafe { ioctl("ioctl VFIO_GROUP_GET_DEVICE_FD", &group, request, &mut name[..]) }?;
         // SAFETY: a new fd that nobody else owns.
         let device = unsafe { OwnedFd::from_raw_fd(fd) };
 
         let mut info = DeviceInfo { argsz: size_of::<DeviceInfo>() as u32, ..Default::default() };
         // SAFETY: the kernel fills as much of the structure as `argsz` says.
-        unsafe { ioctl("VFIO_DEVICE_GET_INFO", &device, uapi::DEVICE_GET_INFO, &mut info) }?;
+        unsafe { ioctl("ioctl VFIO_DEVICE_GET_INFO", &device, uapi::DEVICE_GET_INFO, &mut info) }?;
         let mut regions = [RegionInfo::default(); 2];
         for (index, region) in (0..info.num_regions).zip(&mut regions) {
             *region = region_info(&device, index, size_of::<RegionInfo>())?;
@@ -78,7 +81,7 @@ impl Vfio {
                 IrqInfo { argsz: size_of::<IrqInfo>() as u32, index, ..Default::default() };
             let request = uapi::DEVICE_GET_IRQ_INFO;
             // SAFETY: the kernel fills the structure.
-            unsafe { ioctl("VFIO_DEVICE_GET_IRQ_INFO", &device, request, &mut irq) }?;
+            unsafe { ioctl("ioctl VFIO_DEVICE_GET_IRQ_INFO", &device, request, &mut irq) }?;
             if index == uapi::IRQ_INDEX_VQ {
                 vrings = irq.count;
             }
@@ -117,7 +120,8 @@ impl Vfio {
         let mut arg = [head.as_bytes(), eventfds.as_bytes()].concat();
         let request = uapi::DEVICE_SET_IRQS;
         // SAFETY: the kernel reads the head and as many numbers as it counts, which are there.
-        unsafe { ioctl("VFIO_DEVICE_SET_IRQS", &self.device, request, &mut arg[..]) }.map(drop)
+        unsafe { ioctl("ioctl VFIO_DEVICE_SET_IRQS", &self.device, request, &mut arg[..]) }
+            .map(drop)
     }
 
     pub(super) fn map(&self, mapping: &DmaMapping) -> Result<()> {
@@ -131,7 +135,7 @@ impl Vfio {
         let request = uapi::IOMMU_MAP_DMA;
         // SAFETY: the kernel reads the structure. The memory is a region's, to which nobody holds a
         // reference, and `Floor` keeps the region until the device is closed.
-        unsafe { ioctl("VFIO_IOMMU_MAP_DMA", &self.container, request, &mut map) }.map(drop)
+        unsafe { ioctl("ioctl VFIO_IOMMU_MAP_DMA", &self.container, request, &mut map) }.map(drop)
     }
 
     pub(super) fn unmap(&self, range: IovaRange) -> Result<()> {
@@ -143,7 +147,8 @@ impl Vfio {
         };
         let request = uapi::IOMMU_UNMAP_DMA;
         // SAFETY: the kernel reads and writes the structure.
-        unsafe { ioctl("VFIO_IOMMU_UNMAP_DMA", &self.container, request, &mut unmap) }.map(drop)
+        unsafe { ioctl("ioctl VFIO_IOMMU_UNMAP_DMA", &self.container, request, &mut unmap) }
+            .map(drop)
     }
 }
 
@@ -156,7 +161,8 @@ impl Drop for Vfio {
         let mut number = self.container.as_raw_fd();
         let request = uapi::GROUP_UNSET_CONTAINER;
         // SAFETY: the kernel reads an int, if anything.
-        let _ = unsafe { ioctl("VFIO_GROUP_UNSET_CONTAINER", &self.group, request, &mut number) };
+        let _ =
+            unsafe { ioctl("ioctl VFIO_GROUP_UNSET_CONTAINER", &self.group, request, &mut number) };
         // SAFETY: as above. The container's fd closes after it.
         unsafe { ManuallyDrop::drop(&mut self.group) };
     }
@@ -173,7 +179,7 @@ fn region_info(device: &OwnedFd, index: u32, room: usize) -> Result<RegionInfo> 
     let mut room = Room { info, caps: [0; _] };
     let request = uapi::DEVICE_GET_REGION_INFO;
     // SAFETY: the kernel writes no more than `argsz`, and callers ask for no more than there is.
-    unsafe { ioctl("VFIO_DEVICE_GET_REGION_INFO", device, request, &mut room) }?;
+    unsafe { ioctl("ioctl VFIO_DEVICE_GET_REGION_INFO", device, request, &mut room) }?;
     let _ = room.caps;
     Ok(room.info)
 }

@@ -1,15 +1,19 @@
 //! The committed reports: written from `results/`, and checked against it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::content::{markdown, quoted, readme_table, text};
-use super::plot;
+use super::content::{RFC_V2, html, mail, markdown, readme_table};
+use super::evidence::Evidence;
+use super::{chart, plot};
 use crate::store::{load_all, write as write_file};
 use crate::{Error, Result, ResultFile};
 
 const BEGIN: &str = "<!-- results:begin -->";
 const END: &str = "<!-- results:end -->";
+/// Where the plots are, below `docs/`.
+const IMAGES: &str = "img";
 
 /// The reports are not what the results make.
 #[derive(Debug, thiserror::Error)]
@@ -27,26 +31,32 @@ fn names(paths: &[PathBuf]) -> String {
     names.join(", ")
 }
 
-/// Writes `docs/design-comparison.md`, its plots and the README's table below `root` from
-/// `root/results`.
+/// Writes `docs/design-comparison.md`, the same as HTML, their plots and the README's tables below
+/// `root` from `root/results`. Plots that no result makes any more are removed.
 ///
 /// # Errors
 /// [`Error`].
 pub fn write(root: &Path) -> Result<()> {
-    for (path, text) in committed(root)? {
+    let committed = committed(root)?;
+    for path in stale(root, &committed)? {
+        let path = root.join(path);
+        fs::remove_file(&path).map_err(Error::file(&path))?;
+    }
+    for (path, text) in committed {
         write_file(&root.join(path), &text)?;
     }
     Ok(())
 }
 
-/// Whether `docs/design-comparison.md`, its plots and the README's table below `root` are what
-/// `root/results` makes.
+/// Whether `docs/design-comparison.md`, the same as HTML, their plots and the README's tables below
+/// `root` are what `root/results` makes, and no plot is left over.
 ///
 /// # Errors
 /// [`Drift::Changed`] if not.
 pub fn check(root: &Path) -> std::result::Result<(), Drift> {
-    let mut changed = Vec::new();
-    for (path, text) in committed(root)? {
+    let committed = committed(root)?;
+    let mut changed = stale(root, &committed)?;
+    for (path, text) in committed {
         if fs::read_to_string(root.join(&path)).ok().as_deref() != Some(&text) {
             changed.push(path);
         }
@@ -54,16 +64,44 @@ pub fn check(root: &Path) -> std::result::Result<(), Drift> {
     if changed.is_empty() { Ok(()) } else { Err(Drift::Changed(changed)) }
 }
 
-/// Writes the mail and the comparison with its plots into `dir`: `report.txt`, `design-comparison.md`
-/// and `img/`.
+/// The plots below `root` that are not among what is `committed`.
+fn stale(root: &Path, committed: &[(PathBuf, String)]) -> Result<Vec<PathBuf>> {
+    let made: BTreeSet<&Path> = committed.iter().map(|(path, _)| path.as_path()).collect();
+    let below = Path::new("docs").join(IMAGES);
+    let dir = root.join(&below);
+    if !dir.exists() {
+        return Ok(Vec::new());
+    }
+    let mut stale = Vec::new();
+    for entry in fs::read_dir(&dir).map_err(Error::file(&dir))? {
+        let path = below.join(entry.map_err(Error::file(&dir))?.file_name());
+        let svg = path.extension().is_some_and(|extension| extension == "svg");
+        if svg && !made.contains(path.as_path()) {
+            stale.push(path);
+        }
+    }
+    stale.sort();
+    Ok(stale)
+}
+
+/// Writes the mail and the comparison with its plots into `dir`: `report.txt`, `design-comparison.md`,
+/// `design-comparison.html` and `img/`.
 ///
 /// # Errors
 /// [`Error`].
 pub fn write_pages(dir: &Path, files: &[ResultFile]) -> Result<()> {
-    for (path, page) in pages(files)? {
+    write_evidence(dir, &Evidence::new(files))
+}
+
+/// As [`write_pages`], of results that needn't all be in `results/`.
+///
+/// # Errors
+/// [`Error`].
+pub fn write_evidence(dir: &Path, evidence: &Evidence<'_>) -> Result<()> {
+    for (path, page) in pages(evidence)? {
         write_file(&dir.join(path), &page)?;
     }
-    write_file(&dir.join("report.txt"), &text(files))
+    Ok(())
 }
 
 /// Every file that is made from results, by its path below the root.
@@ -72,22 +110,26 @@ fn committed(root: &Path) -> Result<Vec<(PathBuf, String)>> {
     if files.is_empty() {
         return Err(Error::NoResults(root.join("results")));
     }
-    let mut all: Vec<_> = pages(&files)?
+    let evidence = Evidence::new(&files);
+    let mut all: Vec<_> = pages(&evidence)?
         .into_iter()
         .map(|(path, text)| (Path::new("docs").join(path), text))
         .collect();
     let readme = root.join("README.md");
     let text = fs::read_to_string(&readme).map_err(Error::file(&readme))?;
-    all.push((PathBuf::from("README.md"), with_table(&readme, &text, &readme_table(&files))?));
+    all.push((PathBuf::from("README.md"), with_table(&readme, &text, &readme_table(&evidence))?));
     Ok(all)
 }
 
-fn pages(files: &[ResultFile]) -> Result<Vec<(PathBuf, String)>> {
-    let mut pages = vec![(PathBuf::from("design-comparison.md"), markdown(files))];
-    if let Some(file) = quoted(files) {
-        let plots = plot::all(file)?.into_iter();
-        pages.extend(plots.map(|(name, text)| (Path::new("img").join(name), text)));
+fn pages(evidence: &Evidence<'_>) -> Result<Vec<(PathBuf, String)>> {
+    let mut pages = vec![
+        (PathBuf::from("design-comparison.md"), markdown(evidence)),
+        (PathBuf::from("design-comparison.html"), html(evidence)?),
+    ];
+    for chart in chart::all(evidence) {
+        pages.push((Path::new(IMAGES).join(chart.file), plot::draw(&chart)?));
     }
+    pages.push((PathBuf::from("report.txt"), mail(evidence, RFC_V2)));
     Ok(pages)
 }
 

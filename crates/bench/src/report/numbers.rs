@@ -2,7 +2,7 @@
 
 use vhost_accel_core::Interface;
 
-use crate::{ResultFile, Scenario, Side, Subject, Variant};
+use crate::{Clock, Figures, Over, ResultFile, Scenario, Side, Subject, Variant};
 
 /// Three digits and a unit; `-` for none.
 pub(super) fn time(nanoseconds: Option<f64>) -> String {
@@ -22,6 +22,59 @@ pub(super) fn time(nanoseconds: Option<f64>) -> String {
     format!("{value:.digits$} {unit}")
 }
 
+/// Instructions: whole below ten thousand, four digits above; `-` for none.
+pub(super) fn instructions(instructions: Option<f64>) -> String {
+    let Some(count) = instructions else {
+        return "-".to_owned();
+    };
+    if count < 9_999.5 {
+        let fraction = (count - count.round()).abs() >= 0.05 && count < 99.95;
+        return format!("{count:.*}", usize::from(fraction));
+    }
+    let (value, unit) = match count {
+        count if count < 999_950.0 => (count / 1e3, "k"),
+        count if count < 999_950_000.0 => (count / 1e6, "M"),
+        count => (count / 1e9, "G"),
+    };
+    let digits = match value {
+        value if value < 9.9995 => 3,
+        value if value < 99.995 => 2,
+        _ => 1,
+    };
+    format!("{value:.digits$}{unit}")
+}
+
+/// What `clock` counted; `-` for nothing.
+pub(super) fn work(clock: Clock, value: Option<f64>) -> String {
+    match clock {
+        Clock::Wall => time(value),
+        Clock::Instructions => instructions(value),
+    }
+}
+
+/// As [`work`], for a sentence: with its unit.
+pub(super) fn said(clock: Clock, value: f64) -> String {
+    match clock {
+        Clock::Wall => time(Some(value)),
+        Clock::Instructions => format!("{} instructions", instructions(Some(value))),
+    }
+}
+
+/// A ratio with its interval, where it has one: `0.93 (0.91-0.95)`.
+pub(super) fn interval(figures: Option<&Figures>) -> String {
+    let Some(figures) = figures else {
+        return "-".to_owned();
+    };
+    let median = ratio(Some(figures.median));
+    let (lower, upper) = (ratio(Some(figures.lower)), ratio(Some(figures.upper)));
+    if lower == upper { median } else { format!("{median} ({lower}-{upper})") }
+}
+
+/// A share of one, in hundredths: `12.3%`.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.1}%", share * 100.0)
+}
+
 /// A ratio with two digits behind the point; `-` for none.
 pub(super) fn ratio(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))
@@ -36,17 +89,28 @@ pub(super) fn count(count: Option<u64>) -> String {
 impl ResultFile {
     /// The median of the library's time.
     pub(super) fn median(&self, scenario: Scenario, subject: Subject) -> Option<f64> {
-        self.timing(scenario, subject, Side::Library).map(|timing| timing.median)
+        self.timing(scenario, subject, Side::Library).map(|timing| timing.figures.median)
     }
 
     /// The median of the floor's time.
     pub(super) fn floor(&self, scenario: Scenario, subject: Subject) -> Option<f64> {
-        self.timing(scenario, subject, Side::Floor).map(|timing| timing.median)
+        self.timing(scenario, subject, Side::Floor).map(|timing| timing.figures.median)
     }
 
     /// The library's time as a multiple of the floor's, measured in turns.
     pub(super) fn over_floor(&self, scenario: Scenario, subject: Subject) -> Option<f64> {
-        self.ratio(scenario, subject, Side::Library).map(|ratio| ratio.median)
+        self.over(scenario, subject, Side::Library, Over::Floor)
+    }
+
+    /// How much longer `side` takes than what is said.
+    pub(super) fn over(
+        &self,
+        scenario: Scenario,
+        subject: Subject,
+        side: Side,
+        over: Over,
+    ) -> Option<f64> {
+        self.ratio(scenario, subject, side, over).map(|ratio| ratio.figures.median)
     }
 
     /// How many crossings the library makes.
@@ -144,6 +208,34 @@ mod tests {
             ]
         );
         assert_eq!((time(None), ratio(Some(1.004))), ("-".into(), "1.00".into()));
+    }
+
+    #[test]
+    fn instructions_have_four_digits() {
+        let counts = [4.0, 4.25, 624.4, 9_999.4, 12_345.0, 999_949.0, 1_234_567.0, 2.5e9];
+        assert_eq!(
+            counts.map(|count| instructions(Some(count))),
+            ["4", "4.2", "624", "9999", "12.35k", "999.9k", "1.235M", "2.500G"]
+        );
+        assert_eq!(instructions(None), "-");
+    }
+
+    #[test]
+    fn an_interval_without_width_is_not_shown() {
+        let figures = |lower, upper| Figures {
+            n: 3,
+            iterations: 3,
+            mean: 1.0,
+            median: 1.0,
+            lower,
+            upper,
+            min: 1.0,
+            p99: 1.0,
+            std_dev: 0.0,
+        };
+        assert_eq!(interval(Some(&figures(0.98, 1.021))), "1.00 (0.98-1.02)");
+        assert_eq!(interval(Some(&figures(1.0, 1.0))), "1.00");
+        assert_eq!(interval(None), "-");
     }
 
     #[test]

@@ -1,40 +1,42 @@
-//! The plots: told apart by colour, by marker and by dash, so that grey print and colour-blind readers
-//! lose nothing.
+//! Draws the plots: told apart by colour, by marker and by dash, so that grey print and colour-blind
+//! readers lose nothing.
 
 use std::error::Error as StdError;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use vhost_accel_core::{Interface, KickKind};
+use vhost_accel_core::Interface;
 
-use super::numbers::{batched, time};
-use crate::{Error, PAIRS, Result, ResultFile, Scenario, Side, Subject};
+use super::chart::{Axis, Chart, Form, Row, Series, Stroke};
+use crate::{Error, Result};
 
-/// Crossings of a setup against queue pairs.
-pub(super) const SETUP_CROSSINGS: &str = "setup-crossings.svg";
-/// Time of a setup against queue pairs.
-pub(super) const SETUP_TIME: &str = "setup-time.svg";
-/// Cost of a kick.
-pub(super) const KICK: &str = "kick.svg";
-
-const SIZE: (u32, u32) = (820, 460);
+const WIDTH: u32 = 860;
+const HEIGHT: u32 = 470;
+/// Where the legend begins.
+const LEGEND: i32 = 610;
 const FONT: &str = "sans-serif";
+const LETTERS: i32 = 14;
+const GREY: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
+/// The ends of an axis are at least so many times apart.
+const LEAST_RANGE: f64 = 5.0;
+/// How many markers a line with many points has.
+const MARKERS: usize = 7;
 
-/// The plots of a result: their files' names below `img/`, and their text.
-pub(super) fn all(file: &ResultFile) -> Result<Vec<(&'static str, String)>> {
-    let crossings = |scenario, subject| file.total(scenario, subject).map(|count| count as f64);
-    let times = |scenario, subject| file.median(scenario, subject).map(|ns| ns / 1e3);
-    let time_axis = format!("median time of a setup (µs), {} kernel", file.run.kernel_half);
-    let draw = |drawn: Drawn| drawn.map_err(Error::Plot);
-    Ok(vec![
-        (SETUP_CROSSINGS, draw(setup("crossings of a setup", crossings))?),
-        (SETUP_TIME, draw(setup(&time_axis, times))?),
-        (KICK, draw(kick(file))?),
-    ])
+/// The SVG of `chart`.
+///
+/// # Errors
+/// [`Error::Plot`].
+pub(super) fn draw(chart: &Chart) -> Result<String> {
+    match &chart.form {
+        Form::Lines { x, y, series } => lines(x, y, series),
+        Form::Dots { x, rows } => dots(x, rows),
+    }
+    .map_err(Error::Plot)
 }
 
 type Drawn = std::result::Result<String, Box<dyn StdError + Send + Sync>>;
 type Done = std::result::Result<(), Box<dyn StdError + Send + Sync>>;
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// How an interface is drawn: Okabe and Ito's colours, which differ in lightness too.
 fn colour(interface: Interface) -> RGBColor {
@@ -45,8 +47,6 @@ fn colour(interface: Interface) -> RGBColor {
         Interface::VhostVdpa => RGBColor(0x00, 0x00, 0x00),
     }
 }
-
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Draws the marker of an interface at a pixel.
 fn marker(area: &Area<'_>, interface: Interface, at: (i32, i32), filled: bool) -> Done {
@@ -67,143 +67,161 @@ fn marker(area: &Area<'_>, interface: Interface, at: (i32, i32), filled: bool) -
     Ok(())
 }
 
-/// A figure of `setup/N` and `setup-batched/N` against N, both axes logarithmic.
-fn setup(what: &str, figure: impl Fn(Scenario, Subject) -> Option<f64>) -> Drawn {
-    type Series = (String, Interface, bool, Vec<(f64, f64)>);
-    let mut series: Vec<Series> = Vec::new();
-    for interface in Interface::ALL {
-        let mut add = |scenario: fn(u16) -> Scenario, subject: Option<Subject>, batch: bool| {
-            let Some(subject) = subject else { return };
-            let points: Vec<_> = PAIRS
-                .iter()
-                .filter_map(|&pairs| Some((f64::from(pairs), figure(scenario(pairs), subject)?)))
-                .collect();
-            if !points.is_empty() {
-                let name = format!("{} {subject}", interface.thread_id());
-                series.push((name, interface, batch, points));
-            }
-        };
-        add(Scenario::Setup, Some(Subject::plain(interface)), false);
-        add(Scenario::SetupBatched, batched(interface), true);
+/// The ends of an axis and its marks.
+fn range(axis: &Axis, values: impl Iterator<Item = f64> + Clone) -> (f64, f64, Vec<f64>) {
+    let low = values.clone().fold(f64::INFINITY, f64::min);
+    let high = values.fold(0.0, f64::max);
+    // Figures that hardly differ are not to look as if they did.
+    let (low, high) = (low / 1.25, high * 1.25);
+    let widen = (LEAST_RANGE / (high / low)).max(1.0).sqrt();
+    let (low, high) = (low / widen, high * widen);
+    let marks = if axis.marks.is_empty() { ticks(low, high) } else { axis.marks.clone() };
+    (low, high, marks.into_iter().filter(|mark| (low..=high).contains(mark)).collect())
+}
+
+/// Powers of ten from `low` to `high`, with 2 and 5 times them where they are few.
+fn ticks(low: f64, high: f64) -> Vec<f64> {
+    let steps: &[f64] = match (high / low).log10() {
+        decades if decades < 2.5 => &[1.0, 2.0, 5.0],
+        decades if decades < 5.0 => &[1.0, 3.0],
+        _ => &[1.0],
+    };
+    let mut ticks = Vec::new();
+    let mut power = 10_f64.powf(low.log10().floor());
+    while power <= high {
+        ticks.extend(steps.iter().map(|step| step * power));
+        power *= 10.0;
     }
-    let values = series.iter().flat_map(|(.., points)| points).map(|point| point.1);
-    let low = values.clone().fold(f64::INFINITY, f64::min).max(1.0);
-    let high = values.fold(1.0, f64::max);
+    ticks
+}
+
+fn lines(x: &Axis, y: &Axis, series: &[Series]) -> Drawn {
+    let points = || series.iter().flat_map(|series| series.points.iter());
+    let (left, right, across) = range(x, points().map(|point| point.0));
+    let (low, high, up) = range(y, points().map(|point| point.1));
 
     let mut out = String::new();
     {
-        let root = SVGBackend::with_string(&mut out, SIZE).into_drawing_area();
+        let root = SVGBackend::with_string(&mut out, (WIDTH, HEIGHT)).into_drawing_area();
         root.fill(&WHITE)?;
-        let (plot, _legend) = root.split_horizontally(590);
+        let (plot, _legend) = root.split_horizontally(LEGEND);
         let mut chart = ChartBuilder::on(&plot)
             .margin(16)
-            .x_label_area_size(44)
-            .y_label_area_size(64)
+            .x_label_area_size(48)
+            .y_label_area_size(76)
             .build_cartesian_2d(
-                (0.8..80.0).log_scale().with_key_points(PAIRS.map(f64::from).into()),
-                (low / 1.5..high * 1.5).log_scale().with_key_points(ticks(low, high)),
+                (left..right).log_scale().with_key_points(across),
+                (low..high).log_scale().with_key_points(up),
             )?;
         chart
             .configure_mesh()
-            .x_desc("queue pairs")
-            .y_desc(what)
+            .x_desc(&x.label)
+            .y_desc(&y.label)
             .x_labels(8)
-            .y_labels(8)
-            .x_label_formatter(&|x| format!("{x:.0}"))
-            .y_label_formatter(&|y| format!("{y:.0}"))
-            .label_style((FONT, 14))
+            .y_labels(12)
+            .x_label_formatter(&|mark| (x.write)(*mark))
+            .y_label_formatter(&|mark| (y.write)(*mark))
+            .label_style((FONT, LETTERS))
             .light_line_style(WHITE)
-            .bold_line_style(RGBColor(0xdd, 0xdd, 0xdd))
+            .bold_line_style(GREY)
             .draw()?;
-        for (_, interface, batch, points) in &series {
-            let style = ShapeStyle::from(colour(*interface)).stroke_width(2);
-            if *batch {
-                chart.draw_series(DashedLineSeries::new(points.iter().copied(), 6, 4, style))?;
-            } else {
-                chart.draw_series(LineSeries::new(points.iter().copied(), style))?;
-            }
-            for at in points {
-                marker(&root, *interface, chart.backend_coord(at), !batch)?;
+        for series in series {
+            let style = ShapeStyle::from(colour(series.interface)).stroke_width(2);
+            let points = series.points.iter().copied();
+            match series.stroke {
+                Stroke::Solid => chart.draw_series(LineSeries::new(points, style))?,
+                Stroke::Dashed => chart.draw_series(DashedLineSeries::new(points, 7, 4, style))?,
+                Stroke::Dotted => chart.draw_series(DashedLineSeries::new(points, 2, 4, style))?,
+            };
+            let every = series.points.len().div_ceil(MARKERS).max(1);
+            for at in series.points.iter().step_by(every) {
+                let filled = series.stroke == Stroke::Solid;
+                marker(&root, series.interface, chart.backend_coord(at), filled)?;
             }
         }
-        for (row, (name, interface, batch, _)) in (0..).zip(&series) {
-            let y = 40 + 28 * row;
-            marker(&root, *interface, (612, y), !batch)?;
-            root.draw_text(name, &(FONT, 14).into_text_style(&root), (630, y - 8))?;
+        for (row, series) in (0..).zip(series) {
+            legend(&root, series, 36 + 26 * row)?;
         }
         root.present()?;
     }
     Ok(out)
 }
 
-/// 1, 2 and 5 times the powers of ten from `low` to `high`.
-fn ticks(low: f64, high: f64) -> Vec<f64> {
-    let mut ticks = Vec::new();
-    let mut power = 1.0;
-    while power <= high * 1.5 {
-        ticks.extend([1.0, 2.0, 5.0].map(|step| step * power));
-        power *= 10.0;
+/// A line of the legend: the stroke, the marker on it, the name.
+fn legend(root: &Area<'_>, series: &Series, y: i32) -> Done {
+    let style = ShapeStyle::from(colour(series.interface)).stroke_width(2);
+    let dashes: &[(i32, i32)] = match series.stroke {
+        Stroke::Solid => &[(0, 36)],
+        Stroke::Dashed => &[(0, 7), (29, 36)],
+        Stroke::Dotted => &[(0, 2), (6, 8), (28, 30), (34, 36)],
+    };
+    for (from, to) in dashes {
+        let ends = vec![(LEGEND + from, y), (LEGEND + to, y)];
+        root.draw(&PathElement::new(ends, style))?;
     }
-    ticks.retain(|tick| (low / 1.5..=high * 1.5).contains(tick));
-    ticks
+    marker(root, series.interface, (LEGEND + 18, y), series.stroke == Stroke::Solid)?;
+    let text = (FONT, LETTERS).into_text_style(root);
+    root.draw_text(&series.name, &text, (LEGEND + 46, y - 8))?;
+    Ok(())
 }
 
-/// The cost of each kind of kick: a row for each interface, library filled and floor hollow.
-fn kick(file: &ResultFile) -> Drawn {
-    let mut rows: Vec<(String, Interface, Option<f64>, Option<f64>)> = Vec::new();
-    for kind in KickKind::ALL {
-        let scenario = Scenario::Kick(kind);
-        for subject in scenario.subjects() {
-            let median = |side| file.timing(scenario, subject, side).map(|timing| timing.median);
-            let (library, floor) = (median(Side::Library), median(Side::Floor));
-            if library.is_some() {
-                let name = format!("{kind} {}", subject.interface.thread_id());
-                rows.push((name, subject.interface, library, floor));
-            }
-        }
-    }
-    let values = rows.iter().flat_map(|row| [row.2, row.3]).flatten();
-    let low = values.clone().fold(f64::INFINITY, f64::min).min(1.0);
-    let high = values.fold(1.0, f64::max);
+fn dots(x: &Axis, rows: &[Row]) -> Drawn {
+    let values = rows.iter().flat_map(|row| [row.library, row.floor]).flatten();
+    let (left, right, across) = range(x, values);
     let count = rows.len().max(1) as f64;
 
     let mut out = String::new();
     {
-        let root = SVGBackend::with_string(&mut out, SIZE).into_drawing_area();
+        let root = SVGBackend::with_string(&mut out, (WIDTH, HEIGHT)).into_drawing_area();
         root.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&root)
             .margin(16)
             .margin_right(40)
-            .x_label_area_size(44)
+            .x_label_area_size(48)
             .y_label_area_size(150)
-            .build_cartesian_2d((low / 2.0..high * 2.0).log_scale(), -0.5..count - 0.5)?;
+            .build_cartesian_2d(
+                (left / 1.5..right * 1.5).log_scale().with_key_points(across),
+                -0.5..count - 0.5,
+            )?;
         chart
             .configure_mesh()
             .disable_y_mesh()
-            .x_desc(format!(
-                "median time of a kick to its caller, {} kernel; filled: library, hollow: bare libc",
-                file.run.kernel_half
-            ))
-            .x_labels(8)
-            .x_label_formatter(&|ns| time(Some(*ns)))
+            .x_desc(&x.label)
+            .x_labels(9)
+            .x_label_formatter(&|mark| (x.write)(*mark))
             .y_labels(0)
-            .label_style((FONT, 14))
+            .label_style((FONT, LETTERS))
             .light_line_style(WHITE)
-            .bold_line_style(RGBColor(0xdd, 0xdd, 0xdd))
+            .bold_line_style(GREY)
             .draw()?;
-        for (row, (name, interface, library, floor)) in rows.iter().rev().enumerate() {
-            let y = row as f64;
-            for (figure, filled) in [(library, true), (floor, false)] {
+        for (number, row) in rows.iter().rev().enumerate() {
+            let y = number as f64;
+            for (figure, filled) in [(row.library, true), (row.floor, false)] {
                 if let Some(x) = figure {
                     // Side by side, so that one doesn't hide the other.
-                    let (x, y) = chart.backend_coord(&(*x, y));
-                    marker(&root, *interface, (x, if filled { y - 7 } else { y + 7 }), filled)?;
+                    let (x, y) = chart.backend_coord(&(x, y));
+                    let y = if filled { y - 7 } else { y + 7 };
+                    marker(&root, row.interface, (x, y), filled)?;
                 }
             }
-            let (_, at) = chart.backend_coord(&(1.0, y));
-            root.draw_text(name, &(FONT, 14).into_text_style(&root), (20, at - 8))?;
+            let (_, at) = chart.backend_coord(&(left, y));
+            root.draw_text(&row.name, &(FONT, LETTERS).into_text_style(&root), (20, at - 8))?;
         }
         root.present()?;
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_has_neither_too_few_marks_nor_too_many() {
+        for high in [2.0, 10.0, 1e3, 1e6, 1e9] {
+            let axis = Axis { label: String::new(), marks: Vec::new(), write: |_| String::new() };
+            let (_, _, marks) = range(&axis, [1.0, high].into_iter());
+            assert!((2..=12).contains(&marks.len()), "{high}: {marks:?}");
+        }
+    }
 }

@@ -1,20 +1,21 @@
-//! The tables that the reports are made of.
+//! The tables that several reports share.
 
-use vhost_accel_core::{Interface, KickKind};
+use vhost_accel_core::Interface;
 
 use super::document::Table;
-use super::numbers::{batched, count, ratio, rows, time};
-use crate::{MapSize, PAIRS, ResultFile, Scenario, Side, Subject};
+use super::evidence::Kind;
+use super::numbers::{batched, count, interval, ratio, rows, work};
+use crate::{Clock, Over, ResultFile, Scenario, Side, Subject};
 
 /// The name of the first column and of the four.
-fn head(first: &str) -> Vec<String> {
+pub(super) fn head(first: &str) -> Vec<String> {
     std::iter::once(first.to_owned())
         .chain(Interface::ALL.map(|interface| interface.thread_id().to_owned()))
         .collect()
 }
 
 /// A row for each scenario, and one for each further way of an interface.
-fn by_scenario(
+pub(super) fn by_scenario(
     scenarios: impl IntoIterator<Item = Scenario>,
     cell: impl Fn(Scenario, Subject) -> String,
 ) -> Vec<Vec<String>> {
@@ -42,6 +43,12 @@ fn by_scenario(
     table
 }
 
+/// What a caption says about a run.
+pub(super) fn on(file: &ResultFile) -> String {
+    let host = &file.host;
+    format!("{}; {}, {} CPUs, Linux {}", Kind::of(file).name(), host.cpu, host.cores, host.kernel)
+}
+
 /// Crossings of one iteration, by scenario.
 pub(super) fn crossings(file: &ResultFile) -> Table {
     Table {
@@ -65,14 +72,16 @@ pub(super) fn laws(file: &ResultFile) -> Table {
         std::iter::once(name.to_owned()).chain(cells).collect()
     };
     let plain = |interface| Some(Subject::plain(interface));
+    let mut rows: Vec<Vec<String>> = vec![
+        row("setup/N", Scenario::Setup, plain),
+        row("setup-batched/N", Scenario::SetupBatched, batched),
+        row("teardown/N", Scenario::Teardown, plain),
+    ];
+    rows.retain(|row| row[1..].iter().any(|cell| cell != "-"));
     Table {
-        caption: "The same as a formula, N queue pairs.".to_owned(),
+        caption: "Crossings as a formula, N queue pairs.".to_owned(),
         head: head("crossings"),
-        rows: vec![
-            row("setup/N", Scenario::Setup, plain),
-            row("setup-batched/N", Scenario::SetupBatched, batched),
-            row("teardown/N", Scenario::Teardown, plain),
-        ],
+        rows,
     }
 }
 
@@ -103,22 +112,34 @@ pub(super) fn kinds(file: &ResultFile, pairs: u16) -> Table {
     }
 }
 
-/// The library's medians.
+/// The library's medians of some scenarios.
+pub(super) fn medians(
+    file: &ResultFile,
+    scenarios: impl IntoIterator<Item = Scenario>,
+) -> Vec<Vec<String>> {
+    by_scenario(scenarios, |scenario, subject| work(file.run.clock, file.median(scenario, subject)))
+}
+
+/// All of the library's medians.
 pub(super) fn times(file: &ResultFile) -> Table {
+    let what = match file.run.clock {
+        Clock::Wall => "Median time",
+        Clock::Instructions => "Median instructions",
+    };
     Table {
-        caption: "Median time of one iteration, through the library.".to_owned(),
+        caption: format!("{what} of one iteration, through the library ({}).", on(file)),
         head: head("scenario"),
-        rows: by_scenario(Scenario::all(), |scenario, subject| {
-            time(file.median(scenario, subject))
-        }),
+        rows: medians(file, Scenario::all()),
     }
 }
 
 /// The library's medians over the floor's.
 pub(super) fn over_floor(file: &ResultFile) -> Table {
     Table {
-        caption: "The same as a multiple of the floor: the same system calls made bare with libc."
-            .to_owned(),
+        caption: format!(
+            "The library over the floor, the same system calls made bare with libc ({}).",
+            Kind::of(file).name()
+        ),
         head: head("scenario"),
         rows: by_scenario(Scenario::all(), |scenario, subject| {
             ratio(file.over_floor(scenario, subject))
@@ -126,33 +147,40 @@ pub(super) fn over_floor(file: &ResultFile) -> Table {
     }
 }
 
-/// What the README shows.
-pub(super) fn summary(file: &ResultFile) -> Table {
-    let mut rows = Vec::new();
-    let counted =
-        PAIRS.map(Scenario::Setup).into_iter().chain(PAIRS.map(Scenario::SetupBatched)).filter(
-            |scenario| {
-                let ends = [PAIRS[0], PAIRS[PAIRS.len() - 1]];
-                matches!(scenario, Scenario::Setup(pairs) | Scenario::SetupBatched(pairs)
-                if ends.contains(pairs))
-            },
-        );
-    for mut row in by_scenario(counted, |scenario, subject| count(file.total(scenario, subject))) {
-        row[0] = format!("{}, crossings", row[0]);
-        rows.push(row);
+/// What a ratio is.
+pub(super) const fn quotient(clock: Clock) -> &'static str {
+    match clock {
+        Clock::Wall => "measured in turns, with the median's 95% interval",
+        Clock::Instructions => "one median over the other",
     }
-    let timed = KickKind::ALL.map(Scenario::Kick).into_iter().chain([
-        Scenario::Call,
-        Scenario::RoundTrip,
-        Scenario::DmaMap(MapSize::Huge),
-    ]);
-    for mut row in by_scenario(timed, |scenario, subject| time(file.median(scenario, subject))) {
-        row[0] = format!("{}, time", row[0]);
-        rows.push(row);
+}
+
+/// The library on each interface over the library on the control.
+pub(super) fn over_control(
+    file: &ResultFile,
+    scenarios: impl IntoIterator<Item = Scenario>,
+) -> Table {
+    let mut rows = by_scenario(scenarios, |scenario, subject| {
+        interval(
+            file.ratio(scenario, subject, Side::Library, Over::Control).map(|ratio| &ratio.figures),
+        )
+    });
+    // The control over itself is not measured: its column is there for its other ways.
+    let last = Interface::ALL.len();
+    let mut head = head("over control");
+    if rows.iter().all(|row| row[last] == "-") {
+        head.truncate(last);
+        rows.iter_mut().for_each(|row| row.truncate(last));
+    } else {
+        head[last] = "control, other".to_owned();
     }
-    let mut head = head("");
-    for (column, interface) in head[1..].iter_mut().zip(Interface::ALL) {
-        *column = format!("{column} {interface}");
+    Table {
+        caption: format!(
+            "The interface over vhost-vdpa used plainly, {} ({}).",
+            quotient(file.run.clock),
+            Kind::of(file).name()
+        ),
+        head,
+        rows,
     }
-    Table { caption: String::new(), head, rows }
 }

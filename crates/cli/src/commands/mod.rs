@@ -1,6 +1,7 @@
 //! One module, one subcommand.
 
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod devices;
 pub(crate) mod emulate;
 pub(crate) mod interfaces;

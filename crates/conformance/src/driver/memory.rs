@@ -12,6 +12,20 @@ use vhost_accel_core::{Access, DmaMapping, Hva, Iova, IovaRange, page_size};
 
 use super::Error;
 
+/// The size of a huge page where it is smallest, and of several where it is not.
+const HUGE: usize = 2 << 20;
+
+/// Takes a part of a mapping away.
+///
+/// # Safety
+/// The part must be the caller's, and nobody use it any more.
+unsafe fn unmap(start: NonNull<u8>, len: usize) {
+    if len > 0 {
+        // SAFETY: the caller's.
+        unsafe { libc::munmap(start.as_ptr().cast(), len) };
+    }
+}
+
 /// A run of whole pages of this process, to be lent to a device.
 ///
 /// Access goes by byte offset, through raw pointers and atomics: no Rust reference to the memory ever
@@ -48,6 +62,34 @@ impl Region {
         }
         let access = libc::PROT_READ | libc::PROT_WRITE;
         Self::map(len, access, libc::MAP_SHARED, fd.as_raw_fd())
+    }
+
+    /// `len` bytes of zeroed memory of this process alone, in huge pages where the kernel has them: as a
+    /// VMM's guest memory is, and lying together in physical memory whatever else has run. `len` is
+    /// rounded up to whole huge pages, and the memory begins with one.
+    ///
+    /// # Errors
+    /// Those of mmap(2).
+    pub fn huge(len: usize) -> Result<Arc<Self>, Error> {
+        let len = len.next_multiple_of(HUGE).max(HUGE);
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let mut whole = Arc::into_inner(Self::map(len + HUGE, access, flags, -1)?)
+            .ok_or_else(|| Error::last("mmap"))?;
+        let before = whole.host.as_ptr().addr().next_multiple_of(HUGE) - whole.host.as_ptr().addr();
+        // SAFETY: less than a huge page, of which the mapping has one more than is kept.
+        let host = unsafe { whole.host.add(before) };
+        // SAFETY: the part before what is kept is this value's.
+        unsafe { unmap(whole.host, before) };
+        // SAFETY: one huge page less than the mapping has.
+        let end = unsafe { host.add(len) };
+        // SAFETY: as is the part behind.
+        unsafe { unmap(end, HUGE - before) };
+        (whole.host, whole.len) = (host, len);
+        // A kernel without huge pages gives small ones.
+        // SAFETY: advice on a mapping of this value's.
+        unsafe { libc::madvise(host.as_ptr().cast(), len, libc::MADV_HUGEPAGE) };
+        Ok(Arc::new(whole))
     }
 
     /// `len` bytes of address space without memory behind it: whoever touches it faults. What a device
@@ -237,6 +279,15 @@ mod tests {
         assert_eq!(region.load_u64(8, Ordering::Relaxed), 0x0102_0304_0506_0708);
         region.fill(0, 16, 0xa5);
         assert_eq!(region.bytes(0, 17)[15..], [0xa5, 0]);
+    }
+
+    #[test]
+    fn huge_memory_begins_with_a_huge_page() {
+        let region = Region::huge(HUGE + 1).unwrap();
+        assert_eq!(region.len(), 2 * HUGE);
+        assert!(region.host().0.is_multiple_of(HUGE as u64));
+        region.write(2 * HUGE - 1, &[7]);
+        assert_eq!(region.bytes(2 * HUGE - 2, 2), [0, 7]);
     }
 
     #[test]

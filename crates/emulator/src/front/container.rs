@@ -18,11 +18,15 @@ use crate::{
 };
 
 /// Opens a new container each time.
-pub(crate) struct ContainerNode;
+pub(crate) struct ContainerNode {
+    /// How many mappings each takes.
+    pub(crate) dma_entry_limit: u32,
+}
 
 impl Node for ContainerNode {
     fn open(&self, _: &Arc<Task>, _: &OwnedFd) -> Result<Arc<dyn Front>, Errno> {
-        Ok(Arc::new(OpenContainer(Arc::default())))
+        let limit = self.dma_entry_limit as usize;
+        Ok(Arc::new(OpenContainer { container: Arc::default(), limit }))
     }
 }
 
@@ -60,7 +64,7 @@ impl Container {
         lock(&self.state).dma.clone()
     }
 
-    fn set_iommu(&self, task: &Task, kind: u64) -> Result<Answer, Errno> {
+    fn set_iommu(&self, task: &Task, kind: u64, limit: usize) -> Result<Answer, Errno> {
         let mut state = lock(&self.state);
         if state.groups == 0 || state.dma.is_some() {
             return Err(Errno::EINVAL);
@@ -68,14 +72,16 @@ impl Container {
         if kind != u64::from(vfio::TYPE1V2_IOMMU) {
             return Err(Errno(libc::ENODEV));
         }
-        let limit = vfio::DMA_ENTRY_LIMIT as usize;
         let dma = DmaSpace::new(task.memory(), PinPolicy::Lazy, limit);
         state.dma = Some(Arc::new(dma));
         Ok(Answer::OK)
     }
 }
 
-struct OpenContainer(Arc<Container>);
+struct OpenContainer {
+    container: Arc<Container>,
+    limit: usize,
+}
 
 impl Front for OpenContainer {
     fn ioctl(&self, call: &Call<'_>, request: u32, arg: u64) -> Result<Answer, Errno> {
@@ -85,10 +91,10 @@ impl Front for OpenContainer {
                 let known = arg == u64::from(vfio::TYPE1V2_IOMMU);
                 return Ok(Answer::Value(known.into()));
             }
-            vfio::SET_IOMMU => return self.0.set_iommu(call.task, arg),
+            vfio::SET_IOMMU => return self.container.set_iommu(call.task, arg, self.limit),
             _ => {}
         }
-        let dma = self.0.dma().ok_or(Errno::EINVAL)?;
+        let dma = self.container.dma().ok_or(Errno::EINVAL)?;
         match request {
             vfio::IOMMU_GET_INFO => get_info(call, &dma, arg),
             vfio::IOMMU_MAP_DMA => map(call, &dma, arg),
@@ -99,7 +105,7 @@ impl Front for OpenContainer {
     }
 
     fn container(&self) -> Option<Arc<Container>> {
-        Some(Arc::clone(&self.0))
+        Some(Arc::clone(&self.container))
     }
 
     fn release(&self) {}

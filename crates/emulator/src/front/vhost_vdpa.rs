@@ -80,13 +80,7 @@ impl Front for OpenVdpa {
     fn write(&self, call: &Call<'_>, buf: &UserBuf, _: Option<u64>) -> Result<u64, Errno> {
         let mut written = Written::new_zeroed();
         let copied = buf.gather(call, written.as_mut_bytes());
-        call.count(match written.iotlb.kind {
-            vhost::IOTLB_UPDATE => Kind::IotlbUpdate,
-            vhost::IOTLB_INVALIDATE => Kind::IotlbInvalidate,
-            vhost::IOTLB_BATCH_BEGIN => Kind::IotlbBatchBegin,
-            vhost::IOTLB_BATCH_END => Kind::IotlbBatchEnd,
-            _ => Kind::IotlbOther,
-        });
+        call.count(Kind::of_iotlb(written.iotlb.kind));
         copied.map_err(|_| Errno::EINVAL)?;
         let asid = match written.msg_type {
             vhost::IOTLB_MSG => 0,

@@ -186,6 +186,21 @@ fn dma() {
 }
 
 #[test]
+fn a_container_takes_as_many_mappings_as_it_is_made_for() {
+    let kernel = EmulatedKernel::builder().dma_entry_limit(2).build().unwrap();
+    let case = || {
+        let (vfio, memory) = (Vfio::open(&kernel), Mapped::anonymous(PAGE));
+        for iova in [0, PAGE] {
+            map(&vfio.container, iova, PAGE, memory.host(), 3).unwrap();
+        }
+        assert_eq!(map(&vfio.container, 2 * PAGE, PAGE, memory.host(), 3), Err(ENOSPC));
+        assert_eq!(unmap(&vfio.container, 0, PAGE), Ok(PAGE));
+        map(&vfio.container, 2 * PAGE, PAGE, memory.host(), 3).unwrap();
+    };
+    kernel.run(case).unwrap();
+}
+
+#[test]
 fn a_container_takes_65535_mappings() {
     with_device(|vfio| {
         let memory = Mapped::anonymous(PAGE);

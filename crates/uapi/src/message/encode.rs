@@ -120,6 +120,8 @@ impl<'a> Encoder<'a> {
         self.ends_with_get = false;
     }
 
+    // Where the request is a constant, as it is in a backend, little of the checks is left.
+    #[inline]
     fn push_parts(&mut self, request: u32, head: &[u8], tail: &[u8]) -> Result<(), EncodeError> {
         let size = head.len() + tail.len();
         if !is_taken(request, Accepts::ALL) {
@@ -153,6 +155,7 @@ pub fn encode_reply(buf: &mut [u8], request: u32, payload: &[u8]) -> Result<usiz
 }
 
 /// Writes a header and the two parts of its payload, whose length has been checked.
+#[inline]
 fn put(
     buf: &mut [u8],
     request: u32,

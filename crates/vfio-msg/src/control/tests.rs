@@ -18,7 +18,8 @@ fn control(dialect: Dialect, batches: bool) -> Messages<Recorder> {
         held: Held::new(3),
         dialect,
         batches,
-        buffer: vec![0; 3 * VRING_LEN].into(),
+        buffer: vec![0; VRING_LEN],
+        max_write: 3 * VRING_LEN,
         port: Recorder::default(),
     }
 }

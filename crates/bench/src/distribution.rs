@@ -1,0 +1,150 @@
+//! How single iterations are spread: what a median hides.
+
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use crate::devices::{Devices, QUEUE_PAIRS};
+use crate::error::{Error, Result};
+use crate::library::Library;
+use crate::placement::Placement;
+use crate::results::{Distribution, Key, Mode, Side, Unit};
+use crate::rig::{Rig, Waiting};
+use crate::run::Options;
+use crate::scenario::Scenario;
+use crate::stage::Stage;
+use crate::subject::Subject;
+use crate::watch::Watch;
+
+/// The percentiles that are kept of the whole.
+const CURVE: [f64; 16] = [
+    0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 97.5, 99.0, 99.5, 99.75, 99.9, 99.95, 99.99,
+    100.0,
+];
+/// Rounds in which every interface has its turn.
+const ROUNDS: usize = 4;
+
+impl Scenario {
+    /// Whether its single iterations are of interest.
+    pub(crate) fn is_latency(self) -> bool {
+        matches!(self, Self::KickLatency(_) | Self::Call)
+    }
+}
+
+/// Lets `subjects` take turns at `scenario`, and keeps every single iteration.
+///
+/// # Errors
+/// Those of the scenario.
+pub(crate) fn distributions(
+    options: &Options,
+    placement: Option<Placement>,
+    scenario: Scenario,
+    subjects: &[Subject],
+) -> Result<Vec<Distribution>> {
+    let (most, limit) = match options.mode {
+        Mode::Full => (5_000, Duration::from_millis(500)),
+        Mode::Quick => (500, Duration::from_millis(50)),
+    };
+    let devices = Devices::find()?;
+    let rig = Rig::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock, placement))?;
+    let mut recorders: Vec<Recorder> = subjects.iter().map(|_| Recorder::new()).collect();
+    for _ in 0..ROUNDS {
+        for (&subject, recorder) in subjects.iter().zip(&mut recorders) {
+            let key = Key::new(scenario, subject, Side::Library);
+            let mut round = || -> Result<()> {
+                let path = devices.first(subject.interface)?;
+                let mut stage = Stage::<Library>::new(scenario, subject, path, &rig)?;
+                // Whatever is slow the first time is not what is asked for.
+                stage.iterate(100, &mut Recorder::new())?;
+                let begun = Instant::now();
+                for _ in 0..most / 100 {
+                    if options.stopped() || begun.elapsed() > limit {
+                        break;
+                    }
+                    stage.iterate(100, recorder)?;
+                }
+                Ok(())
+            };
+            round().map_err(Error::scenario(&key))?;
+        }
+    }
+    let all = subjects.iter().zip(recorders);
+    Ok(all.filter_map(|(&subject, recorder)| recorder.into(scenario, subject)).collect())
+}
+
+/// Keeps what each iteration takes.
+struct Recorder {
+    since: Instant,
+    histogram: Histogram<u64>,
+}
+
+impl Recorder {
+    fn new() -> Self {
+        // Three digits of anything up to ten seconds; it grows no further than what is recorded.
+        let mut histogram = Histogram::new(3).unwrap_or_else(|_| unreachable!("3 is a precision"));
+        histogram.auto(true);
+        Self { since: Instant::now(), histogram }
+    }
+
+    fn into(self, scenario: Scenario, subject: Subject) -> Option<Distribution> {
+        let histogram = self.histogram;
+        let at = |percentile| histogram.value_at_percentile(percentile);
+        (!histogram.is_empty()).then(|| Distribution {
+            key: Key::new(scenario, subject, Side::Library),
+            unit: Unit::Nanoseconds,
+            n: histogram.len(),
+            min: histogram.min(),
+            p50: at(50.0),
+            p99: at(99.0),
+            p99_9: at(99.9),
+            max: histogram.max(),
+            curve: CURVE.iter().map(|&percentile| (percentile, at(percentile))).collect(),
+        })
+    }
+}
+
+impl Watch for Recorder {
+    #[inline]
+    fn start(&mut self) {
+        self.since = Instant::now();
+    }
+
+    #[inline]
+    fn stop(&mut self) {
+        let nanoseconds = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        // It grows: what is out of its range there is not.
+        let _ = self.histogram.record(nanoseconds);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vhost_accel_core::Interface;
+
+    use super::*;
+
+    #[test]
+    fn percentiles_are_of_single_iterations() {
+        let mut recorder = Recorder::new();
+        for value in 1..=1_000 {
+            recorder.since = Instant::now() - Duration::from_micros(10 * value);
+            recorder.stop();
+        }
+        let subject = Subject::plain(Interface::VhostMdev);
+        let distribution = recorder.into(Scenario::Call, subject).unwrap();
+        assert_eq!(distribution.n, 1_000);
+        // What is slow is kept as well as what is quick: the test's own time comes on top.
+        for (value, micros) in [
+            (distribution.min, 10),
+            (distribution.p50, 5_000),
+            (distribution.p99, 9_900),
+            (distribution.max, 10_000),
+        ] {
+            assert!(value >= micros * 1_000, "{value} ns are less than {micros} µs");
+        }
+        assert!(distribution.p50 < distribution.p99 && distribution.p99_9 <= distribution.max);
+        assert!(distribution.curve.is_sorted());
+        assert_eq!(distribution.curve.len(), CURVE.len());
+        assert!(Recorder::new().into(Scenario::Call, subject).is_none());
+    }
+}

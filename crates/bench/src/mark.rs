@@ -1,0 +1,49 @@
+//! Each scenario once, between marks that somebody who watches system calls can see: so that crossings
+//! can be counted by strace, on a kernel that counts none itself.
+
+#![expect(unsafe_code, reason = "a system call that is there to be seen")]
+
+use crate::count::every;
+use crate::devices::{Devices, QUEUE_PAIRS};
+use crate::error::Result;
+use crate::results::Key;
+use crate::rig::{Rig, Waiting};
+use crate::watch::Watch;
+
+/// What the mark before the measured part begins with; the key follows.
+pub const BEGIN: &str = "begin ";
+/// What the mark behind it begins with.
+pub const END: &str = "end ";
+
+/// Does every scenario that is counted once, through each subject, on each side, on the devices of this
+/// machine. Before and behind the measured part it writes a mark, [`BEGIN`] or [`END`] and the key,
+/// to descriptor -1: which nobody reads, and strace shows.
+///
+/// # Errors
+/// Those of the scenarios.
+pub fn mark_crossings() -> Result<()> {
+    let (devices, rig) = (Devices::find()?, Rig::new(2 * QUEUE_PAIRS + 1, Waiting::Watch)?);
+    every(&devices, &rig, |key| Marker { key: key.clone() }, |_, _| ())
+}
+
+struct Marker {
+    key: Key,
+}
+
+impl Marker {
+    fn mark(&self, what: &str) {
+        let mark = format!("{what}{}", self.key);
+        // SAFETY: the kernel would read the mark's bytes; it doesn't come so far.
+        unsafe { libc::write(-1, mark.as_ptr().cast(), mark.len()) };
+    }
+}
+
+impl Watch for Marker {
+    fn start(&mut self) {
+        self.mark(BEGIN);
+    }
+
+    fn stop(&mut self) {
+        self.mark(END);
+    }
+}

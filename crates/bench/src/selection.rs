@@ -1,0 +1,99 @@
+//! What of all there is to measure is wanted.
+
+use vhost_accel_core::Interface;
+
+use crate::scenario::Scenario;
+use crate::subject::Subject;
+
+/// A choice of scenarios and interfaces; the default is everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Scenarios by id, or by the first parts of it: `setup/4`, `setup`. None given: all.
+    pub scenarios: Vec<String>,
+    /// Interfaces. None given: all.
+    pub interfaces: Vec<Interface>,
+    /// What `SCENARIO/INTERFACE` must contain.
+    pub filter: Option<String>,
+}
+
+impl Selection {
+    /// Whether everything is wanted.
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The subjects of `scenario` that are wanted.
+    pub fn subjects(&self, scenario: Scenario) -> Vec<Subject> {
+        let id = scenario.to_string();
+        let named = |name: &String| {
+            let rest = id.strip_prefix(name.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if !self.scenarios.is_empty() && !self.scenarios.iter().any(named) {
+            return Vec::new();
+        }
+        let wanted = |subject: &Subject| {
+            (self.interfaces.is_empty() || self.interfaces.contains(&subject.interface))
+                && self
+                    .filter
+                    .as_ref()
+                    .is_none_or(|filter| format!("{id}/{subject}").contains(filter.as_str()))
+        };
+        scenario.subjects().filter(wanted).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{MapSize, Scenario};
+    use crate::subject::Variant;
+
+    fn selection(scenarios: &[&str], interfaces: &[Interface], filter: Option<&str>) -> Selection {
+        Selection {
+            scenarios: scenarios.iter().map(|&name| name.to_owned()).collect(),
+            interfaces: interfaces.to_vec(),
+            filter: filter.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn everything_unless_said() {
+        assert!(Selection::default().is_everything());
+        for scenario in Scenario::all() {
+            let all: Vec<_> = scenario.subjects().collect();
+            assert_eq!(Selection::default().subjects(scenario), all);
+        }
+    }
+
+    #[test]
+    fn scenarios_are_named_by_whole_parts() {
+        let chosen = |name| -> Vec<String> {
+            let selection = selection(&[name], &[], None);
+            Scenario::all()
+                .into_iter()
+                .filter(|&scenario| !selection.subjects(scenario).is_empty())
+                .map(|scenario| scenario.to_string())
+                .collect()
+        };
+        assert_eq!(chosen("setup"), ["setup/1", "setup/4", "setup/16", "setup/64"]);
+        assert_eq!(chosen("dma-map/4K"), ["dma-map/4K"]);
+        assert_eq!(chosen("throughput/8"), ["throughput/8/64", "throughput/8/1500"]);
+        assert!(chosen("set").is_empty());
+    }
+
+    #[test]
+    fn interfaces_bring_their_variants() {
+        let subjects =
+            selection(&[], &[Interface::VhostMdev], None).subjects(Scenario::DmaMap(MapSize::Page));
+        let variants: Vec<_> = subjects.iter().map(|subject| subject.variant).collect();
+        assert_eq!(variants, [Variant::Plain, Variant::MemTable]);
+    }
+
+    #[test]
+    fn a_filter_is_a_part_of_the_id() {
+        let selection = selection(&[], &[], Some("setup/4/vfio-msg"));
+        assert_eq!(selection.subjects(Scenario::Setup(4)), [Subject::plain(Interface::VfioMsg)]);
+        assert!(selection.subjects(Scenario::Setup(64)).is_empty());
+    }
+}

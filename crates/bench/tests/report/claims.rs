@@ -1,0 +1,82 @@
+//! Promises held against figures.
+
+use vhost_accel_bench::report::{self, Claim};
+use vhost_accel_bench::{Difference, Key, ResultFile, Scenario, Side, Subject};
+use vhost_accel_core::Interface;
+
+use crate::fixture;
+
+fn holds(result: &ResultFile) -> Vec<bool> {
+    report::claims(result).iter().map(|claim: &Claim| claim.holds).collect()
+}
+
+#[test]
+fn times_are_held_against_the_emulated_kernel() {
+    let mut result = fixture::result();
+    // In the fixture a copied argument makes 1.5 bare crossings, and an eventfd is 1% over its floor.
+    assert_eq!(holds(&result), [true, true, true]);
+    for timing in &mut result.timings {
+        let floor = timing.key.side == Side::Floor;
+        if timing.key.scenario == "kick/doorbell" && !floor {
+            // The floors are 3 ns apart, and the library 2 ns above them.
+            timing.figures.median += 3.0;
+        }
+    }
+    for ratio in &mut result.ratios {
+        let floor = ratio.key.side == Side::Floor;
+        match ratio.key.scenario.as_str() {
+            "crossing/in" if floor => ratio.figures.median = 1.601,
+            "kick/eventfd" if !floor => ratio.figures.median = 1.021,
+            _ => {}
+        }
+    }
+    assert_eq!(holds(&result), [false, false, false]);
+    assert!(report::text(&[result]).contains("DOES NOT HOLD"));
+}
+
+#[test]
+fn instructions_are_held_against_the_native_kernel() {
+    let mut result = fixture::instructions();
+    // The library is 1% over its floor, a doorbell takes 2 more than it, and everything repeated.
+    assert_eq!(holds(&result), [true, true, true, true]);
+    let first = result.timings.clone();
+    for timing in &mut result.timings {
+        if timing.key.side != Side::Library {
+            continue;
+        }
+        timing.figures.median *= match timing.key.scenario.as_str() {
+            "kick/eventfd" => 1.001,
+            "setup/16" => 1.05,
+            "kick/doorbell" => 1.01,
+            _ => 1.0,
+        };
+    }
+    let subject = Subject::plain(Interface::VhostMdev);
+    let key = Key::new(Scenario::Setup(1), subject, Side::Library);
+    if let Some(repeat) = &mut result.run.repeat {
+        repeat.within_thousandth -= 1;
+        repeat.beyond.push(Difference { key, before: 1.0, now: 1.1 });
+    }
+    assert_eq!(holds(&result), [false, false, false, false]);
+    let said = report::text(&[result.clone()]);
+    assert_eq!(said.matches("DOES NOT HOLD").count(), 4, "{said}");
+    result.timings = first;
+    result.run.repeat = None;
+    assert_eq!(holds(&result), [true, true, true]);
+}
+
+#[test]
+fn a_translators_time_proves_nothing() {
+    assert_eq!(report::claims(&fixture::translated()), []);
+    // On a CPU a kick's cost is real, and a crossing is not trapped.
+    assert_eq!(holds(&fixture::kvm()).len(), 2);
+}
+
+#[test]
+fn what_was_not_measured_is_not_claimed() {
+    let mut result = fixture::instructions();
+    result.timings.clear();
+    result.ratios.clear();
+    result.run.repeat = None;
+    assert_eq!(report::claims(&result), []);
+}

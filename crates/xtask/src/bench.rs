@@ -1,0 +1,356 @@
+//! `cargo xtask bench`: the comparison on a real Linux, in the lab.
+//!
+//! First every scenario runs once under strace, which counts its crossings: they must be those that the
+//! emulated kernel counts. Then the comparison runs, and where the clock counts instructions it runs again
+//! in a guest of its own, to say how well it is repeated.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use clap::Args;
+use thiserror::Error;
+use vhost_accel_bench::{
+    Crossings, Key, ResultFile, Scenario, load_all, load_crossings, report, revision,
+};
+
+use crate::lab::{self, Accel, ROOT};
+use crate::strace;
+
+/// Memory of the guest: the scenarios pin 1 GiB of it.
+const MEMORY: &str = "4096";
+/// Queue pairs of a device, as many as the largest setup uses.
+const PAIRS: &str = "64";
+/// Mappings of a VFIO container, as many as the scenarios keep.
+const VFIO_ENTRIES: &str = "1048640";
+
+/// What to measure and how.
+#[derive(Args, Debug, Default)]
+pub(crate) struct Options {
+    /// What runs the guest
+    #[arg(long, default_value = "tcg")]
+    accel: Option<Accel>,
+    /// The guest's clock counts instructions: a nanosecond is one. Runs twice
+    #[arg(long)]
+    icount: bool,
+    /// Few short samples, once
+    #[arg(long, conflicts_with = "save")]
+    quick: bool,
+    /// Writes the result into results/, in place of those of its kind, and makes docs/ and the README anew
+    #[arg(long)]
+    save: bool,
+    /// Where results, traces and logs go, instead of target/lab/bench
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// More for the comparison: see `cargo bench -- --help`
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    more: Vec<String>,
+}
+
+/// Why there is no result.
+#[derive(Debug, Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Lab(#[from] lab::Error),
+    #[error(transparent)]
+    Bench(#[from] vhost_accel_bench::Error),
+    #[error(transparent)]
+    Trace(#[from] strace::Error),
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("`{what}` ended with {code}")]
+    Ended { what: String, code: i32 },
+    #[error("the trace has {0}, which is no scenario")]
+    Unknown(String),
+    #[error("crossings on the real kernel are not those on the emulated one:\n{0}")]
+    Differ(String),
+}
+
+/// Runs the comparison in the lab.
+#[expect(clippy::print_stdout, reason = "a program")]
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
+    let program = lab::build(&["bench", "--package", "vhost-accel-bench"], "comparison", "bench")?;
+    let program = absolute(&program)?;
+    let out = match &options.out {
+        Some(out) => absolute(out)?,
+        None => absolute(&Path::new(ROOT).join("target/lab/bench"))?,
+    };
+    let counted = out.join("crossings.json");
+    // What only some scenarios are wanted for is not worth a count of all.
+    let with_counts = options.more.is_empty();
+    if with_counts {
+        println!("crossings, counted by strace");
+        let crossings = count(options, &program, &out)?;
+        let text = serde_json::to_string(&crossings).unwrap_or_default();
+        std::fs::write(&counted, text).map_err(file(&counted))?;
+    }
+    let runs = if options.icount && !options.quick { 2 } else { 1 };
+    let mut before: Option<PathBuf> = None;
+    for number in 1..=runs {
+        println!("run {number} of {runs}");
+        let dir = out.join(format!("run-{number}"));
+        let mut arguments = options.comparison(&program);
+        if with_counts {
+            arguments.extend(["--crossings".into(), counted.clone().into()]);
+        }
+        if let Some(before) = &before {
+            arguments.extend(["--repeats".into(), before.clone().into()]);
+        }
+        in_lab(options, &dir, options.icount, arguments)?;
+        before = Some(dir.join("latest.json"));
+    }
+    let latest = before.unwrap_or_default();
+    let result = ResultFile::load(&latest)?;
+    println!("{}", report::table(&result));
+    println!("Result: {}", latest.display());
+    if options.save {
+        save(&result)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Everything that is committed.
+#[expect(clippy::print_stdout, reason = "a program")]
+pub(crate) fn evidence() -> Result<ExitCode, Error> {
+    println!("== the emulated kernel");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    call(Command::new(cargo).args(["bench", "--locked"]).current_dir(ROOT))?;
+    save(&ResultFile::load(&Path::new(ROOT).join("target/vhost-accel/latest.json"))?)?;
+    println!("== a real kernel, instructions");
+    run(&Options { icount: true, save: true, ..Options::default() })?;
+    println!("== a real kernel, time under QEMU's translator");
+    run(&Options { save: true, ..Options::default() })
+}
+
+/// Keeps `result` in results/, in place of what there was of its kind from the same CPU.
+#[expect(clippy::print_stdout, reason = "a program")]
+fn save(result: &ResultFile) -> Result<(), Error> {
+    let root = Path::new(ROOT);
+    let kind = |file: &ResultFile| {
+        let run = &file.run;
+        (run.kernel_half, run.clock, run.machine, file.host.cpu.clone())
+    };
+    for (path, old) in load_all(root)? {
+        if kind(&old) == kind(result) {
+            let path = root.join(path);
+            std::fs::remove_file(&path).map_err(file(&path))?;
+        }
+    }
+    let path = root.join("results").join(result.file_name());
+    result.save(&path)?;
+    report::write(root)?;
+    println!("Saved, and docs/ and README.md made anew: {}", path.display());
+    Ok(())
+}
+
+/// Crossings by strace, which must be those that the emulated kernel counts.
+fn count(options: &Options, program: &Path, out: &Path) -> Result<Vec<Crossings>, Error> {
+    let dir = out.join("strace");
+    let trace = dir.join("trace");
+    // No instructions are counted here: strace would be half of them.
+    let mut arguments: Vec<OsString> =
+        ["strace", "-f", "-y", "-X", "raw", "-x", "-s", "256", "-o"].map(OsString::from).to_vec();
+    arguments.extend([trace.clone().into(), program.into()]);
+    arguments.extend(["--native", "--mark"].map(OsString::from));
+    in_lab(options, &dir, false, arguments)?;
+    let text = std::fs::read_to_string(&trace).map_err(file(&trace))?;
+    let native = by_key(strace::crossings(&text)?)?;
+    // By the same program: what std does on its own differs between builds.
+    let counted = dir.join("emulated.json");
+    let output = Command::new(program).arg("--count").output().map_err(file(program))?;
+    std::fs::write(&counted, output.stdout).map_err(file(&counted))?;
+    let emulated = load_crossings(&counted)?;
+    match differences(&native, &emulated) {
+        none if none.is_empty() => Ok(native),
+        some => Err(Error::Differ(some)),
+    }
+}
+
+/// What strace saw, by the keys of results.
+fn by_key(
+    seen: impl IntoIterator<Item = (String, vhost_accel_emulator::Crossings)>,
+) -> Result<Vec<Crossings>, Error> {
+    let keys: Vec<Key> = Scenario::all()
+        .into_iter()
+        .flat_map(|scenario| scenario.subjects().map(move |subject| (scenario, subject)))
+        .flat_map(|(scenario, subject)| {
+            scenario.sides(subject).map(move |side| Key::new(scenario, subject, side))
+        })
+        .collect();
+    seen.into_iter()
+        .map(|(name, kinds)| {
+            let key = keys.iter().find(|key| key.to_string() == name);
+            let key = key.ok_or_else(|| Error::Unknown(name.clone()))?.clone();
+            let kinds: std::collections::BTreeMap<_, _> =
+                kinds.iter().map(|(kind, count)| (kind.to_owned(), count)).collect();
+            Ok(Crossings { key, total: kinds.values().sum(), kinds })
+        })
+        .collect()
+}
+
+/// A line for each key whose counts differ, or that only one of the two has.
+fn differences(native: &[Crossings], emulated: &[Crossings]) -> String {
+    let find = |all: &[Crossings], key: &Key| all.iter().find(|one| one.key == *key).cloned();
+    let mut lines = String::new();
+    let mut keys: Vec<&Key> = native.iter().chain(emulated).map(|one| &one.key).collect();
+    keys.sort_by_key(|key| key.to_string());
+    keys.dedup();
+    for key in keys {
+        let (native, emulated) = (find(native, key), find(emulated, key));
+        let kinds = |one: &Option<Crossings>| one.as_ref().map(|one| one.kinds.clone());
+        if kinds(&native) != kinds(&emulated) {
+            let (native, emulated) = (kinds(&native), kinds(&emulated));
+            lines.push_str(&format!("{key}: strace {native:?}, emulated {emulated:?}\n"));
+        }
+    }
+    lines
+}
+
+impl Options {
+    fn accel(&self) -> Accel {
+        self.accel.unwrap_or(Accel::Tcg)
+    }
+
+    /// The comparison, as it is called in the guest.
+    fn comparison(&self, program: &Path) -> Vec<OsString> {
+        // Where memory lies is part of what is measured, and not to be drawn by lot.
+        let mut words: Vec<OsString> = vec!["setarch".into(), "-R".into(), program.into()];
+        words.extend(["--native", "--machine", self.accel().name()].map(OsString::from));
+        if self.icount {
+            words.push("--instructions".into());
+        }
+        if self.quick {
+            words.push("--quick".into());
+        }
+        words.extend(["--scratch", "/tmp/criterion"].map(OsString::from));
+        words.extend(["--as-command".into(), self.command().into()]);
+        if let Some(revision) = revision(Path::new(ROOT)) {
+            words.extend(["--revision".into(), revision.into()]);
+        }
+        words.extend(self.more.iter().map(OsString::from));
+        words
+    }
+
+    /// What repeats it.
+    fn command(&self) -> String {
+        let mut words = vec!["cargo xtask bench".to_owned()];
+        if self.accel() != Accel::Tcg {
+            words.push(format!("--accel {}", self.accel().name()));
+        }
+        words.extend(self.icount.then(|| "--icount".to_owned()));
+        words.extend(self.quick.then(|| "--quick".to_owned()));
+        if !self.more.is_empty() {
+            words.push(format!("-- {}", self.more.join(" ")));
+        }
+        words.join(" ")
+    }
+}
+
+/// Runs a command in the lab, with devices to compare; what it leaves in `dir` it finds there.
+fn in_lab(
+    options: &Options,
+    dir: &Path,
+    icount: bool,
+    mut command: Vec<OsString>,
+) -> Result<(), Error> {
+    std::fs::create_dir_all(dir).map_err(file(dir))?;
+    if command.first().is_some_and(|first| first == "setarch") {
+        command.extend(["--out".into(), "$LAB_OUT".into()]);
+    }
+    let mut lab = Command::new(Path::new(ROOT).join("lab/run"));
+    lab.args(["--accel", options.accel().name(), "--devices", "2", "--timeout", "2400"]);
+    lab.args(["--memory", MEMORY, "--pairs", PAIRS, "--vfio-entries", VFIO_ENTRIES, "--out"]);
+    lab.arg(dir);
+    if icount {
+        lab.arg("--icount");
+    }
+    // A shell in the guest knows where that directory is there.
+    let words: Vec<String> =
+        command.iter().map(|word| quoted(&word.to_string_lossy(), dir)).collect();
+    lab.args(["--", "sh", "-c", &words.join(" ")]);
+    call(&mut lab)
+}
+
+/// A word for the guest's shell, in which `dir` is `$LAB_OUT`.
+fn quoted(word: &str, dir: &Path) -> String {
+    let dir = dir.to_string_lossy();
+    match word.strip_prefix(dir.as_ref()) {
+        Some(rest) => format!("\"$LAB_OUT\"'{rest}'"),
+        None if word == "$LAB_OUT" => "\"$LAB_OUT\"".to_owned(),
+        None => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+fn call(command: &mut Command) -> Result<(), Error> {
+    let what = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().map_err(file(Path::new(&what)))?;
+    match status.code() {
+        Some(0) => Ok(()),
+        code => Err(Error::Ended { what, code: code.unwrap_or(-1) }),
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(path).map_err(file(path))
+}
+
+fn file(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::File { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use vhost_accel_bench::{Side, Subject};
+    use vhost_accel_core::Interface;
+
+    use super::*;
+
+    fn crossings(pairs: u16, total: u64) -> Crossings {
+        let subject = Subject::plain(Interface::VhostMdev);
+        let key = Key::new(Scenario::Setup(pairs), subject, Side::Library);
+        Crossings { key, total, kinds: BTreeMap::from([("openat".to_owned(), total)]) }
+    }
+
+    #[test]
+    fn what_differs_is_said() {
+        let both = [crossings(1, 3), crossings(4, 5)];
+        assert_eq!(differences(&both, &both), "");
+        let other = [crossings(1, 3), crossings(4, 6)];
+        let said = differences(&both, &other);
+        assert!(said.starts_with("setup/4/vhost-mdev: strace"), "{said}");
+        let said = differences(&both[..1], &both);
+        assert!(said.contains("setup/4/vhost-mdev: strace None"), "{said}");
+    }
+
+    #[test]
+    fn keys_are_known_by_their_names() {
+        let none = || vhost_accel_emulator::Crossings::from_iter([]);
+        let seen = ["setup/4/vhost-mdev floor", "mem-table/8/vhost-vdpa batch"];
+        let seen = seen.map(|name| (name.to_owned(), none()));
+        let found = by_key(seen).unwrap();
+        assert_eq!(found[0].key.to_string(), "setup/4/vhost-mdev floor");
+        let unknown = [("nobody".to_owned(), none())];
+        assert!(matches!(by_key(unknown), Err(Error::Unknown(_))));
+    }
+
+    #[test]
+    fn words_reach_the_guest_whole() {
+        let dir = Path::new("/out/run-1");
+        assert_eq!(quoted("it's", dir), r"'it'\''s'");
+        assert_eq!(quoted("/out/run-1/trace", dir), "\"$LAB_OUT\"'/trace'");
+        assert_eq!(quoted("$LAB_OUT", dir), "\"$LAB_OUT\"");
+    }
+
+    #[test]
+    fn the_command_repeats_the_run() {
+        let options = Options { icount: true, ..Options::default() };
+        assert_eq!(options.command(), "cargo xtask bench --icount");
+        let more = vec!["--scenario".to_owned(), "kick".to_owned()];
+        let options = Options { accel: Some(Accel::Kvm), more, ..Options::default() };
+        assert_eq!(options.command(), "cargo xtask bench --accel kvm -- --scenario kick");
+    }
+}

@@ -1,0 +1,56 @@
+//! `cargo xtask`: what of this repository's work is more than one cargo command.
+
+mod bench;
+mod lab;
+mod strace;
+
+use std::{error::Error, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Boots a real Linux with the modules of kernel/ and runs the conformance suite in it, or COMMAND
+    Lab(lab::Options),
+    /// Boots a real Linux with the modules and runs the comparison in it
+    Bench(bench::Options),
+    /// Makes all of the committed evidence anew: the comparison on the emulated kernel, on a real one with
+    /// a clock that counts instructions, and on a real one under QEMU's translator
+    Evidence,
+    /// Counts the crossings in a trace by strace of a program that marks what it measures
+    Crossings(strace::Options),
+}
+
+fn main() -> ExitCode {
+    let Cli { task } = Cli::parse();
+    let done: Result<ExitCode, Box<dyn Error>> = match task {
+        Task::Lab(options) => lab::run(&options).map_err(Into::into),
+        Task::Bench(options) => bench::run(&options).map_err(Into::into),
+        Task::Evidence => bench::evidence().map_err(Into::into),
+        Task::Crossings(options) => {
+            strace::run(&options).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("cargo xtask: {error}");
+        // As lab/run: nothing is known of the command.
+        ExitCode::from(lab::FAILED)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -58,7 +58,7 @@ pub struct Run {
     pub clock: Clock,
     /// What ran the kernel half.
     pub machine: Machine,
-    /// How long the run took, in seconds of the clock on the wall of whoever waited.
+    /// How long the run took, in seconds of the clock of the machine that it ran on.
     pub seconds: u64,
     /// Whether it was stopped before it had measured everything.
     pub interrupted: bool,

@@ -82,7 +82,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     if with_counts {
         println!("crossings, counted by strace");
         let crossings = count(options, &program, &out)?;
-        let text = serde_json::to_string(&crossings).unwrap_or_default();
+        let text =
+            serde_json::to_vec(&crossings).map_err(io::Error::from).map_err(file(&counted))?;
         std::fs::write(&counted, text).map_err(file(&counted))?;
     }
     let runs = if options.icount && !options.quick { 2 } else { 1 };
@@ -159,6 +160,10 @@ fn count(options: &Options, program: &Path, out: &Path) -> Result<Vec<Crossings>
     // By the same program: what std does on its own differs between builds.
     let counted = dir.join("emulated.json");
     let output = Command::new(program).arg("--count").output().map_err(file(program))?;
+    if !output.status.success() {
+        let what = format!("{} --count", program.display());
+        return Err(Error::Ended { what, code: output.status.code().unwrap_or(-1) });
+    }
     std::fs::write(&counted, output.stdout).map_err(file(&counted))?;
     let emulated = load_crossings(&counted)?;
     match differences(&native, &emulated) {

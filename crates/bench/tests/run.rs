@@ -1,0 +1,87 @@
+//! Whole runs on the emulated kernel, short ones: what is measured, stopped and resumed.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use vhost_accel_bench::{
+    Clock, Error, KernelHalf, Machine, Mode, Options, Over, ResultFile, Selection, Side, run,
+};
+use vhost_accel_core::Interface;
+
+static GO: AtomicBool = AtomicBool::new(false);
+static STOP: AtomicBool = AtomicBool::new(true);
+
+fn options(dir: &Path) -> Options {
+    Options {
+        mode: Mode::Quick,
+        kernel_half: KernelHalf::Emulated,
+        clock: Clock::Wall,
+        machine: Machine::Host,
+        selection: Selection { scenarios: vec!["crossing".to_owned()], ..Selection::default() },
+        criterion: dir.join("criterion"),
+        partial: dir.join("partial.json"),
+        resume: false,
+        // Counts have a test of their own.
+        crossings: Some(Vec::new()),
+        repeats: None,
+        command: "a test".to_owned(),
+        revision: None,
+        stop: &GO,
+    }
+}
+
+/// What was told on the way.
+fn told(options: &Options) -> Result<(ResultFile, Vec<String>), Error> {
+    let mut told = Vec::new();
+    let result = run(options, |progress| told.push(progress.scenario.clone()))?;
+    Ok((result, told))
+}
+
+fn sides(result: &ResultFile, scenario: &str, interface: Interface) -> Vec<Side> {
+    let timings = result.timings.iter().map(|timing| &timing.key);
+    timings
+        .filter(|key| key.scenario == scenario && key.interface == interface)
+        .map(|key| key.side)
+        .collect()
+}
+
+#[test]
+fn a_run_is_stopped_and_resumed() {
+    let dir = tempfile::tempdir().unwrap();
+    let stopped = Options { stop: &STOP, ..options(dir.path()) };
+    let (result, _) = told(&stopped).unwrap();
+    assert!(result.run.interrupted && result.timings.is_empty() && result.ratios.is_empty());
+
+    let (whole, scenarios) = told(&options(dir.path())).unwrap();
+    let expected = ["crossings", "crossing/none", "crossing/in", "crossing/out", "costs"];
+    assert_eq!(scenarios, expected);
+    assert!(!whole.run.interrupted);
+    // Every subject of the two that have a library, and the peer on the control alone.
+    for interface in Interface::ALL {
+        assert_eq!(sides(&whole, "crossing/none", interface), [Side::Floor]);
+        let mut expected = vec![Side::Library, Side::Floor];
+        expected.extend((interface == Interface::VhostVdpa).then_some(Side::Peer));
+        assert_eq!(sides(&whole, "crossing/in", interface), expected);
+    }
+    let count = |over| whole.ratios.iter().filter(|ratio| ratio.over == over).count();
+    assert_eq!(
+        [Over::Floor, Over::Control, Over::Library, Over::Bare].map(count),
+        [8, 6, 2, 4],
+        "of crossing/in and crossing/out"
+    );
+    for timing in &whole.timings {
+        let figures = &timing.figures;
+        assert!(figures.n >= 10 && figures.min > 0.0, "{}", timing.key);
+        assert!(figures.lower <= figures.median && figures.median <= figures.upper);
+    }
+
+    // All of it is there already.
+    let again = Options { resume: true, ..options(dir.path()) };
+    let (resumed, scenarios) = told(&again).unwrap();
+    assert_eq!(scenarios, ["crossings", "costs"]);
+    assert_eq!(resumed.timings.len(), whole.timings.len());
+    assert!(!resumed.run.interrupted);
+
+    let other = Options { command: "another".to_owned(), ..again };
+    assert!(matches!(told(&other), Err(Error::Resume(_))));
+}

@@ -6,20 +6,22 @@ use crate::{Clock, Figures, Over, ResultFile, Scenario, Side, Subject, Variant};
 
 /// Three digits and a unit; `-` for none.
 pub(super) fn time(nanoseconds: Option<f64>) -> String {
-    let Some(ns) = nanoseconds else {
-        return "-".to_owned();
-    };
-    let (value, unit) = match ns {
-        ns if ns < 999.5 => (ns, "ns"),
-        ns if ns < 999_500.0 => (ns / 1e3, "µs"),
-        ns => (ns / 1e6, "ms"),
+    nanoseconds.map_or_else(|| "-".to_owned(), |ns| scaled(ns, [" ns", " µs", " ms"]))
+}
+
+/// Three digits and the unit that suits: one, a thousand or a million of the first.
+pub(super) fn scaled(value: f64, [one, thousand, million]: [&str; 3]) -> String {
+    let (value, unit) = match value {
+        value if value < 999.5 => (value, one),
+        value if value < 999_500.0 => (value / 1e3, thousand),
+        value => (value / 1e6, million),
     };
     let digits = match value {
         value if value < 9.995 => 2,
         value if value < 99.95 => 1,
         _ => 0,
     };
-    format!("{value:.digits$} {unit}")
+    format!("{value:.digits$}{unit}")
 }
 
 /// Instructions: whole below ten thousand, four digits above; `-` for none.

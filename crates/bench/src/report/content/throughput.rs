@@ -2,7 +2,7 @@
 
 use crate::report::document::{Block, Table};
 use crate::report::evidence::Evidence;
-use crate::report::numbers::instructions;
+use crate::report::numbers::{instructions, scaled};
 use crate::report::tables::{by_scenario, head, on};
 use crate::{BATCHES, Clock, FRAMES, ResultFile, Scenario};
 
@@ -44,18 +44,7 @@ fn frames(file: &ResultFile) -> Option<Block> {
 
 /// So many a second, three digits.
 fn rate(rate: Option<f64>) -> String {
-    let Some(rate) = rate else { return "-".to_owned() };
-    let (value, unit) = match rate {
-        rate if rate < 999.5 => (rate, ""),
-        rate if rate < 999_500.0 => (rate / 1e3, "k"),
-        rate => (rate / 1e6, "M"),
-    };
-    let digits = match value {
-        value if value < 9.995 => 2,
-        value if value < 99.95 => 1,
-        _ => 0,
-    };
-    format!("{value:.digits$}{unit}/s")
+    rate.map_or_else(|| "-".to_owned(), |rate| scaled(rate, ["/s", "k/s", "M/s"]))
 }
 
 #[cfg(test)]

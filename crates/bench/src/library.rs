@@ -38,9 +38,14 @@ impl Library {
 
 impl Session for Library {
     type Kicker = Kicker;
+    type Name = String;
 
-    fn open(subject: Subject, path: &Path) -> Result<Self> {
-        let device = vhost_accel::open(&uri(subject, path))?;
+    fn name(subject: Subject, path: &Path) -> String {
+        uri(subject, path)
+    }
+
+    fn open(_: Subject, name: &String) -> Result<Self> {
+        let device = vhost_accel::open(name)?;
         Ok(Self { machine: Machine::new(device) })
     }
 

@@ -20,7 +20,7 @@ pub(crate) fn limit(scenario: Scenario, subject: Subject, path: &Path) -> Result
         Scenario::MemTable(regions) => u64::from(regions),
         _ => return Ok(None),
     };
-    let most = Library::open(subject, path)?.max_mappings()?;
+    let most = Library::open(subject, &Library::name(subject, path))?.max_mappings()?;
     Ok(most.filter(|&most| most < wanted).map(|mappings| Limit {
         scenario: scenario.to_string(),
         interface: subject.interface,

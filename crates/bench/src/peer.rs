@@ -9,7 +9,7 @@
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use vhost::vdpa::VhostVdpa;
@@ -55,8 +55,13 @@ impl Peer {
 
 impl Session for Peer {
     type Kicker = EventFd;
+    type Name = PathBuf;
 
-    fn open(_: Subject, path: &Path) -> Result<Self> {
+    fn name(_: Subject, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
+
+    fn open(_: Subject, path: &PathBuf) -> Result<Self> {
         let path = path.to_str().ok_or(Error::Stuck("a path that is no text"))?;
         let memory = Arc::new(GuestMemoryMmap::new());
         let mut device = VhostKernVdpa::new(path, memory).map_err(failed("open"))?;

@@ -17,8 +17,14 @@ pub(crate) trait Session: Sized {
     /// What kicks one vring.
     type Kicker: std::fmt::Debug;
 
-    /// Opens the device at `path` through `subject`, and finds out what it is.
-    fn open(subject: Subject, path: &Path) -> Result<Self>;
+    /// How the one who opens it knows the device, before anything is measured.
+    type Name: std::fmt::Debug;
+
+    /// The name of the device at `path` for `subject`.
+    fn name(subject: Subject, path: &Path) -> Self::Name;
+
+    /// Opens the device through `subject`, and finds out what it is.
+    fn open(subject: Subject, name: &Self::Name) -> Result<Self>;
 
     /// Lends memory: all of it as one change where the subject's way has that.
     fn map_all(&mut self, leases: &[Lease]) -> Result<()>;

@@ -21,7 +21,7 @@ const TRANSMIT: QueueIndex = QueueIndex(1);
 pub(crate) struct Stage<'a, S: Session> {
     scenario: Scenario,
     subject: Subject,
-    path: &'a Path,
+    name: S::Name,
     rig: &'a Rig,
     vrings: Vec<Vring<'a>>,
     /// What `mem-table` hands over.
@@ -49,7 +49,7 @@ impl<'a, S: Session> Stage<'a, S> {
     pub(crate) fn new(
         scenario: Scenario,
         subject: Subject,
-        path: &'a Path,
+        path: &Path,
         rig: &'a Rig,
     ) -> Result<Self> {
         let pairs = match scenario {
@@ -65,7 +65,15 @@ impl<'a, S: Session> Stage<'a, S> {
             _ => Vec::new(),
         };
         let vrings = rig.vrings(pairs);
-        let mut stage = Self { scenario, subject, path, rig, vrings, table, shared: None };
+        let mut stage = Self {
+            scenario,
+            subject,
+            name: S::name(subject, path),
+            rig,
+            vrings,
+            table,
+            shared: None,
+        };
         stage.shared = stage.share()?;
         Ok(stage)
     }
@@ -119,7 +127,7 @@ impl<'a, S: Session> Stage<'a, S> {
     }
 
     fn open(&self) -> Result<S> {
-        S::open(self.subject, self.path)
+        S::open(self.subject, &self.name)
     }
 
     /// A device that is ready to run and does not: requests and kicks reach it, and no thread of it is

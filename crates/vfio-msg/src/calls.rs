@@ -15,44 +15,57 @@ use vhost_accel_core::{Failure, Operation, QueueIndex, Vring};
 pub(crate) fn set_calls(
     held: &mut Held,
     vrings: &[Vring<'_>],
+    set: impl FnMut(u32, &[Option<BorrowedFd<'_>>]) -> io::Result<()>,
+) -> Result<(), Failure> {
+    // They mostly come in order. Of a vring that is there twice the last call stands.
+    if vrings.is_sorted_by_key(|vring| vring.queue) {
+        return set_ordered(held, vrings, set);
+    }
+    let mut ordered = vrings.to_vec();
+    ordered.sort_by_key(|vring| vring.queue);
+    set_ordered(held, &ordered, set)
+}
+
+fn set_ordered(
+    held: &mut Held,
+    vrings: &[Vring<'_>],
     mut set: impl FnMut(u32, &[Option<BorrowedFd<'_>>]) -> io::Result<()>,
 ) -> Result<(), Failure> {
-    let mut wanted: Vec<_> = vrings
-        .iter()
-        .filter(|vring| held.must_call(vring))
-        .map(|vring| (vring.queue.0, vring.call))
-        .collect();
-    // They mostly come in order. Of a vring that is there twice the last call stands.
-    wanted.sort_by_key(|&(queue, _)| queue);
-    let mut runs: Vec<(u16, Vec<Option<BorrowedFd<'_>>>)> = Vec::new();
-    for &(queue, call) in &wanted {
-        let bridged = runs.last_mut().filter(|(start, run)| {
-            let next = start + run.len() as u16;
-            (next..queue).all(|between| !held.has_call(QueueIndex(between)))
-        });
-        match bridged {
-            Some((start, run)) => {
-                run.resize(usize::from(queue - *start), None);
-                run.push(call);
-            }
-            None => {
-                let mut run = Vec::with_capacity(wanted.len());
-                run.push(call);
-                runs.push((queue, run));
-            }
-        }
-    }
-    for (start, run) in &runs {
-        if set((*start).into(), run).is_ok() {
+    let span = match vrings {
+        [first, .., last] => usize::from(last.queue.0 - first.queue.0) + 1,
+        short => short.len(),
+    };
+    let (mut start, mut run) = (0, Vec::with_capacity(span));
+    for vring in vrings {
+        let (queue, next) = (vring.queue.0, start + run.len() as u16);
+        let again = !run.is_empty() && queue < next;
+        if !again && !held.must_call(vring) {
             continue;
         }
-        for (queue, call) in (*start..).zip(run) {
-            set(queue.into(), &[*call])
-                .map_err(Failure::on(Operation::SetCall, QueueIndex(queue)))?;
+        let free = |between| !held.has_call(QueueIndex(between));
+        if run.is_empty() || !(next..queue).all(free) {
+            set_run(held, start, &run, &mut set)?;
+            run.clear();
+            start = queue;
         }
+        run.resize(usize::from(queue - start), None);
+        run.push(vring.call);
     }
-    for (queue, call) in wanted {
-        held.set_call(QueueIndex(queue), call.is_some());
+    set_run(held, start, &run, &mut set)
+}
+
+fn set_run(
+    held: &mut Held,
+    start: u16,
+    run: &[Option<BorrowedFd<'_>>],
+    set: &mut impl FnMut(u32, &[Option<BorrowedFd<'_>>]) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let together = run.is_empty() || set(start.into(), run).is_ok();
+    for (queue, call) in (start..).map(QueueIndex).zip(run) {
+        if !together {
+            set(queue.0.into(), &[*call]).map_err(Failure::on(Operation::SetCall, queue))?;
+        }
+        held.set_call(queue, call.is_some());
     }
     Ok(())
 }
@@ -118,6 +131,18 @@ mod tests {
         // A vring that is set up to be polled loses its call.
         assert_eq!(calls(&mut held, &[vring(2, None)]), [(2, vec![-1])]);
         assert!(!held.has_call(QueueIndex(2)));
+    }
+
+    #[test]
+    fn of_two_calls_of_a_vring_the_last_stands() {
+        let null = File::open("/dev/null").unwrap();
+        let fd = null.as_raw_fd();
+        let mut held = Held::new(4);
+        let twice = [vring(1, Some(&null)), vring(2, None), vring(2, Some(&null))];
+        assert_eq!(calls(&mut held, &twice), [(1, vec![fd, fd])]);
+        let taken_back = [vring(3, Some(&null)), vring(3, None)];
+        assert_eq!(calls(&mut held, &taken_back), [(3, vec![-1])]);
+        assert!(!held.has_call(QueueIndex(3)));
     }
 
     #[test]

@@ -75,13 +75,12 @@ impl<P: Port> Messages<P> {
 }
 
 /// Sends one message that has no reply, without allocating.
-fn send<T: zerocopy::IntoBytes + zerocopy::Immutable>(
+fn send<const REQUEST: u32, T: zerocopy::IntoBytes + zerocopy::Immutable>(
     port: &impl Port,
-    request: u32,
     payload: &T,
 ) -> io::Result<()> {
     let mut buffer = [0; HEADER_LEN + size_of::<VringAddr>()];
-    Ok(Exchange::single(&mut buffer, port).send(request, payload)?)
+    Ok(Exchange::single(&mut buffer, port).send::<REQUEST, T>(payload)?)
 }
 
 /// Asks for something and reads the reply.
@@ -97,13 +96,13 @@ fn send_vring<P: Port>(
     vring: &Vring<'_>,
 ) -> Result<(), Refused> {
     let state = |num: u32| VringState { index: vring.queue.0.into(), num };
-    exchange.send(vhost::SET_VRING_NUM, &state(vring.size.into()))?;
+    exchange.send::<{ vhost::SET_VRING_NUM }, _>(&state(vring.size.into()))?;
     if held.begin(vring) {
-        exchange.send(vhost::SET_VRING_BASE, &state(vring.base.into()))?;
+        exchange.send::<{ vhost::SET_VRING_BASE }, _>(&state(vring.base.into()))?;
     }
-    exchange.send(vhost::SET_VRING_ADDR, &vring_addr(vring))?;
+    exchange.send::<{ vhost::SET_VRING_ADDR }, _>(&vring_addr(vring))?;
     if dialect == Dialect::Status && held.must_enable(vring) {
-        exchange.send(vhost::SET_VRING_ENABLE, &state(vring.enabled.into()))?;
+        exchange.send::<{ vhost::SET_VRING_ENABLE }, _>(&state(vring.enabled.into()))?;
         held.set_enabled(vring.queue, vring.enabled);
     }
     Ok(())
@@ -116,7 +115,7 @@ impl<P: Port> Control for Messages<P> {
     }
 
     fn set_features(&mut self, features: Features) -> io::Result<()> {
-        send(&self.port, vhost::SET_FEATURES, &features.bits())
+        send::<{ vhost::SET_FEATURES }, _>(&self.port, &features.bits())
     }
 
     fn status(&self) -> io::Result<Status> {
@@ -130,12 +129,12 @@ impl<P: Port> Control for Messages<P> {
 
     fn set_status(&mut self, status: Status) -> io::Result<()> {
         match &mut self.dialect {
-            Dialect::Status => send(&self.port, vhost::SET_STATUS, &status.bits())?,
+            Dialect::Status => send::<{ vhost::SET_STATUS }, _>(&self.port, &status.bits())?,
             Dialect::Posted(current) => {
                 if status.is_empty() {
                     self.port.reset()?;
                 } else if status.contains(Status::DRIVER_OK) {
-                    send(&self.port, SET_STATE, &STATE_RUNNING)?;
+                    send::<{ SET_STATE }, _>(&self.port, &STATE_RUNNING)?;
                 }
                 *current = status;
             }
@@ -152,14 +151,14 @@ impl<P: Port> Control for Messages<P> {
         let mut exchange = Exchange::new(&mut self.buffer, &self.port, self.batches);
         match &mut self.dialect {
             Dialect::Status => {
-                exchange.send(vhost::SET_STATUS, &known.bits())?;
-                exchange.send(vhost::SET_FEATURES, &features.bits())?;
-                exchange.send(vhost::SET_STATUS, &settled.bits())?;
+                exchange.send::<{ vhost::SET_STATUS }, _>(&known.bits())?;
+                exchange.send::<{ vhost::SET_FEATURES }, _>(&features.bits())?;
+                exchange.send::<{ vhost::SET_STATUS }, _>(&settled.bits())?;
                 let status: u8 = exchange.ask(vhost::GET_STATUS)?;
                 Ok(Status::from_bits_retain(status))
             }
             Dialect::Posted(current) => {
-                exchange.send(vhost::SET_FEATURES, &features.bits())?;
+                exchange.send::<{ vhost::SET_FEATURES }, _>(&features.bits())?;
                 exchange.flush()?;
                 *current = settled;
                 Ok(settled)
@@ -205,7 +204,7 @@ impl<P: Port> Control for Messages<P> {
             return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
         }
         let state = VringState { index: queue.0.into(), num: enabled.into() };
-        send(&self.port, vhost::SET_VRING_ENABLE, &state)?;
+        send::<{ vhost::SET_VRING_ENABLE }, _>(&self.port, &state)?;
         self.held.set_enabled(queue, enabled);
         Ok(())
     }
@@ -245,17 +244,17 @@ impl<P: Port> Control for Messages<P> {
     }
 
     fn suspend(&mut self) -> io::Result<()> {
-        send(&self.port, vhost::SUSPEND, &())
+        send::<{ vhost::SUSPEND }, _>(&self.port, &())
     }
 
     fn resume(&mut self) -> io::Result<()> {
-        send(&self.port, vhost::RESUME, &())
+        send::<{ vhost::RESUME }, _>(&self.port, &())
     }
 
     unsafe fn set_log_base(&mut self, base: Hva) -> io::Result<()> {
         // Nothing is written there before the message is: the caller's promise reaches until the
         // log is stopped.
-        send(&self.port, vhost::SET_LOG_BASE, &base.0)
+        send::<{ vhost::SET_LOG_BASE }, _>(&self.port, &base.0)
     }
 }
 

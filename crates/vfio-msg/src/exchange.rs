@@ -94,24 +94,19 @@ impl<'a, P: Port> Exchange<'a, P> {
     }
 
     /// Sends a message that has no reply.
-    pub(crate) fn send<T: IntoBytes + Immutable + ?Sized>(
+    #[inline]
+    pub(crate) fn send<const REQUEST: u32, T: IntoBytes + Immutable>(
         &mut self,
-        request: u32,
         payload: &T,
     ) -> Result<(), Refused> {
-        match self.encoder.push(request, payload) {
-            Err(EncodeError::NoRoom { .. }) if !self.encoder.is_empty() => {
-                self.flush()?;
-                self.encoder.push(request, payload)?;
-            }
-            pushed => pushed?,
-        }
+        self.push(|encoder| encoder.push_set::<REQUEST, T>(payload))?;
         if self.batches { Ok(()) } else { self.flush() }
     }
 
     /// Sends a message together with those that wait, and reads its reply.
     pub(crate) fn ask<T: FromBytes>(&mut self, request: u32) -> Result<T, Refused> {
-        self.get(|encoder| encoder.push_get(request))?;
+        self.push(|encoder| encoder.push_get(request))?;
+        self.flush()?;
         let mut reply = [0; HEADER_LEN + 8];
         self.reply(request, &mut reply[..HEADER_LEN + size_of::<T>()], |payload| {
             T::read_from_bytes(payload).ok()
@@ -121,7 +116,8 @@ impl<'a, P: Port> Exchange<'a, P> {
     /// Asks for the base of a vring.
     pub(crate) fn ask_base(&mut self, index: u32) -> Result<u32, Refused> {
         let state = vhost::VringState { index, num: 0 };
-        self.get(|encoder| encoder.push(vhost::GET_VRING_BASE, &state))?;
+        self.push(|encoder| encoder.push(vhost::GET_VRING_BASE, &state))?;
+        self.flush()?;
         let mut reply = [0; HEADER_LEN + size_of::<vhost::VringState>()];
         self.reply(vhost::GET_VRING_BASE, &mut reply, |payload| {
             vhost::VringState::read_from_bytes(payload).ok().map(|state| state.num)
@@ -130,7 +126,8 @@ impl<'a, P: Port> Exchange<'a, P> {
 
     /// Reads config space; at most [`MAX_CONFIG`] bytes.
     pub(crate) fn ask_config(&mut self, offset: u32, data: &mut [u8]) -> Result<(), Refused> {
-        self.get(|encoder| encoder.push_get_config(offset, data.len()))?;
+        self.push(|encoder| encoder.push_get_config(offset, data.len()))?;
+        self.flush()?;
         let len = HEADER_LEN + size_of::<vhost::Config>() + data.len();
         let mut reply = [0; HEADER_LEN + MAX_PAYLOAD];
         self.reply(vhost::GET_CONFIG, &mut reply[..len], |payload| {
@@ -152,15 +149,19 @@ impl<'a, P: Port> Exchange<'a, P> {
         sent
     }
 
-    fn get(
+    /// Adds a message to those that wait, and sends them first if it has no room behind them.
+    #[inline]
+    fn push(
         &mut self,
         push: impl Fn(&mut Encoder<'a>) -> Result<(), EncodeError>,
     ) -> Result<(), Refused> {
-        if let Err(EncodeError::NoRoom { .. }) = push(&mut self.encoder) {
-            self.flush()?;
-            push(&mut self.encoder)?;
+        match push(&mut self.encoder) {
+            Err(EncodeError::NoRoom { .. }) if !self.encoder.is_empty() => {
+                self.flush()?;
+                Ok(push(&mut self.encoder)?)
+            }
+            pushed => Ok(pushed?),
         }
-        self.flush()
     }
 
     fn reply<T>(
@@ -214,9 +215,9 @@ mod tests {
     }
 
     fn send_three(exchange: &mut Exchange<'_, Recorder>) -> Result<(), Refused> {
-        exchange.send(vhost::SET_VRING_NUM, &state(0, 256))?;
-        exchange.send(vhost::SET_VRING_NUM, &state(1, 256))?;
-        exchange.send(vhost::SET_VRING_ENABLE, &state(1, 1))?;
+        exchange.send::<{ vhost::SET_VRING_NUM }, _>(&state(0, 256))?;
+        exchange.send::<{ vhost::SET_VRING_NUM }, _>(&state(1, 256))?;
+        exchange.send::<{ vhost::SET_VRING_ENABLE }, _>(&state(1, 1))?;
         exchange.flush()
     }
 
@@ -283,7 +284,7 @@ mod tests {
         encode_reply(&mut reply, vhost::GET_STATUS, &[11]).unwrap();
         port.reply(&reply);
         let mut exchange = Exchange::new(&mut buffer, &port, true);
-        exchange.send(vhost::SET_STATUS, &3u8).unwrap();
+        exchange.send::<{ vhost::SET_STATUS }, _>(&3u8).unwrap();
         assert_eq!(exchange.ask::<u8>(vhost::GET_STATUS).unwrap(), 11);
         let writes = port.take_writes();
         assert_eq!(writes.iter().map(Vec::len).collect::<Vec<_>>(), [34]);

@@ -129,7 +129,7 @@ fn ask<P: Port>(
     status: bool,
     queue_count: u16,
 ) -> Result<Identity, Refused> {
-    exchange.send(vhost::SET_OWNER, &())?;
+    exchange.send::<{ vhost::SET_OWNER }, _>(&())?;
     let features = exchange.ask(vhost::GET_FEATURES)?;
     let mut identity = Identity {
         device_id: 0,
@@ -142,7 +142,7 @@ fn ask<P: Port>(
         let offered: u64 = exchange.ask(vhost::GET_BACKEND_FEATURES)?;
         identity.backend_features = offered & (1 << BACKEND_F_SUSPEND | 1 << BACKEND_F_RESUME);
         if identity.backend_features != 0 {
-            exchange.send(vhost::SET_BACKEND_FEATURES, &identity.backend_features)?;
+            exchange.send::<{ vhost::SET_BACKEND_FEATURES }, _>(&identity.backend_features)?;
         }
         identity.device_id = exchange.ask(vhost::GET_DEVICE_ID)?;
         identity.max_queue_size = exchange.ask(vhost::GET_VRING_NUM)?;

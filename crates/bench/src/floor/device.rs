@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use vhost_accel_conformance::driver::{Lease, Region};
@@ -219,8 +219,13 @@ impl Floor {
 
 impl Session for Floor {
     type Kicker = BareKicker;
+    type Name = PathBuf;
 
-    fn open(subject: Subject, path: &Path) -> Result<Self> {
+    fn name(_: Subject, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
+
+    fn open(subject: Subject, path: &PathBuf) -> Result<Self> {
         let batch = subject.variant == Variant::Batch;
         let file = match subject.interface {
             Interface::VfioMsg | Interface::VfioIoctl => OpenFile::Vfio(Vfio::open(path)?),

@@ -70,6 +70,23 @@ impl<'a> Encoder<'a> {
         self.push_parts(request, payload.as_bytes(), &[])
     }
 
+    /// Adds a message without a reply, whose request is known when the program is compiled: so is then
+    /// that there is such a message and that it takes a `T`.
+    ///
+    /// # Errors
+    /// [`EncodeError::AfterGet`] and [`EncodeError::NoRoom`]; the buffer then holds what it held.
+    #[inline]
+    pub fn push_set<const REQUEST: u32, T: IntoBytes + Immutable>(
+        &mut self,
+        payload: &T,
+    ) -> Result<(), EncodeError> {
+        const {
+            assert!(is_taken(REQUEST, Accepts::ALL) && !is_get(REQUEST));
+            assert!(REQUEST != vhost::SET_CONFIG && crate::ioc::size(REQUEST) == size_of::<T>());
+        }
+        self.append(REQUEST, payload.as_bytes(), &[])
+    }
+
     /// Adds a get whose payload says nothing: all but GET_VRING_BASE, GET_VRING_SIZE and GET_CONFIG.
     ///
     /// # Errors
@@ -100,6 +117,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// What is to be written to the region.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.buf[..self.len]
     }
@@ -110,18 +128,18 @@ impl<'a> Encoder<'a> {
     }
 
     /// Whether there is no message.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Forgets every message.
+    #[inline]
     pub fn clear(&mut self) {
         self.len = 0;
         self.ends_with_get = false;
     }
 
-    // Where the request is a constant, as it is in a backend, little of the checks is left.
-    #[inline]
     fn push_parts(&mut self, request: u32, head: &[u8], tail: &[u8]) -> Result<(), EncodeError> {
         let size = head.len() + tail.len();
         if !is_taken(request, Accepts::ALL) {
@@ -133,6 +151,12 @@ impl<'a> Encoder<'a> {
         if payload_len(request, head) != Some(size as u64) {
             return Err(EncodeError::PayloadLen { request, len: size });
         }
+        self.append(request, head, tail)
+    }
+
+    /// Adds a message that has been checked.
+    #[inline]
+    fn append(&mut self, request: u32, head: &[u8], tail: &[u8]) -> Result<(), EncodeError> {
         if self.ends_with_get {
             return Err(EncodeError::AfterGet);
         }

@@ -57,6 +57,10 @@ void net_doorbell_touched(struct vhost_accel *va, u16 q)
 		wake_up_process(nd->worker);
 }
 
+/*
+ * A worker that sleeps has no nap to take until the first doorbell is mapped. Of
+ * one that is mapped before the device runs it learns when that is started.
+ */
 void net_doorbell_mapped(struct vhost_accel *va, u16 q, bool mapped)
 {
 	struct net_dev *nd = to_net(va);
@@ -67,11 +71,12 @@ void net_doorbell_mapped(struct vhost_accel *va, u16 q, bool mapped)
 		atomic_dec(&nd->vqs[q].mapped);
 	if (va->host->rearm)
 		return;
-	if (mapped)
-		atomic_inc(&nd->naps);
-	else
+	if (!mapped)
 		atomic_dec(&nd->naps);
-	wake_up_process(nd->worker);
+	/* A full barrier: the nap, before whether the device runs. */
+	else if (atomic_inc_return(&nd->naps) == 1 &&
+		 READ_ONCE(nd->status) & VIRTIO_CONFIG_S_DRIVER_OK)
+		wake_up_process(nd->worker);
 }
 
 static bool doorbell_rung(struct net_vq *vq)

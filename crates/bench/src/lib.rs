@@ -27,6 +27,7 @@ mod measured;
 mod peer;
 mod placement;
 mod quiet;
+mod repeat;
 pub mod report;
 mod results;
 mod rig;

@@ -1,8 +1,6 @@
 //! What a run has measured so far.
 
-use crate::results::{
-    Cost, Difference, Distribution, Figures, Key, Limit, Ratio, Repeat, ResultFile, Timing,
-};
+use crate::results::{Cost, Distribution, Figures, Key, Limit, Ratio, ResultFile, Timing};
 
 /// The measured part of a result file.
 #[derive(Clone, Debug, Default)]
@@ -43,30 +41,6 @@ impl Measured {
     pub(crate) fn has(&self, scenario: &str) -> bool {
         self.timings.iter().any(|timing| timing.key.scenario == scenario)
             || self.limits.iter().any(|limit| limit.scenario == scenario)
-    }
-
-    /// How well this repeats an earlier run.
-    pub(crate) fn repeats(&self, earlier: &ResultFile) -> Repeat {
-        let mut repeat = Repeat {
-            of: earlier.run.date.clone(),
-            compared: 0,
-            within_thousandth: 0,
-            beyond: Vec::new(),
-        };
-        for timing in &self.timings {
-            let Some(before) = earlier.timings.iter().find(|before| before.key == timing.key)
-            else {
-                continue;
-            };
-            let (before, now) = (before.figures.median, timing.figures.median);
-            repeat.compared += 1;
-            if (now - before).abs() <= before * 1e-3 {
-                repeat.within_thousandth += 1;
-            } else {
-                repeat.beyond.push(Difference { key: timing.key.clone(), before, now });
-            }
-        }
-        repeat
     }
 }
 

@@ -12,7 +12,7 @@ use crate::scenario::Scenario;
 use crate::subject::{Subject, Variant};
 
 /// The version of the schema that this crate writes, and the only one that it reads.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +65,10 @@ pub struct Run {
     /// How well an earlier run was repeated by this one; only where the clock counts instructions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Repeat>,
+    /// How far the same run comes out otherwise in a guest whose lots fall otherwise: hash keys, the
+    /// order of free memory. Only where [`repeat`](Self::repeat) is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reseeded: Option<Repeat>,
 }
 
 /// What a run's clock counts.

@@ -41,8 +41,6 @@ pub struct Options {
     pub resume: bool,
     /// Counts that were taken otherwise: on a native kernel this program can't take them itself.
     pub crossings: Option<Vec<Crossings>>,
-    /// An earlier run of the same, whose repeat this is.
-    pub repeats: Option<ResultFile>,
     /// The command that repeats the run.
     pub command: String,
     /// The git revision that is run.
@@ -106,6 +104,7 @@ pub fn run(options: &Options, mut progress: impl FnMut(&Progress)) -> Result<Res
             seconds: 0,
             interrupted: true,
             repeat: None,
+            reseeded: None,
         },
         host,
         device: Device { queue_pairs: QUEUE_PAIRS, queue_size: QUEUE_SIZE },
@@ -168,7 +167,6 @@ pub fn run(options: &Options, mut progress: impl FnMut(&Progress)) -> Result<Res
         file.run.interrupted = false;
     }
     complete(&mut file, &measured, before + begun.elapsed().as_secs());
-    file.run.repeat = options.repeats.as_ref().map(|earlier| measured.repeats(earlier));
     Ok(file)
 }
 

@@ -50,7 +50,9 @@ impl Thoroughness {
             // The same again gives the same again.
             (Clock::Instructions, _) => {
                 let samples = if scenario.is_heavy() { 10 } else { 31 };
-                Self { rounds: 1, samples, warm_up: ms(2), measurement: ms(4), ratio_rounds: 0 }
+                // Long enough that a timer's tick spoils few samples, and that reading the clock is
+                // no part of what a kick takes.
+                Self { rounds: 1, samples, warm_up: ms(8), measurement: ms(16), ratio_rounds: 0 }
             }
             (Clock::Wall, Mode::Full) if options.machine == Machine::Tcg => Self {
                 rounds: rounds(2),

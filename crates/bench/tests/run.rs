@@ -23,7 +23,6 @@ fn options(dir: &Path) -> Options {
         resume: false,
         // Counts have a test of their own.
         crossings: Some(Vec::new()),
-        repeats: None,
         command: "a test".to_owned(),
         revision: None,
         stop: &GO,

@@ -1,8 +1,9 @@
 //! `cargo xtask bench`: the comparison on a real Linux, in the lab.
 //!
 //! First every scenario runs once under strace, which counts its crossings: they must be those that the
-//! emulated kernel counts. Then the comparison runs, and where the clock counts instructions it runs again
-//! in a guest of its own, to say how well it is repeated.
+//! emulated kernel counts. Then the comparison runs. Where the clock counts instructions the guest is sealed,
+//! so that nothing from outside is counted; the comparison runs there twice, to say that it is repeated, and
+//! once more with other random seeds, to say how much of it is luck.
 
 use std::ffi::OsString;
 use std::io;
@@ -12,7 +13,8 @@ use std::process::{Command, ExitCode};
 use clap::Args;
 use thiserror::Error;
 use vhost_accel_bench::{
-    Crossings, Key, ResultFile, Scenario, load_all, load_crossings, report, revision,
+    Crossings, Key, Repeat, ResultFile, Scenario, load_all, load_crossings, report, revision,
+    utc_now,
 };
 
 use crate::lab::{self, Accel, ROOT};
@@ -31,7 +33,7 @@ pub(crate) struct Options {
     /// What runs the guest
     #[arg(long, default_value = "tcg")]
     accel: Option<Accel>,
-    /// The guest's clock counts instructions: a nanosecond is one. Runs twice
+    /// The guest's clock counts instructions: a nanosecond is one. Runs three times
     #[arg(long)]
     icount: bool,
     /// Few short samples, once
@@ -86,23 +88,29 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
             serde_json::to_vec(&crossings).map_err(io::Error::from).map_err(file(&counted))?;
         std::fs::write(&counted, text).map_err(file(&counted))?;
     }
-    let runs = if options.icount && !options.quick { 2 } else { 1 };
-    let mut before: Option<PathBuf> = None;
-    for number in 1..=runs {
-        println!("run {number} of {runs}");
+    let seeds: &[u32] = if options.icount && !options.quick { &[1, 1, 2] } else { &[1] };
+    let mut results = Vec::new();
+    for (number, &seed) in (1..).zip(seeds) {
+        println!("run {number} of {}", seeds.len());
         let dir = out.join(format!("run-{number}"));
         let mut arguments = options.comparison(&program);
+        let mut needed = vec![program.clone()];
         if with_counts {
             arguments.extend(["--crossings".into(), counted.clone().into()]);
+            needed.push(counted.clone());
         }
-        if let Some(before) = &before {
-            arguments.extend(["--repeats".into(), before.clone().into()]);
-        }
-        in_lab(options, &dir, options.icount, arguments)?;
-        before = Some(dir.join("latest.json"));
+        let sealed = options.icount.then_some(Sealed { seed, needed: &needed });
+        in_lab(options, &dir, sealed, arguments)?;
+        let mut result = ResultFile::load(&dir.join("latest.json"))?;
+        // A sealed guest knows no date.
+        result.run.date = utc_now();
+        results.push(result);
     }
-    let latest = before.unwrap_or_default();
-    let result = ResultFile::load(&latest)?;
+    let latest = out.join("latest.json");
+    let mut result = results[0].clone();
+    result.run.repeat = results.get(1).map(|again| Repeat::of(again, &result));
+    result.run.reseeded = results.get(2).map(|other| Repeat::of(other, &result));
+    result.save(&latest)?;
     println!("{}", report::table(&result));
     println!("Result: {}", latest.display());
     if options.save {
@@ -154,7 +162,7 @@ fn count(options: &Options, program: &Path, out: &Path) -> Result<Vec<Crossings>
         ["strace", "-f", "-y", "-X", "raw", "-x", "-s", "256", "-o"].map(OsString::from).to_vec();
     arguments.extend([trace.clone().into(), program.into()]);
     arguments.extend(["--native", "--mark"].map(OsString::from));
-    in_lab(options, &dir, false, arguments)?;
+    in_lab(options, &dir, None, arguments)?;
     let text = std::fs::read_to_string(&trace).map_err(file(&trace))?;
     let native = by_key(strace::crossings(&text)?)?;
     // By the same program: what std does on its own differs between builds.
@@ -252,11 +260,18 @@ impl Options {
     }
 }
 
+/// A guest whose clock counts instructions and that sees nothing of the host.
+struct Sealed<'a> {
+    seed: u32,
+    /// But these files.
+    needed: &'a [PathBuf],
+}
+
 /// Runs a command in the lab, with devices to compare; what it leaves in `dir` it finds there.
 fn in_lab(
     options: &Options,
     dir: &Path,
-    icount: bool,
+    sealed: Option<Sealed<'_>>,
     mut command: Vec<OsString>,
 ) -> Result<(), Error> {
     std::fs::create_dir_all(dir).map_err(file(dir))?;
@@ -267,8 +282,11 @@ fn in_lab(
     lab.args(["--accel", options.accel().name(), "--devices", "2", "--timeout", "2400"]);
     lab.args(["--memory", MEMORY, "--pairs", PAIRS, "--vfio-entries", VFIO_ENTRIES, "--out"]);
     lab.arg(dir);
-    if icount {
-        lab.arg("--icount");
+    if let Some(Sealed { seed, needed }) = sealed {
+        lab.args(["--icount", "--sealed", "--seed", &seed.to_string()]);
+        for file in needed {
+            lab.arg("--with").arg(file);
+        }
     }
     // A shell in the guest knows where that directory is there.
     let words: Vec<String> =

@@ -46,9 +46,6 @@ pub(crate) struct Arguments {
     /// Counts of crossings, taken by strace
     #[arg(long, value_name = "FILE", requires = "native")]
     pub(crate) crossings: Option<PathBuf>,
-    /// An earlier result of the same: says how well it is repeated
-    #[arg(long, value_name = "FILE")]
-    pub(crate) repeats: Option<PathBuf>,
     /// The command that the result says repeats it
     #[arg(long, value_name = "COMMAND", hide = true)]
     pub(crate) as_command: Option<String>,

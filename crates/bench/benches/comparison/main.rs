@@ -14,8 +14,8 @@ use clap::Parser;
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use vhost_accel_bench::{
-    Clock, Error, KernelHalf, Mode, Options, Progress, Quiet, ResultFile, Run, Selection,
-    count_crossings, load_crossings, mark_crossings, report, revision, run,
+    Clock, Error, KernelHalf, Mode, Options, Progress, Quiet, Run, Selection, count_crossings,
+    load_crossings, mark_crossings, report, revision, run,
 };
 
 use crate::arguments::Arguments;
@@ -80,7 +80,6 @@ fn bench(arguments: &Arguments) -> Result<bool, Error> {
         partial: out.join("partial.json"),
         resume: arguments.resume,
         crossings: arguments.crossings.as_deref().map(load_crossings).transpose()?,
-        repeats: arguments.repeats.as_deref().map(ResultFile::load).transpose()?,
         command: arguments.command(),
         revision: arguments.revision.clone().or_else(|| revision(&root)),
         stop: &STOP,

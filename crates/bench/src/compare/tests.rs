@@ -23,6 +23,7 @@ fn run() -> ResultFile {
             seconds: 1,
             interrupted: false,
             repeat: None,
+            reseeded: None,
         },
         host: Host {
             kernel: "6.12.0".into(),

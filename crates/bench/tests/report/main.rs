@@ -33,7 +33,7 @@ fn a_result_survives_its_file() {
     assert_eq!(ResultFile::load(&path).unwrap(), result);
     let json: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-    assert_eq!(json["schema"], 1);
+    assert_eq!(json["schema"], 2);
     assert_eq!(json["run"]["kernel_half"], "emulated");
     let first = &json["timings"][0];
     assert_eq!(first["scenario"], "crossing/none");
@@ -46,10 +46,10 @@ fn a_result_survives_its_file() {
 #[test]
 fn a_file_of_another_schema_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("new.json");
-    fs::write(&path, r#"{"schema": 2, "what": "ever"}"#).unwrap();
+    let path = dir.path().join("old.json");
+    fs::write(&path, r#"{"schema": 1, "what": "ever"}"#).unwrap();
     let error = ResultFile::load(&path).unwrap_err();
-    assert!(matches!(error, Error::Schema { schema: 2, .. }));
+    assert!(matches!(error, Error::Schema { schema: 1, .. }));
 }
 
 #[test]

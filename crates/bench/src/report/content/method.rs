@@ -74,7 +74,9 @@ fn threats(evidence: &Evidence<'_>) -> Vec<String> {
         threats.push(
             "Instructions are counted by QEMU's translator (`-icount`): user and kernel, client and device \
              on one CPU. They say how much work there is, and nothing of caches, of mode switches and their \
-             mitigations, of TLB misses or of waiting. An instruction that is slow on a CPU counts as one."
+             mitigations, of TLB misses or of waiting. An instruction that is slow on a CPU counts as one, and one that moves a string \
+             counts once for every element; the CPU that is emulated has no fast ones, so that clearing a \
+             page counts 512 and not 4096."
                 .to_owned(),
         );
     }

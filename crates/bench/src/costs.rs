@@ -55,11 +55,11 @@ pub(crate) fn costs(
     };
     let mut all = Vec::new();
     for &subject in subjects {
-        let path = devices.first(subject.interface)?;
+        let place = devices.first(subject.interface)?;
         let scenario = source(subject);
         let key = Key::new(scenario, subject, Side::Library);
         let mut calls: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-        let mut stage = Stage::<Floor>::new(scenario, subject, path, &rig)?;
+        let mut stage = Stage::<Floor>::new(scenario, subject, place, &rig)?;
         for _ in 0..setups {
             let (done, timed) = call_by_call(|| stage.iterate(1, &mut Unwatched));
             done.map_err(Error::scenario(&key))?;

@@ -1,11 +1,10 @@
 //! Exact counts, on an emulated kernel that traps every system call.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use vhost_accel_emulator::EmulatedKernel;
 
-use crate::devices::{Devices, QUEUE_PAIRS};
+use crate::devices::{Devices, Place, QUEUE_PAIRS};
 use crate::error::{Error, Result};
 use crate::floor::Floor;
 use crate::library::Library;
@@ -52,17 +51,17 @@ pub(crate) fn every<W: Watch>(
 ) -> Result<()> {
     for scenario in Scenario::all().into_iter().filter(|scenario| scenario.is_counted()) {
         for subject in scenario.subjects() {
-            let path = devices.first(subject.interface)?;
-            if limit(scenario, subject, path)?.is_some() {
+            let place = devices.first(subject.interface)?;
+            if limit(scenario, subject, place.path)?.is_some() {
                 continue;
             }
             for side in scenario.sides(subject) {
                 let key = Key::new(scenario, subject, side);
                 let mut watch = watch(&key);
                 match side {
-                    Side::Library => once::<Library>(scenario, subject, path, rig, &mut watch),
-                    Side::Floor => once::<Floor>(scenario, subject, path, rig, &mut watch),
-                    Side::Peer => once::<Peer>(scenario, subject, path, rig, &mut watch),
+                    Side::Library => once::<Library>(scenario, subject, place, rig, &mut watch),
+                    Side::Floor => once::<Floor>(scenario, subject, place, rig, &mut watch),
+                    Side::Peer => once::<Peer>(scenario, subject, place, rig, &mut watch),
                 }
                 .map_err(Error::scenario(&key))?;
                 watched(key, watch);
@@ -75,11 +74,11 @@ pub(crate) fn every<W: Watch>(
 fn once<S: Session>(
     scenario: Scenario,
     subject: Subject,
-    path: &Path,
+    place: Place<'_>,
     rig: &Rig,
     watch: &mut impl Watch,
 ) -> Result<()> {
-    Stage::<S>::new(scenario, subject, path, rig)?.iterate(1, watch)
+    Stage::<S>::new(scenario, subject, place, rig)?.iterate(1, watch)
 }
 
 /// Counts what the kernel half saw in between.

@@ -52,8 +52,8 @@ pub(crate) fn distributions(
         for (&subject, recorder) in subjects.iter().zip(&mut recorders) {
             let key = Key::new(scenario, subject, Side::Library);
             let mut round = || -> Result<()> {
-                let path = devices.first(subject.interface)?;
-                let mut stage = Stage::<Library>::new(scenario, subject, path, &rig)?;
+                let place = devices.first(subject.interface)?;
+                let mut stage = Stage::<Library>::new(scenario, subject, place, &rig)?;
                 // Whatever is slow the first time is not what is asked for.
                 stage.iterate(100, &mut Recorder::new())?;
                 let begun = Instant::now();

@@ -58,8 +58,8 @@ pub use results::{
 };
 pub use run::{Options, Progress, run};
 pub use scenario::{
-    Argument, BATCHES, CONTROL, EVENTFD_PAIRS, FRAMES, LIVE, MapSize, PAIRS, REGIONS, STEP_PAIRS,
-    Scenario, Step,
+    Argument, BATCHES, CONTROL, EVENTFD_PAIRS, FRAMES, LIVE, MIGRATED, MapSize, PAIRS, REGIONS,
+    STEP_PAIRS, Scenario, Step,
 };
 pub use selection::Selection;
 pub use store::{load_all, load_crossings};

@@ -78,6 +78,14 @@ impl Session for Library {
         Ok(self.machine.device_mut().start()?)
     }
 
+    fn suspend(&mut self) -> Result<()> {
+        Ok(self.machine.device_mut().suspend()?)
+    }
+
+    fn base(&mut self, queue: QueueIndex) -> Result<u16> {
+        Ok(self.machine.device().vring_base(queue)?)
+    }
+
     fn refused(&mut self) -> Result<()> {
         Err(Error::Stuck("the library has no method for a request that is always refused"))
     }

@@ -145,6 +145,15 @@ impl Session for Peer {
         self.status().map(drop)
     }
 
+    fn suspend(&mut self) -> Result<()> {
+        self.device.suspend().map_err(failed("suspend"))
+    }
+
+    fn base(&mut self, queue: QueueIndex) -> Result<u16> {
+        let base = self.device.get_vring_base(usize::from(queue.0));
+        Ok(base.map_err(failed("get_vring_base"))? as u16)
+    }
+
     fn refused(&mut self) -> Result<()> {
         Err(Error::Stuck("the peer has no method for a request that is always refused"))
     }

@@ -13,6 +13,8 @@ pub const PAIRS: [u16; 4] = [1, 4, 16, 64];
 pub const EVENTFD_PAIRS: [u16; 2] = [1, 16];
 /// How many queue pairs the setup has whose steps are measured one by one.
 pub const STEP_PAIRS: u16 = 16;
+/// How many queue pairs the `migrate` scenarios move.
+pub const MIGRATED: [u16; 2] = [1, 16];
 /// How many mappings are live in the `dma-churn` scenarios.
 pub const LIVE: [u32; 4] = [64, 4_096, 65_536, 1_048_576];
 /// How many regions the `mem-table` scenarios hand over.
@@ -40,6 +42,9 @@ pub enum Scenario {
     SetupStep(Step),
     /// `teardown/N`: the drop of what `setup/N` made.
     Teardown(u16),
+    /// `migrate/N`: N running queue pairs left behind and entered again, with a stay behind another
+    /// interface in between.
+    Migrate(u16),
     /// `kick/KIND`: what a kick costs its caller.
     Kick(KickKind),
     /// `kick-latency/KIND`: from the kick until the device has used the buffer.
@@ -162,6 +167,7 @@ impl Scenario {
         all.extend(EVENTFD_PAIRS.map(Self::SetupEventFd));
         all.extend(Step::ALL.map(Self::SetupStep));
         all.extend(PAIRS.map(Self::Teardown));
+        all.extend(MIGRATED.map(Self::Migrate));
         all.extend(MapSize::ALL.map(Self::DmaMap));
         all.extend(MapSize::ALL.map(Self::DmaUnmap));
         all.extend(MapSize::ALL.map(Self::DmaReady));
@@ -272,6 +278,7 @@ impl fmt::Display for Scenario {
             Self::SetupEventFd(pairs) => write!(f, "setup-eventfd/{pairs}"),
             Self::SetupStep(step) => write!(f, "setup-step/{}", step.name()),
             Self::Teardown(pairs) => write!(f, "teardown/{pairs}"),
+            Self::Migrate(pairs) => write!(f, "migrate/{pairs}"),
             Self::Kick(kind) => write!(f, "kick/{kind}"),
             Self::KickLatency(kind) => write!(f, "kick-latency/{kind}"),
             Self::Call => f.write_str("call"),

@@ -47,6 +47,12 @@ pub(crate) trait Session: Sized {
     /// DRIVER_OK.
     fn start(&mut self) -> Result<()>;
 
+    /// Suspends every vring of a running device.
+    fn suspend(&mut self) -> Result<()>;
+
+    /// Where a suspended vring is to go on.
+    fn base(&mut self, queue: QueueIndex) -> Result<u16>;
+
     /// One request that the kernel half refuses at sight.
     fn refused(&mut self) -> Result<()>;
 

@@ -1,17 +1,16 @@
 //! The scenarios themselves: the same code for the library, the floor and the peer.
 
-use std::path::Path;
-
 use vhost_accel_conformance::driver::Lease;
 use vhost_accel_core::{KickKind, QueueIndex, Vring};
 
+use crate::devices::Place;
 use crate::error::Result;
 use crate::rig::Rig;
 use crate::scenario::{Argument, STEP_PAIRS, Scenario, Step};
 use crate::session::Session;
 use crate::subject::Subject;
 use crate::traffic::Traffic;
-use crate::watch::Watch;
+use crate::watch::{Clock, Watch};
 
 /// The queue that is kicked: the transmit queue of the first pair.
 const TRANSMIT: QueueIndex = QueueIndex(1);
@@ -22,6 +21,8 @@ pub(crate) struct Stage<'a, S: Session> {
     scenario: Scenario,
     subject: Subject,
     name: S::Name,
+    /// A device behind another interface.
+    elsewhere: (Subject, S::Name),
     rig: &'a Rig,
     vrings: Vec<Vring<'a>>,
     /// What `mem-table` hands over.
@@ -42,21 +43,22 @@ struct Shared<'a, S: Session> {
 }
 
 impl<'a, S: Session> Stage<'a, S> {
-    /// Prepares `scenario` with the device at `path`, opened through `subject`.
+    /// Prepares `scenario` with the device at `place`, opened through `subject`.
     ///
     /// # Errors
     /// Those of the steps.
     pub(crate) fn new(
         scenario: Scenario,
         subject: Subject,
-        path: &Path,
+        place: Place<'_>,
         rig: &'a Rig,
     ) -> Result<Self> {
         let pairs = match scenario {
             Scenario::Setup(pairs)
             | Scenario::SetupBatched(pairs)
             | Scenario::SetupEventFd(pairs)
-            | Scenario::Teardown(pairs) => pairs,
+            | Scenario::Teardown(pairs)
+            | Scenario::Migrate(pairs) => pairs,
             Scenario::SetupStep(_) => STEP_PAIRS,
             _ => 1,
         };
@@ -65,15 +67,12 @@ impl<'a, S: Session> Stage<'a, S> {
             _ => Vec::new(),
         };
         let vrings = rig.vrings(pairs);
-        let mut stage = Self {
-            scenario,
-            subject,
-            name: S::name(subject, path),
-            rig,
-            vrings,
-            table,
-            shared: None,
-        };
+        let name = S::name(subject, place.path);
+        let (other, path) = place.elsewhere;
+        let other = Subject::plain(other);
+        let elsewhere = (other, S::name(other, path));
+        let shared = None;
+        let mut stage = Self { scenario, subject, name, elsewhere, rig, vrings, table, shared };
         stage.shared = stage.share()?;
         Ok(stage)
     }
@@ -87,6 +86,7 @@ impl<'a, S: Session> Stage<'a, S> {
             | Scenario::SetupEventFd(_)
             | Scenario::SetupStep(_)
             | Scenario::Teardown(_)
+            | Scenario::Migrate(_)
             | Scenario::MemTable(_) => return Ok(None),
             Scenario::Crossing(_) => self.set_up(None)?,
             Scenario::Kick(kind) => self.set_up(Some(kind))?,
@@ -208,6 +208,7 @@ impl<'a, S: Session> Stage<'a, S> {
                 drop(up);
                 watch.stop();
             }
+            Scenario::Migrate(_) => self.migrate(watch)?,
             Scenario::SetupStep(step) => drop(self.bring_up(Some(step), watch)?),
             Scenario::MemTable(_) => {
                 let mut session = self.open()?;
@@ -223,6 +224,71 @@ impl<'a, S: Session> Stage<'a, S> {
             }
         }
         Ok(())
+    }
+}
+
+/// A move of running vrings, from one device to another.
+impl<S: Session> Stage<'_, S> {
+    /// Runs here, leaves for elsewhere, runs there, comes back. Watched is what happens here while the
+    /// vrings stand still: suspend and where each goes on; and, on a device that was opened and mapped
+    /// before, all that it takes to run again.
+    fn migrate(&self, watch: &mut impl Watch) -> Result<()> {
+        let mut vrings = self.vrings.clone();
+        let mut traffic = Traffic::prepare(self.rig);
+        for vring in vrings.iter_mut().skip(2) {
+            // As if they had been used, so that each has a base to be told.
+            vring.base = 1;
+            self.rig.ring(vring.queue).clear(vring.base);
+        }
+        let mut here = self.opened(self.subject, &self.name)?;
+        let kickers = Self::enter(&mut here, &vrings)?;
+        traffic.latency(&mut Clock::new(), || S::kick(&kickers[1]))?;
+        watch.start();
+        Self::leave(&mut here, &mut vrings)?;
+        watch.stop();
+        drop((kickers, here));
+
+        let (subject, name) = &self.elsewhere;
+        let mut there = self.opened(*subject, name)?;
+        let kickers = Self::enter(&mut there, &vrings)?;
+        traffic.latency(&mut Clock::new(), || S::kick(&kickers[1]))?;
+        Self::leave(&mut there, &mut vrings)?;
+        drop((kickers, there));
+
+        let mut here = self.opened(self.subject, &self.name)?;
+        watch.start();
+        let kickers = Self::enter(&mut here, &vrings)?;
+        watch.stop();
+        traffic.latency(&mut Clock::new(), || S::kick(&kickers[1]))?;
+        drop((kickers, here));
+        Ok(())
+    }
+
+    /// A device that knows the memory and no vring.
+    fn opened(&self, subject: Subject, name: &S::Name) -> Result<S> {
+        let mut session = S::open(subject, name)?;
+        session.map_all(self.rig.leases())?;
+        Ok(session)
+    }
+
+    fn leave(session: &mut S, vrings: &mut [Vring<'_>]) -> Result<()> {
+        session.suspend()?;
+        for vring in vrings {
+            vring.base = session.base(vring.queue)?;
+        }
+        Ok(())
+    }
+
+    fn enter(session: &mut S, vrings: &[Vring<'_>]) -> Result<Vec<S::Kicker>> {
+        session.negotiate()?;
+        session.setup_vrings(vrings)?;
+        let data = &vrings[..vrings.len() - 1];
+        let mut kickers = Vec::with_capacity(data.len());
+        for vring in data {
+            kickers.push(session.kicker(vring.queue, KickKind::Doorbell)?);
+        }
+        session.start()?;
+        Ok(kickers)
     }
 }
 

@@ -104,10 +104,10 @@ impl<'a> Timer<'a> {
         let twin = rig.twin()?;
         if let Some(placement) = placement.filter(|_| scenario.starts_device()) {
             for interface in Interface::ALL {
-                for path in [devices.first(interface)?, devices.second(interface)?] {
+                for place in [devices.first(interface)?, devices.second(interface)?] {
                     // An emulated device has a thread once it has run.
                     let subject = Subject::plain(interface);
-                    Stage::<Floor>::new(Scenario::Setup(1), subject, path, &rig)?
+                    Stage::<Floor>::new(Scenario::Setup(1), subject, place, &rig)?
                         .iterate(1, &mut watch::Clock::new())?;
                 }
             }
@@ -124,7 +124,7 @@ impl<'a> Timer<'a> {
     pub(crate) fn time(&self, subjects: &[Subject], measured: &mut Measured) -> Result<()> {
         let mut able = Vec::new();
         for &subject in subjects {
-            match limit(self.scenario, subject, self.devices.first(subject.interface)?)? {
+            match limit(self.scenario, subject, self.devices.first(subject.interface)?.path)? {
                 Some(limit) => measured.limits.push(limit),
                 None => able.push(subject),
             }
@@ -259,9 +259,9 @@ impl<'a> Timer<'a> {
         key: &Key,
         subject: Subject,
     ) -> Result<()> {
-        let path = self.devices.first(subject.interface)?;
+        let place = self.devices.first(subject.interface)?;
         // Before criterion looks at the clock, and once: what is slow the first time is no estimate.
-        let mut stage = Stage::<S>::new(self.scenario, subject, path, &self.rigs[0])?;
+        let mut stage = Stage::<S>::new(self.scenario, subject, place, &self.rigs[0])?;
         stage.iterate(1, &mut watch::Clock::new())?;
         let mut failed = None;
         self.group(criterion).bench_function(key.function(), |bencher| {

@@ -84,9 +84,18 @@ impl Floor {
 
     /// A request that the kernel half answers.
     fn get<T: FromBytes + IntoBytes>(&mut self, call: &'static str, request: u32) -> Result<T> {
-        let mut arg = T::new_zeroed();
+        self.exchange(call, request, T::new_zeroed())
+    }
+
+    /// A request whose argument says what is asked for.
+    fn exchange<T: FromBytes + IntoBytes>(
+        &mut self,
+        call: &'static str,
+        request: u32,
+        mut arg: T,
+    ) -> Result<T> {
         match &mut self.wire {
-            // SAFETY: the kernel writes a `T`, whose size the request's number encodes.
+            // SAFETY: the kernel reads and writes a `T`, whose size the request's number encodes.
             Wire::Ioctl => unsafe { ioctl(call, self.file.fd(), request, &mut arg) }.map(drop)?,
             Wire::Messages(config) => config.ask(self.file.fd(), request, arg.as_mut_bytes())?,
         }
@@ -337,6 +346,10 @@ impl Session for Floor {
                 log: 0,
             };
             self.set("ioctl VHOST_SET_VRING_NUM", uapi::SET_VRING_NUM, state(vring.size.into()))?;
+            if vring.base != 0 {
+                let base = state(vring.base.into());
+                self.set("ioctl VHOST_SET_VRING_BASE", uapi::SET_VRING_BASE, base)?;
+            }
             self.set("ioctl VHOST_SET_VRING_ADDR", uapi::SET_VRING_ADDR, addr)?;
             if let (Wire::Ioctl, Some(call)) = (&self.wire, vring.call) {
                 let file = VringFile { index, fd: call.as_raw_fd() };
@@ -383,6 +396,17 @@ impl Session for Floor {
             self.read_status()?;
         }
         Ok(())
+    }
+
+    fn suspend(&mut self) -> Result<()> {
+        self.act("ioctl VHOST_VDPA_SUSPEND", uapi::SUSPEND)?;
+        self.flush()
+    }
+
+    fn base(&mut self, queue: QueueIndex) -> Result<u16> {
+        let asked = VringState { index: queue.0.into(), num: 0 };
+        let state = self.exchange("ioctl VHOST_GET_VRING_BASE", uapi::GET_VRING_BASE, asked)?;
+        Ok(state.num as u16)
     }
 
     fn refused(&mut self) -> Result<()> {

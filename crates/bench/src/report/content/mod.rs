@@ -7,6 +7,7 @@ mod dma;
 mod kicks;
 mod library;
 mod method;
+mod migrate;
 mod model;
 mod readme;
 mod setup;
@@ -96,6 +97,7 @@ fn blocks(evidence: &Evidence<'_>, charts: &[Chart], mail: bool) -> Vec<Block> {
         blocks.extend(section("Method and limits", method::method(evidence)));
     }
     blocks.extend(section("Setup", setup::setup(evidence, charts)));
+    blocks.extend(section("Migration", migrate::migrate(evidence)));
     blocks.extend(section("Kicks and calls", kicks::kicks(evidence, charts)));
     blocks.extend(section("DMA", dma::dma(evidence, charts)));
     blocks.extend(section("Throughput", throughput::throughput(evidence)));

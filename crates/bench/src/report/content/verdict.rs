@@ -162,8 +162,6 @@ fn open(evidence: &Evidence<'_>) -> Vec<String> {
         "Hardware: the device is a virtio-net loopback in software on every kernel here. What a real \
          device takes to be programmed, or an IOMMU to be filled, is in no figure."
             .to_owned(),
-        "Migration (`migrate`: suspend, save, restore into another interface, resume) is not measured."
-            .to_owned(),
     ];
     if evidence.real().is_none() {
         open.push(

@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use vhost_accel_core::{Dma, DmaFailure, DmaLimits, DmaMapping, IovaRange};
@@ -31,19 +32,20 @@ impl MemTable {
         Self { mappings: Mappings::new(most), table: Table::with_capacity(most), fd }
     }
 
-    /// Makes the first `count` mappings the device's.
+    /// Makes the mappings but those at `without` the device's.
     ///
     /// # Safety
     /// As [`Dma::map`], for each of them.
-    unsafe fn send(&mut self, count: usize) -> io::Result<()> {
-        fill(&mut self.table, &self.mappings.all[..count]);
+    unsafe fn send(&mut self, without: Range<usize>) -> io::Result<()> {
+        let all = &self.mappings.all;
+        fill(&mut self.table, all[..without.start].iter().chain(&all[without.end..]));
         // SAFETY: the caller vouches for the mappings; a table that is refused leaves the one before
         // it in place, whose mappings are still promised.
         unsafe { vhost::set_mem_table(&self.fd, &self.table) }
     }
 }
 
-fn fill(table: &mut Table, mappings: &[DmaMapping]) {
+fn fill<'a>(table: &mut Table, mappings: impl Iterator<Item = &'a DmaMapping>) {
     table.clear();
     for mapping in mappings {
         table.push(mapping.iova.0, mapping.len, mapping.host.0);
@@ -60,23 +62,21 @@ impl Dma for MemTable {
         if mappings.is_empty() {
             return Ok(());
         }
-        let before = self.mappings.all.len();
         self.mappings.add(mappings)?;
-        let count = self.mappings.all.len();
         // SAFETY: the caller promises for the new mappings, and has for those before them, which it
         // would have unmapped otherwise.
-        unsafe { self.send(count) }.map_err(|source| {
-            self.mappings.all.truncate(before);
+        unsafe { self.send(0..0) }.map_err(|source| {
+            self.mappings.remove(mappings);
             // The kernel took them as one and doesn't say; of one it is clear.
             DmaFailure { index: (mappings.len() == 1).then_some(0), source }
         })
     }
 
     fn unmap(&mut self, range: IovaRange) -> io::Result<()> {
-        let kept = self.mappings.without(range)?;
+        let inside = self.mappings.inside(range)?;
         // SAFETY: what is sent are mappings that the caller has promised for and not unmapped.
-        unsafe { self.send(kept) }?;
-        self.mappings.all.truncate(kept);
+        unsafe { self.send(inside.clone()) }?;
+        self.mappings.all.drain(inside);
         Ok(())
     }
 
@@ -86,7 +86,7 @@ impl Dma for MemTable {
     }
 }
 
-/// The mappings in force, in no particular order; never more than there is room for.
+/// The mappings in force, by their IOVAs; never more than there is room for.
 #[derive(Debug)]
 struct Mappings {
     all: Vec<DmaMapping>,
@@ -100,48 +100,55 @@ impl Mappings {
 
     /// Adds all or none.
     fn add(&mut self, mappings: &[DmaMapping]) -> Result<(), DmaFailure> {
-        let before = self.all.len();
         for (index, mapping) in mappings.iter().enumerate() {
-            let errno = if self.all.len() == self.most {
-                libc::ENOSPC
-            } else if self.all.iter().any(|other| overlap(mapping.range(), other.range())) {
-                libc::EEXIST
-            } else {
-                self.all.push(*mapping);
-                continue;
-            };
-            self.all.truncate(before);
-            let source = io::Error::from_raw_os_error(errno);
-            return Err(DmaFailure { index: Some(index), source });
+            if let Err(errno) = self.insert(mapping) {
+                self.remove(&mappings[..index]);
+                let source = io::Error::from_raw_os_error(errno);
+                return Err(DmaFailure { index: Some(index), source });
+            }
         }
         Ok(())
     }
 
-    /// Moves the mappings inside `range` behind the others, and says how many those others are.
-    fn without(&mut self, range: IovaRange) -> io::Result<usize> {
-        let cut = |one: &DmaMapping| overlap(range, one.range()) && !covers(range, one.range());
-        if self.all.iter().any(cut) {
-            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    fn insert(&mut self, mapping: &DmaMapping) -> Result<(), i32> {
+        if self.all.len() == self.most {
+            return Err(libc::ENOSPC);
         }
-        let mut kept = 0;
-        for index in 0..self.all.len() {
-            if !covers(range, self.all[index].range()) {
-                self.all.swap(kept, index);
-                kept += 1;
-            }
+        let touched = self.touched(mapping.range());
+        if !touched.is_empty() {
+            return Err(libc::EEXIST);
         }
-        if kept == self.all.len() {
-            return Err(io::Error::from_raw_os_error(libc::ENOENT));
+        self.all.insert(touched.start, *mapping);
+        Ok(())
+    }
+
+    /// Takes back what was added.
+    fn remove(&mut self, mappings: &[DmaMapping]) {
+        for mapping in mappings {
+            let touched = self.touched(mapping.range());
+            self.all.drain(touched);
         }
-        Ok(kept)
+    }
+
+    /// Where the mappings are that overlap `range`, or would be.
+    fn touched(&self, range: IovaRange) -> Range<usize> {
+        let start = self.all.partition_point(|one| last(one.range()) < range.start);
+        let count = self.all[start..].partition_point(|one| one.iova <= last(range));
+        start..start + count
+    }
+
+    /// Where the mappings are that an unmap of `range` takes.
+    fn inside(&self, range: IovaRange) -> io::Result<Range<usize>> {
+        let touched = self.touched(range);
+        match &self.all[touched.clone()] {
+            [] => Err(io::Error::from_raw_os_error(libc::ENOENT)),
+            all if all.iter().all(|one| covers(range, one.range())) => Ok(touched),
+            _ => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        }
     }
 }
 
 // Ranges here are not empty and don't wrap: `Device` has seen to it.
-
-fn overlap(one: IovaRange, other: IovaRange) -> bool {
-    one.start <= last(other) && other.start <= last(one)
-}
 
 fn covers(outer: IovaRange, inner: IovaRange) -> bool {
     outer.start <= inner.start && last(inner) <= last(outer)
@@ -153,6 +160,7 @@ fn last(range: IovaRange) -> vhost_accel_core::Iova {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use vhost_accel_core::{Access, Hva, Iova};
 
     use super::*;
@@ -187,6 +195,17 @@ mod tests {
     }
 
     #[test]
+    fn mappings_are_in_the_order_of_their_iovas() {
+        let mut mappings = Mappings::new(4);
+        let mapping = |iova| mapping(iova, 0x1000);
+        mappings.add(&[0x8000, 0x1000, 0x3000].map(mapping)).unwrap();
+        assert_eq!(mappings.all, [0x1000, 0x3000, 0x8000].map(mapping));
+        mappings.add(&[mapping(0x2000)]).unwrap();
+        mappings.remove(&[mapping(0x3000)]);
+        assert_eq!(mappings.all, [0x1000, 0x2000, 0x8000].map(mapping));
+    }
+
+    #[test]
     fn one_too_many_is_enospc_and_adds_nothing() {
         let mut mappings = three();
         let two = [mapping(0x10000, 0x1000), mapping(0x20000, 0x1000)];
@@ -197,32 +216,53 @@ mod tests {
 
     #[test]
     fn an_unmap_takes_whole_mappings_over_gaps() {
-        let mut mappings = three();
-        let kept = mappings.without(IovaRange::new(Iova(0x2000), 0x10000)).unwrap();
-        assert_eq!(mappings.all[..kept], [mapping(0x1000, 0x1000)]);
-        // Nothing is lost until the kernel has agreed.
-        assert_eq!(mappings.all.len(), 3);
+        let inside = |start, len| three().inside(IovaRange::new(Iova(start), len)).unwrap();
+        assert_eq!(inside(0x2000, 0x10000), 1..3);
+        assert_eq!(inside(0, 0x4000), 0..2);
     }
 
     #[test]
     fn an_unmap_that_cuts_or_finds_nothing_is_refused() {
-        let mut mappings = three();
         for (start, len, expected) in [
             (0x3000, 0x1000, libc::EINVAL),
             (0x1000, 0x2000, libc::EINVAL),
             (0x4000, 0x4000, libc::ENOENT),
         ] {
-            let error = mappings.without(IovaRange::new(Iova(start), len)).unwrap_err();
+            let error = three().inside(IovaRange::new(Iova(start), len)).unwrap_err();
             assert_eq!(errno(error), expected, "{start:#x}+{len:#x}");
         }
-        assert_eq!(mappings.all, three().all);
+    }
+
+    proptest! {
+        /// What a search of all mappings finds, halving finds too.
+        #[test]
+        fn touched_is_what_overlaps(
+            tried in prop::collection::vec((0u64..64, 1u64..8), 0..24),
+            (start, len) in (0u64..64, 1u64..32),
+        ) {
+            let overlap = |one: IovaRange, other: IovaRange| {
+                one.start <= last(other) && other.start <= last(one)
+            };
+            let (mut mappings, mut model) = (Mappings::new(24), Vec::new());
+            for (iova, len) in tried {
+                let new = mapping(iova << 12, len << 12);
+                let free = !model.iter().any(|one: &DmaMapping| overlap(one.range(), new.range()));
+                prop_assert_eq!(mappings.add(&[new]).is_ok(), free);
+                model.extend(free.then_some(new));
+            }
+            model.sort_by_key(|one| one.iova);
+            prop_assert_eq!(&mappings.all, &model);
+            let range = IovaRange::new(Iova(start << 12), len << 12);
+            model.retain(|one| overlap(one.range(), range));
+            prop_assert_eq!(&mappings.all[mappings.touched(range)], &model[..]);
+        }
     }
 
     #[test]
     fn the_table_is_sent_whole_and_never_grows() {
         let mut table = Table::with_capacity(4);
         let start = table.as_bytes().as_ptr();
-        fill(&mut table, &three().all);
+        fill(&mut table, three().all.iter());
         let words: Vec<u64> = table
             .as_bytes()
             .chunks_exact(8)
@@ -233,7 +273,7 @@ mod tests {
             0x80_0000, 0,
         ];
         assert_eq!(words, expected);
-        fill(&mut table, &three().all[..1]);
+        fill(&mut table, three().all[..1].iter());
         assert_eq!(table.as_bytes().len(), 8 + 32);
         assert_eq!(table.as_bytes().as_ptr(), start);
     }

@@ -41,6 +41,7 @@ impl DoorbellArea {
     ///
     /// # Errors
     /// ENOBUFS for a vring that the device hasn't got, and those of mmap(2).
+    #[inline]
     pub fn doorbell(&mut self, fd: BorrowedFd<'_>, queue: QueueIndex) -> io::Result<Doorbell> {
         if queue.0 >= self.layout.count {
             return Err(io::Error::from_raw_os_error(libc::ENOBUFS));
@@ -49,16 +50,19 @@ impl DoorbellArea {
         let slot = usize::from(slot);
         let pages = match &self.mapped[slot] {
             Some(pages) => Arc::clone(pages),
-            None => {
-                let count = if self.layout.contiguous { self.layout.count } else { 1 };
-                let offset = self.layout.offset + (slot * page_size()) as u64;
-                let pages = Arc::new(Pages::map(fd, offset, usize::from(count) * page_size())?);
-                Arc::clone(self.mapped[slot].insert(pages))
-            }
+            None => self.map(fd, slot)?,
         };
         // SAFETY: `page` is below the count that was mapped, so the sum lies in the mapping.
         let address = unsafe { pages.start.add(usize::from(page) * page_size()) };
         Ok(Doorbell { address, queue, _pages: pages })
+    }
+
+    #[cold]
+    fn map(&mut self, fd: BorrowedFd<'_>, slot: usize) -> io::Result<Arc<Pages>> {
+        let count = if self.layout.contiguous { self.layout.count } else { 1 };
+        let offset = self.layout.offset + (slot * page_size()) as u64;
+        let pages = Arc::new(Pages::map(fd, offset, usize::from(count) * page_size())?);
+        Ok(Arc::clone(self.mapped[slot].insert(pages)))
     }
 }
 
@@ -168,6 +172,7 @@ impl Drop for Pages {
 }
 
 /// The size of a page of this process's memory in bytes.
+#[inline]
 pub fn page_size() -> usize {
     use std::sync::OnceLock;
     static SIZE: OnceLock<usize> = OnceLock::new();

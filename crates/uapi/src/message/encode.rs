@@ -73,6 +73,20 @@ impl<'a> Encoder<'a> {
     /// Adds a message without a reply, whose request is known when the program is compiled: so is then
     /// that there is such a message and that it takes a `T`.
     ///
+    /// ```
+    /// # use vhost_accel_uapi::{message::Encoder, vhost};
+    /// let mut buf = [0; 64];
+    /// Encoder::new(&mut buf).push_set::<{ vhost::SET_FEATURES }, u64>(&1)?;
+    /// # Ok::<(), vhost_accel_uapi::message::EncodeError>(())
+    /// ```
+    /// Four bytes are no features:
+    /// ```compile_fail
+    /// # use vhost_accel_uapi::{message::Encoder, vhost};
+    /// let mut buf = [0; 64];
+    /// Encoder::new(&mut buf).push_set::<{ vhost::SET_FEATURES }, u32>(&1)?;
+    /// # Ok::<(), vhost_accel_uapi::message::EncodeError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`EncodeError::AfterGet`] and [`EncodeError::NoRoom`]; the buffer then holds what it held.
     #[inline]

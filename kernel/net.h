@@ -16,6 +16,8 @@
 #define NET_MAX_NUM	1024
 #define NET_HDR_LEN	((u32)sizeof(struct virtio_net_hdr_mrg_rxbuf))
 #define NET_MTU		9000
+/* Config space as far as the device has it: up to mtu. */
+#define NET_CONFIG_SIZE	offsetofend(struct virtio_net_config, mtu)
 /* The longest frame: the largest MTU, an Ethernet header and a VLAN tag. */
 #define NET_MAX_FRAME	(65535 + ETH_HLEN + 4)
 /* Segments that all receive chains of one frame may have together. */
@@ -132,6 +134,10 @@ static inline bool net_has(const struct net_dev *nd, unsigned int bit)
 	return nd->driver_features & BIT_ULL(bit);
 }
 
+/* net_requests.c */
+extern const struct vhost_accel_ops net_ops;
+void net_reset(struct net_dev *nd);
+
 /*
  * net_dma.c: EFAULT: not mapped or no permission. EAGAIN: ask again later.
  * log: the address at which a write is logged.
@@ -189,6 +195,13 @@ static inline void net_signal(const struct vhost_accel_signal *signal)
 		signal->callback(signal->private);
 	else if (signal->ctx)
 		eventfd_signal(signal->ctx);
+}
+
+static inline void net_put_signal(struct vhost_accel_signal *signal)
+{
+	if (signal->ctx)
+		eventfd_ctx_put(signal->ctx);
+	*signal = (struct vhost_accel_signal){};
 }
 
 #endif

@@ -6,7 +6,7 @@ use crate::report::content::setup::dearest;
 use crate::report::document::Block;
 use crate::report::evidence::Evidence;
 use crate::report::numbers::ratio;
-use crate::report::rank::{Rank, Use, uses};
+use crate::report::rank::{Rank, TIE, Use, uses};
 use crate::report::words::{each_figure, join, name, names};
 use crate::{Clock, Scenario, Subject};
 
@@ -62,20 +62,20 @@ fn overall(uses: &[Use<'_>]) -> String {
     let thread = Interface::ALL.into_iter().filter(|&one| one != Interface::VhostVdpa);
     let most = thread.clone().map(wins).max().unwrap_or_default();
     let best: Vec<Interface> = thread.filter(|&one| wins(one) == most).collect();
-    let of = measured.len();
+    let (of, tie) = (measured.len(), format!("{:.0}%", TIE * 100.0));
     let mut said = match best.as_slice() {
         [one] if most == of => format!(
-            "{}: it takes the least, or no more than 2% over it, in each of the {of} uses that were \
+            "{}: it takes the least, or no more than {tie} over it, in each of the {of} uses that were \
              measured.",
             name(*one)
         ),
         [one] => format!(
-            "{} for most: it takes the least, or no more than 2% over it, in {most} of the {of} uses \
+            "{} for most: it takes the least, or no more than {tie} over it, in {most} of the {of} uses \
              that were measured.",
             name(*one)
         ),
         several => format!(
-            "None of them for everything: {} are even, each with the least, or no more than 2% over \
+            "None of them for everything: {} are even, each with the least, or no more than {tie} over \
              it, in {most} of the {of} uses that were measured.",
             names(several)
         ),

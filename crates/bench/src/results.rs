@@ -62,7 +62,8 @@ pub struct Run {
     pub seconds: u64,
     /// Whether it was stopped before it had measured everything.
     pub interrupted: bool,
-    /// How well an earlier run was repeated by this one; only where the clock counts instructions.
+    /// How well this run came out the same when it was made again; only where the clock counts
+    /// instructions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Repeat>,
     /// How far the same run comes out otherwise in a guest whose lots fall otherwise: hash keys, the
@@ -93,11 +94,11 @@ pub enum Machine {
     Kvm,
 }
 
-/// A run compared with an earlier one of the same program.
+/// A run and a later one of the same program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repeat {
-    /// When the earlier run ended.
+    /// When the earlier of the two ended: the one whose file this is in.
     pub of: String,
     /// Medians that both have.
     pub compared: usize,
@@ -115,7 +116,7 @@ pub struct Difference {
     pub key: Key,
     /// The median of the earlier run.
     pub before: f64,
-    /// That of this one.
+    /// That of the later.
     pub now: f64,
 }
 

@@ -169,7 +169,7 @@ fn repeat(file: &ResultFile) -> Option<Claim> {
         format!("; in a guest with other random seeds {within} of {of}{}", furthest(worst))
     });
     Some(Claim {
-        promise: "kick, setup and dma-map repeat: their medians are within 0.1% of those of the run before",
+        promise: "kick, setup and dma-map repeat: their medians are within 0.1% when the run is made again",
         measured: format!(
             "{} of {of} are{}, and of all medians {} of {}{}",
             of.saturating_sub(beyond),

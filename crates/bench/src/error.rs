@@ -59,7 +59,7 @@ pub enum Error {
     },
     /// The scenarios' driver failed.
     #[error(transparent)]
-    Driver(#[from] vhost_accel_conformance::driver::Error),
+    Driver(#[from] vhost_accel_driver::Error),
     /// A system call that the bench makes itself failed.
     #[error("{call}: {source}")]
     Call {

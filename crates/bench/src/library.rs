@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::io;
 use std::path::Path;
 
-use vhost_accel_conformance::driver::{Lease, Machine};
 use vhost_accel_core::{Interface, IovaRange, Kick, KickKind, Kicker, QueueIndex, Vring};
+use vhost_accel_driver::{Lease, Machine};
 
 use crate::error::{Error, Result};
 use crate::rig::FEATURES;

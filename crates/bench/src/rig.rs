@@ -4,8 +4,8 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use vhost_accel_conformance::driver::{Lease, RawRing, Region};
 use vhost_accel_core::{Features, Interface, Iova, KickKind, QueueIndex, Vring};
+use vhost_accel_driver::{Lease, RawRing, Region};
 
 use crate::MapSize;
 use crate::error::Result;

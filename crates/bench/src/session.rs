@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use vhost_accel_conformance::driver::Lease;
 use vhost_accel_core::{IovaRange, KickKind, QueueIndex, Vring};
+use vhost_accel_driver::Lease;
 
 use crate::error::Result;
 use crate::subject::Subject;

@@ -1,7 +1,7 @@
 //! The scenarios themselves: the same code for the library, the floor and the peer.
 
-use vhost_accel_conformance::driver::Lease;
 use vhost_accel_core::{KickKind, QueueIndex, Vring};
+use vhost_accel_driver::Lease;
 
 use crate::devices::Place;
 use crate::error::Result;

@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use vhost_accel_conformance::driver::{Descriptor, RawRing};
 use vhost_accel_core::{Iova, IovaRange, QueueIndex};
+use vhost_accel_driver::{Descriptor, RawRing};
 
 use crate::error::{Error, Result};
 use crate::rig::{BUFFER, QUEUE_SIZE, Rig};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use vhost_accel::OpenError;
 use vhost_accel_bench::report::Drift;
-use vhost_accel_conformance::driver;
+use vhost_accel_driver as driver;
 
 /// A command failed.
 #[derive(Debug, thiserror::Error)]

@@ -18,9 +18,8 @@ use vhost_accel_core::{
     Features, Hva, Interface, Iova, IovaRange, Kick, Kicker, Operation, QueueIndex, Reason, Status,
     Subject, VhostAccel, Vring,
 };
-use vhost_accel_emulator::device::{Device as Accelerator, DeviceConfig, eventfd};
-use vhost_accel_emulator::dma::{self, ClientMemory, DmaSpace, PinPolicy};
-use vhost_accel_emulator::errno::Errno;
+use vhost_accel_device::dma::{self, ClientMemory, DmaSpace, PinPolicy};
+use vhost_accel_device::{Device as Accelerator, DeviceConfig, Errno, eventfd};
 
 fn io(errno: Errno) -> io::Error {
     io::Error::from_raw_os_error(errno.0)

@@ -7,9 +7,9 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use vhost_accel_core::{Error, Operation, Phase, Reason, Status};
+use vhost_accel_driver::{Event, NetDriver};
 
 use crate::case::Need;
-use crate::driver::{self, Event, NetDriver};
 
 /// What has to happen happens within this.
 pub(crate) const LIMIT: Duration = Duration::from_secs(5);
@@ -36,7 +36,7 @@ pub struct Failure {
 enum Cause {
     Differs { what: &'static str, got: Box<str>, want: Box<str> },
     Untrue(&'static str),
-    Driver(driver::Error),
+    Driver(vhost_accel_driver::Error),
     System(io::Error),
 }
 
@@ -54,7 +54,7 @@ impl fmt::Display for Failure {
             Cause::Untrue(what) => write!(f, "expected: {what}")?,
             Cause::Driver(error) => {
                 write!(f, "{error}")?;
-                if let driver::Error::System { source, .. } = error {
+                if let vhost_accel_driver::Error::System { source, .. } = error {
                     write!(f, ": {source}")?;
                 }
             }
@@ -80,9 +80,9 @@ impl From<Error> for Stop {
     }
 }
 
-impl From<driver::Error> for Stop {
+impl From<vhost_accel_driver::Error> for Stop {
     #[track_caller]
-    fn from(error: driver::Error) -> Self {
+    fn from(error: vhost_accel_driver::Error) -> Self {
         Failure::stop(Cause::Driver(error))
     }
 }

@@ -1,4 +1,4 @@
-//! The suite that every backend passes on every kernel half, and the virtio-net driver beneath it.
+//! The suite that every backend passes on every kernel half.
 //!
 //! A [`Case`] is one named expectation, written against
 //! [`VhostAccel`](vhost_accel_core::VhostAccel) alone. It runs on a [`Target`]: something that can be
@@ -26,7 +26,6 @@
 mod case;
 mod cases;
 mod check;
-pub mod driver;
 mod random;
 mod target;
 

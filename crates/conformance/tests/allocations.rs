@@ -9,7 +9,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Duration;
 
-use vhost_accel_conformance::driver::{Config, NetDriver};
+use vhost_accel_driver::{Config, NetDriver};
 
 thread_local! {
     /// Allocations of this thread; the device's own thread doesn't count.

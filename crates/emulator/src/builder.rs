@@ -12,7 +12,6 @@ use vhost_accel_uapi::vfio;
 
 use crate::{
     MAX_DEVICES,
-    device::{Counters, Device, DeviceConfig},
     error::Error,
     front::{
         Node, container::ContainerNode, group::Group, vhost_mdev::MdevNode, vhost_vdpa::VdpaNode,
@@ -20,6 +19,7 @@ use crate::{
     kernel::EmulatedKernel,
     shadow::Shadow,
 };
+use vhost_accel_device::{Counters, Device, DeviceConfig};
 
 /// Which emulated kernel is to be made: [`EmulatedKernel::builder`].
 #[derive(Clone, Debug)]

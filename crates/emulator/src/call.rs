@@ -6,10 +6,10 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{
     crossings::{Counters, Kind},
-    errno::Errno,
     files::{Files, Found, Task},
     sys,
 };
+use vhost_accel_device::Errno;
 
 /// The system call that is being served.
 pub(crate) struct Call<'a> {

@@ -12,9 +12,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock},
 };
 
+use vhost_accel_device::{Errno, dma::ClientMemory};
+
 use crate::{
-    dma::ClientMemory,
-    errno::Errno,
     front::Front,
     lock,
     paths::ProcPath,

@@ -46,9 +46,6 @@
 mod builder;
 mod call;
 mod crossings;
-pub mod device;
-pub mod dma;
-pub mod errno;
 mod error;
 mod files;
 mod filter;

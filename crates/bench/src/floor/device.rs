@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use vhost_accel_conformance::driver::{Lease, Region};
 use vhost_accel_core::{DmaMapping, Interface, IovaRange, KickKind, QueueIndex, Status, Vring};
+use vhost_accel_driver::{Lease, Region};
 use vhost_accel_uapi::mdev::{self, DmaMap, DmaUnmap};
 use vhost_accel_uapi::vhost::{
     self as uapi, Memory, MemoryRegion, MsgV2, VringAddr, VringFile, VringState,

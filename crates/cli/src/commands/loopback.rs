@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use vhost_accel::{KickKind, VhostAccel, open_uri};
-use vhost_accel_conformance::driver::{Config, HEADER, NetDriver};
+use vhost_accel_driver::{Config, HEADER, NetDriver};
 
 use crate::args::Loopback;
 use crate::error::CliError;

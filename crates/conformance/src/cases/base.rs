@@ -5,9 +5,9 @@ use vhost_accel_core::{Capabilities, QueueIndex, Vring};
 use super::small;
 use crate::case::Case;
 use crate::check::{Stop, echoes, equal, eventually, quiet, received};
-use crate::driver::Config;
 use crate::random::frame;
 use crate::target::Target;
+use vhost_accel_driver::Config;
 
 pub(super) const CASES: &[Case] = &[
     Case::new("base::what_was_set_is_read", what_was_set_is_read),
@@ -34,7 +34,7 @@ fn what_was_set_is_read(target: &Target<'_>) -> Result<(), Stop> {
 }
 
 /// Where the first pair's receive and transmit queue go on.
-fn bases(driver: &mut crate::driver::NetDriver) -> Result<[u16; 2], Stop> {
+fn bases(driver: &mut vhost_accel_driver::NetDriver) -> Result<[u16; 2], Stop> {
     let device = driver.device();
     Ok([device.vring_base(QueueIndex(0))?, device.vring_base(QueueIndex(1))?])
 }
@@ -99,7 +99,7 @@ fn a_device_goes_on(target: &Target<'_>) -> Result<(), Stop> {
     driver.device().reset()?;
     let features = driver.features();
     equal("features", driver.device().negotiate(features)?, features)?;
-    let vrings: Vec<_> = driver.queues().map(crate::driver::Queue::polled_vring).collect();
+    let vrings: Vec<_> = driver.queues().map(vhost_accel_driver::Queue::polled_vring).collect();
     for vring in vrings {
         let base = match vring.queue {
             QueueIndex(0) => rx,

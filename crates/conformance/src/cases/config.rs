@@ -5,8 +5,8 @@ use vhost_accel_core::{Capabilities, Operation, Subject};
 use super::small;
 use crate::case::Case;
 use crate::check::{Stop, equal, holds, refused, same};
-use crate::driver::Config;
 use crate::target::Target;
+use vhost_accel_driver::Config;
 
 const fn case(name: &'static str, run: fn(&Target<'_>) -> Result<(), Stop>) -> Case {
     Case::new(name, run).needing(Capabilities::VIRTIO_STATUS)

@@ -9,9 +9,9 @@ use virtio_bindings::virtio_net::{
 use super::{small, small_pairs};
 use crate::case::Case;
 use crate::check::{Stop, arrives, echoes, equal, healthy, holds, quiet, same};
-use crate::driver::{Config, NetDriver};
 use crate::random::frame;
 use crate::target::Target;
+use vhost_accel_driver::{Config, NetDriver};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("control::the_mac_is_set", the_mac_is_set).needing(Capabilities::VIRTIO_STATUS),

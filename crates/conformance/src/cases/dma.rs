@@ -9,9 +9,9 @@ use vhost_accel_core::{
 use super::small;
 use crate::case::{Case, Need};
 use crate::check::{Stop, equal, fails, holds, received, refused};
-use crate::driver::{Lease, Machine, Region};
 use crate::random::frame;
 use crate::target::Target;
+use vhost_accel_driver::{Lease, Machine, Region};
 
 const ERRNO: Capabilities = Capabilities::DMA_ERRNO;
 

@@ -7,9 +7,9 @@ use vhost_accel_core::{Access, Capabilities, Iova, page_size};
 use super::{small, small_pairs, watch};
 use crate::case::Case;
 use crate::check::{LIMIT, Stop, echoes, equal, faulted, healthy, holds, quiet, untouched};
-use crate::driver::{Config, Descriptor, Event, HEADER, NetDriver, Region};
 use crate::random::frame;
 use crate::target::Target;
+use vhost_accel_driver::{Config, Descriptor, Event, HEADER, NetDriver, Region};
 
 const ACCESS: Capabilities = Capabilities::DMA_ACCESS;
 

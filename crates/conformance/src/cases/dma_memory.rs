@@ -8,9 +8,9 @@ use super::dma::{at, one, overlaps, range};
 use super::small;
 use crate::case::Case;
 use crate::check::{Stop, arrives, echoes, eventually, same, untouched};
-use crate::driver::{Config, Descriptor, HEADER, NetDriver, Queue, Region};
 use crate::random::{Random, frame};
 use crate::target::Target;
+use vhost_accel_driver::{Config, Descriptor, HEADER, NetDriver, Queue, Region};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("dma::neighbours_are_one_to_the_device", neighbours_are_one_to_the_device),

@@ -9,8 +9,8 @@ use vhost_accel_core::{
 use super::small;
 use crate::case::Case;
 use crate::check::{Stop, equal, fails, holds, refused};
-use crate::driver::{Machine, Region};
 use crate::target::Target;
+use vhost_accel_driver::{Machine, Region};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("errors::the_kernels_refusal_says_everything", the_kernels_refusal),
@@ -102,7 +102,7 @@ fn a_missing_capability_is_named(target: &Target<'_>) -> Result<(), Stop> {
 }
 
 fn they_can_be_sent_and_boxed(target: &Target<'_>) -> Result<(), Stop> {
-    let mut driver = crate::driver::NetDriver::open(target.open()?, small())?;
+    let mut driver = vhost_accel_driver::NetDriver::open(target.open()?, small())?;
     let error = fails("a start", driver.device().start())?;
     let boxed: Box<dyn std::error::Error + Send + Sync> = Box::new(error);
     let error = boxed.downcast_ref::<vhost_accel_core::Error>();

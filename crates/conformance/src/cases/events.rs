@@ -11,9 +11,9 @@ use crate::check::{
     Stop, arrives, echoes, equal, eventually, faulted, holds, received, refused, sends, signalled,
     silent,
 };
-use crate::driver::{Config, Descriptor, Event, NetDriver};
 use crate::random::frame;
 use crate::target::Target;
+use vhost_accel_driver::{Config, Descriptor, Event, NetDriver};
 
 const ERROR: Capabilities = Capabilities::ERROR_EVENT;
 

@@ -9,9 +9,9 @@ use vhost_accel_core::{Capabilities, Status};
 use super::small;
 use crate::case::Case;
 use crate::check::{LIMIT, Stop, echoes, equal, holds, quiet, refused, same};
-use crate::driver::NetDriver;
 use crate::random::frame;
 use crate::target::Target;
+use vhost_accel_driver::NetDriver;
 
 pub(super) const CASES: &[Case] = &[
     Case::new("exclusive::a_second_open_is_busy", a_second_open_is_busy),

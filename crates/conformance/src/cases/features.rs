@@ -5,8 +5,8 @@ use vhost_accel_core::{Capabilities, Features, Operation, Phase, Reason, Status}
 use super::small;
 use crate::case::Case;
 use crate::check::{Stop, equal, fails, holds, out_of_order};
-use crate::driver::Config;
 use crate::target::Target;
+use vhost_accel_driver::Config;
 
 pub(super) const CASES: &[Case] = &[
     Case::new("features::what_is_needed_is_offered", what_is_needed_is_offered),

@@ -1,10 +1,10 @@
 //! What a device says about itself.
 
 use vhost_accel_core::{Access, Capabilities, Iova, Kick, KickKind, QueueIndex, Reason};
+use vhost_accel_driver::{Config, DirtyLog, Event, Machine, Region};
 
 use crate::case::Case;
 use crate::check::{Stop, equal, fails, holds};
-use crate::driver::{Config, DirtyLog, Event, Machine, Region};
 use crate::target::Target;
 
 pub(super) const CASES: &[Case] = &[

@@ -8,9 +8,9 @@ use vhost_accel_core::{Capabilities, Features, Kick, KickKind, QueueIndex};
 use super::{small, small_pairs};
 use crate::case::Case;
 use crate::check::{Stop, arrives, equal, eventually, holds, quiet, received};
-use crate::driver::{Config, Event, NetDriver};
 use crate::random::frame;
 use crate::target::Target;
+use vhost_accel_driver::{Config, Event, NetDriver};
 
 const DOORBELL: Capabilities = Capabilities::KICK_DOORBELL;
 const EVENTFD: Capabilities = Capabilities::KICK_EVENTFD;

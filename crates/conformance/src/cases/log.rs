@@ -7,9 +7,9 @@ use vhost_accel_core::{Capabilities, Features};
 use super::small;
 use crate::case::Case;
 use crate::check::{Stop, echoes, equal, eventually, holds, quiet, received};
-use crate::driver::{Config, DirtyLog, NetDriver};
 use crate::random::frame;
 use crate::target::Target;
+use vhost_accel_driver::{Config, DirtyLog, NetDriver};
 
 const fn case(name: &'static str, run: fn(&Target<'_>) -> Result<(), Stop>) -> Case {
     Case::new(name, run).needing(Capabilities::DIRTY_LOG)
@@ -37,7 +37,7 @@ fn used_rings(driver: &NetDriver) -> BTreeSet<u64> {
 /// buffers', and the used rings' of its pair.
 fn written(driver: &mut NetDriver, slot: u16, len: usize) -> BTreeSet<u64> {
     let first = driver.rx(0).buffer_iova(slot).0;
-    let last = first + (len + crate::driver::HEADER - 1) as u64;
+    let last = first + (len + vhost_accel_driver::HEADER - 1) as u64;
     let mut pages: BTreeSet<u64> = (first / PAGE..=last / PAGE).collect();
     pages.insert(driver.rx(0).ring().used_iova().0 / PAGE);
     pages.insert(driver.tx(0).ring().used_iova().0 / PAGE);

@@ -10,9 +10,9 @@ use crate::case::Case;
 use crate::check::{
     Stop, echoes, equal, faulted, healthy, quiet, same, signalled, silent, untouched,
 };
-use crate::driver::{Descriptor, Event, NetDriver, RawRing, Region, write_desc};
 use crate::random::frame;
 use crate::target::Target;
+use vhost_accel_driver::{Descriptor, Event, NetDriver, RawRing, Region, write_desc};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("malformed::tx_loop", |target| {

@@ -24,10 +24,10 @@ mod traffic;
 
 use std::os::fd::AsFd;
 use std::sync::LazyLock;
+use vhost_accel_driver::{Config, Event, NetDriver};
 
 use crate::case::Case;
 use crate::check::Stop;
-use crate::driver::{Config, Event, NetDriver};
 
 /// Every case, in the order in which they build on each other.
 pub fn cases() -> &'static [Case] {

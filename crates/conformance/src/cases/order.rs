@@ -7,8 +7,8 @@ use vhost_accel_core::{
 use super::small;
 use crate::case::Case;
 use crate::check::{Stop, echoes, equal, fails, out_of_order};
-use crate::driver::{DirtyLog, NetDriver};
 use crate::target::Target;
+use vhost_accel_driver::{DirtyLog, NetDriver};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("order::nothing_starts_before_negotiation", before_negotiation),
@@ -52,7 +52,7 @@ fn before_negotiation(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = open(target)?;
     let fresh = Phase::Fresh;
     // The guest of a second driver, so that its vring can be set up on the device of the first.
-    let mut other = crate::driver::Guest::new(small(), target.info()?.queue_count)?;
+    let mut other = vhost_accel_driver::Guest::new(small(), target.info()?.queue_count)?;
     let vring = other.rx(0).vring();
     mistake(target, &mut driver, Operation::SetupVring, fresh, |device| {
         device.setup_vring(&vring)
@@ -79,7 +79,7 @@ fn a_start_needs_a_vring(target: &Target<'_>) -> Result<(), Stop> {
 
 fn a_running_device_refuses_setup(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
-    let mut other = crate::driver::Guest::new(small(), target.info()?.queue_count)?;
+    let mut other = vhost_accel_driver::Guest::new(small(), target.info()?.queue_count)?;
     let vring = other.rx(0).vring();
     let phase = Phase::Running;
     mistake(target, &mut driver, Operation::SetupVring, phase, |device| {

@@ -1,8 +1,8 @@
 //! Many queue pairs.
+use vhost_accel_driver::Config;
 
 use crate::case::{Case, Need};
 use crate::check::{Stop, arrives, equal, sends};
-use crate::driver::Config;
 use crate::random::frame;
 use crate::target::Target;
 

@@ -12,9 +12,9 @@ use crate::check::{
     Stop, all_echo, arrives, echoes, equal, eventually, fails, faulted, quiet, received, signalled,
     silent,
 };
-use crate::driver::{Config, Event, Guest, NetDriver, Queue};
 use crate::random::frame;
 use crate::target::Target;
+use vhost_accel_driver::{Config, Event, Guest, NetDriver, Queue};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("queues::an_index_out_of_range_is_refused", an_index_out_of_range),

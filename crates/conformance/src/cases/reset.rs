@@ -7,9 +7,9 @@ use vhost_accel_core::{Capabilities, Features, QueueIndex, Status};
 use super::{small, small_pairs, watch};
 use crate::case::Case;
 use crate::check::{Stop, echoes, equal, fails, faulted, quiet, silent};
-use crate::driver::{Config, Event, NetDriver};
 use crate::random::frame;
 use crate::target::Target;
+use vhost_accel_driver::{Config, Event, NetDriver};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("reset::when_fresh", |target| from(target, |_| Ok(()))),
@@ -130,7 +130,7 @@ fn forgets_calls_and_error_events(target: &Target<'_>) -> Result<(), Stop> {
     }
     driver.device().reset()?;
     driver.negotiate()?;
-    let vrings: Vec<_> = driver.queues().map(crate::driver::Queue::polled_vring).collect();
+    let vrings: Vec<_> = driver.queues().map(vhost_accel_driver::Queue::polled_vring).collect();
     driver.device().setup_vrings(&vrings)?;
     driver.make_kickers()?;
     driver.start()?;

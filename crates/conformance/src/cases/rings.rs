@@ -7,9 +7,9 @@ use crate::case::Case;
 use crate::check::{
     Stop, all_echo, arrives, echoes, equal, eventually, healthy, quiet, received, same, sends,
 };
-use crate::driver::{Config, Descriptor, HEADER, NetDriver, Region, Used};
 use crate::random::frame;
 use crate::target::Target;
+use vhost_accel_driver::{Config, Descriptor, HEADER, NetDriver, Region, Used};
 
 const IND: Features = Features::INDIRECT_DESC;
 const EVT: Features = Features::EVENT_IDX;
@@ -258,7 +258,7 @@ fn a_table_as_long_as_the_ring(target: &Target<'_>) -> Result<(), Stop> {
     long_chain(target, |_, scratch, _| {
         for index in 0..16 {
             let at = usize::from(index) * Descriptor::SIZE;
-            crate::driver::write_desc(&scratch.region, at, part(scratch, index));
+            vhost_accel_driver::write_desc(&scratch.region, at, part(scratch, index));
         }
         Some(Descriptor::indirect(scratch.at(0), 16 * Descriptor::SIZE as u32))
     })

@@ -5,9 +5,9 @@ use vhost_accel_core::{Capabilities, Iova, QueueIndex, Vring};
 use super::{small, small_pairs};
 use crate::case::Case;
 use crate::check::{LIMIT, Stop, echoes, equal, eventually, healthy, quiet, received, same};
-use crate::driver::{Config, Queue};
 use crate::random::frame;
 use crate::target::Target;
+use vhost_accel_driver::{Config, Queue};
 
 const fn case(name: &'static str, run: fn(&Target<'_>) -> Result<(), Stop>) -> Case {
     Case::new(name, run).needing(Capabilities::SUSPEND).needing(Capabilities::RESUME)

@@ -1,10 +1,10 @@
 //! A lot of traffic.
 
 use std::time::Instant;
+use vhost_accel_driver::{Config, NetDriver};
 
 use crate::case::Case;
 use crate::check::{LIMIT, Stop, equal, healthy, holds, same};
-use crate::driver::{Config, NetDriver};
 use crate::random::Random;
 use crate::target::Target;
 

@@ -1,9 +1,10 @@
 //! VFIO's capability chains: what follows an information structure where there is room for it.
 
+use vhost_accel_device::Errno;
 use vhost_accel_uapi::vfio::CapHeader;
 use zerocopy::{Immutable, IntoBytes};
 
-use crate::{call::Call, errno::Errno};
+use crate::call::Call;
 
 /// A chain being put together behind a structure of `base` bytes.
 pub(crate) struct Chain {

@@ -9,12 +9,10 @@ use vhost_accel_uapi::vfio::{self, DmaMap, DmaUnmap, IommuInfo, IovaRange};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
 use super::{Answer, Front, Node, caps::Chain, vhost_mdev::last_of};
-use crate::{
-    call::Call,
+use crate::{call::Call, files::Task, lock};
+use vhost_accel_device::{
+    Errno,
     dma::{Access, DmaSpace, PAGE_SIZE, PinPolicy, Region},
-    errno::Errno,
-    files::Task,
-    lock,
 };
 
 /// Opens a new container each time.

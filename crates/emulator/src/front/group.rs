@@ -8,7 +8,8 @@ use std::{
 use vhost_accel_uapi::vfio::{self, GroupStatus};
 
 use super::{Answer, Front, Node, container::Container, vfio_device::VfioDeviceNode};
-use crate::{call::Call, device::Device, dma::DmaSpace, errno::Errno, files::Task, lock};
+use crate::{call::Call, files::Task, lock};
+use vhost_accel_device::{Device, Errno, dma::DmaSpace};
 
 /// A group and the device in it.
 pub(crate) struct Group {

@@ -14,9 +14,9 @@ use virtio_bindings::virtio_config::{
 use super::vhost::{Argument, Vhost};
 use crate::{
     call::{Call, UserBuf},
-    errno::Errno,
     lock,
 };
+use vhost_accel_device::Errno;
 
 /// The status of a device that RFC v2's "running" stands for.
 const RUNNING: u8 = (VIRTIO_CONFIG_S_ACKNOWLEDGE

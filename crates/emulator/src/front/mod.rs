@@ -13,10 +13,9 @@ use std::{os::fd::OwnedFd, sync::Arc};
 
 use crate::{
     call::{Call, UserBuf},
-    dma::PAGE_SIZE,
-    errno::Errno,
     files::Task,
 };
+use vhost_accel_device::{Errno, dma::PAGE_SIZE};
 
 /// An open file of the emulated kernel: a kernel's `struct file_operations`.
 ///

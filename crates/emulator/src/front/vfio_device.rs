@@ -19,11 +19,9 @@ use super::{
 use crate::{
     call::{Call, UserBuf},
     crossings::Kind,
-    device::{Device, DoorbellPages},
-    dma::PAGE_SIZE,
-    errno::Errno,
     files::Task,
 };
+use vhost_accel_device::{Device, DoorbellPages, Errno, dma::PAGE_SIZE};
 
 const NOTIFY: u64 = vfio::region_offset(vfio::REGION_INDEX_NOTIFY);
 

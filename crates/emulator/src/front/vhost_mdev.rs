@@ -9,13 +9,10 @@ use super::{
     Answer, Front, Mapping, Node,
     vhost::{Policy, UserArgument, Vhost},
 };
-use crate::{
-    call::Call,
-    crossings::Kind,
-    device::{Device, DoorbellPages},
+use crate::{call::Call, crossings::Kind, files::Task};
+use vhost_accel_device::{
+    Device, DoorbellPages, Errno,
     dma::{Access, DmaSpace, PAGE_SIZE, PinPolicy, Region},
-    errno::Errno,
-    files::Task,
 };
 
 /// The device behind one `/dev/vhost-mdev-N`.

@@ -16,11 +16,12 @@ use super::{
 use crate::{
     call::{Call, UserBuf},
     crossings::Kind,
-    device::{Device, DoorbellPages},
-    dma::{Access, DmaSpace, PAGE_SIZE, PinPolicy, Region},
-    errno::Errno,
     files::Task,
     lock,
+};
+use vhost_accel_device::{
+    Device, DoorbellPages, Errno,
+    dma::{Access, DmaSpace, PAGE_SIZE, PinPolicy, Region},
 };
 
 /// `max_mem_regions` of the vhost module, unless it was loaded with another.

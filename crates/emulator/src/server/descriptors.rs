@@ -3,10 +3,11 @@
 use std::{os::fd::OwnedFd, sync::Mutex};
 
 use super::{CONTINUE, Reply, Server};
+use vhost_accel_device::Errno;
+
 use crate::{
     call::UserBuf,
     crossings::Kind,
-    errno::Errno,
     files::own_pid,
     front::{Answer, Mapping, Node},
     lock,

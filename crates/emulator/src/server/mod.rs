@@ -10,12 +10,12 @@ use std::{io, ops::Range, sync::Arc};
 
 use crate::{
     call::{Call, UserBuf},
-    errno::Errno,
     files::Found,
     machine::Machine,
     paths::Paths,
     sys::seccomp::{Listener, Notification, Response},
 };
+use vhost_accel_device::Errno;
 
 /// How a system call is answered, or that it has been.
 enum Reply {

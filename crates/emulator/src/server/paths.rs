@@ -3,12 +3,11 @@
 use std::os::fd::OwnedFd;
 
 use super::{CONTINUE, Reply, Server};
-use crate::{
-    errno::Errno,
-    sys::{
-        self,
-        seccomp::{Notification, Response},
-    },
+use vhost_accel_device::Errno;
+
+use crate::sys::{
+    self,
+    seccomp::{Notification, Response},
 };
 
 /// The device number that stat(2) shows for our character devices: 240 to 254 are for local use.

@@ -11,7 +11,7 @@ pub(crate) mod wait;
 
 use std::io;
 
-use crate::errno::Errno;
+use vhost_accel_device::Errno;
 
 /// The outcome of a libc call: -1 is `errno`.
 fn check(ret: impl Into<i64>) -> io::Result<i64> {

@@ -11,7 +11,8 @@ use std::{
 };
 
 use super::check;
-use crate::{dma::ClientMemory, files::own_pid};
+use crate::files::own_pid;
+use vhost_accel_device::dma::ClientMemory;
 
 /// Linux 6.9: a pidfd of a thread, not of its process.
 const PIDFD_THREAD: libc::c_uint = libc::O_EXCL as libc::c_uint;

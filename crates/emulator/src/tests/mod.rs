@@ -19,11 +19,11 @@ use std::{
 use crate::{
     EmulatedKernel,
     call::{Call, UserBuf},
-    errno::Errno,
     files::Task,
     front::{Answer, Front, Mapping, Node},
     shadow::Shadow,
 };
+use vhost_accel_device::Errno;
 
 /// Doubles the number at the argument.
 const DOUBLE: u64 = 0xc008_e001;

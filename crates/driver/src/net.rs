@@ -17,7 +17,7 @@ use super::machine::Machine;
 /// dereferences to.
 ///
 /// ```no_run
-/// # use vhost_accel_conformance::driver::{Config, Error, NetDriver};
+/// # use vhost_accel_driver::{Config, Error, NetDriver};
 /// # use vhost_accel_core::VhostAccel;
 /// # fn example(device: Box<dyn VhostAccel>) -> Result<(), Error> {
 /// let mut driver = NetDriver::open(device, Config::pairs(2))?;

@@ -14,7 +14,7 @@ use super::doorbell::DoorbellPages;
 use super::shared::lock;
 use super::vring::Vring;
 use super::{Control, DRIVER_OK, Device, worker};
-use crate::errno::Errno;
+use crate::Errno;
 
 /// While it lives the worker starts no look at a queue.
 pub(super) struct Attention<'a>(&'a AtomicU32);

@@ -7,7 +7,7 @@ use vmm_sys_util::epoll::{ControlOperation, EpollEvent, EventSet};
 use super::eventfd::Signal;
 use super::vring::Addresses;
 use super::{Control, DRIVER_OK, Device};
-use crate::errno::Errno;
+use crate::Errno;
 
 impl Device {
     /// Sets the size of a vring.

@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::mapping::{Mapping, Region};
 use super::memory::ClientMemory;
 use super::view::DmaView;
-use crate::errno::Errno;
+use crate::Errno;
 
 /// When the pages of a mapping are pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::ptr;
 use proptest::prelude::*;
 
 use super::{Access, ClientMemory, Cut, DmaFault, DmaSpace, PAGE_SIZE, PinPolicy, Region};
-use crate::errno::Errno;
+use crate::Errno;
 
 fn here() -> ClientMemory {
     // SAFETY: the tests map only what they keep.

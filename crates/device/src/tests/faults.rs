@@ -6,7 +6,7 @@ use super::rig::{
     FEATURES, INDIRECT, IOVA, NEXT, Rig, SIZE, WRITE, borrow, descriptor, eventfd, let_it_err,
     same_process, signals, until,
 };
-use crate::device::FaultKind;
+use crate::FaultKind;
 use crate::dma::{Access, PinPolicy, Region};
 
 /// Runs `offend`, which is to make `queue` of pair 0 fault, and looks at what a fault has to do.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use virtio_bindings::virtio_net::{VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_MQ};
 
 use super::rig::{CONFIG, FEATURES, IOVA, Rig, eventfd, let_it_err, same_process, signals, until};
-use crate::device::config::{REQUIRED, VHOST_F_LOG_ALL};
-use crate::device::eventfd::check;
-use crate::device::{Device, DeviceConfig, DoorbellPages};
-use crate::errno::Errno;
+use crate::Errno;
+use crate::config::{REQUIRED, VHOST_F_LOG_ALL};
+use crate::eventfd::check;
+use crate::{Device, DeviceConfig, DoorbellPages};
 
 const LOG_ALL: u64 = 1 << VHOST_F_LOG_ALL;
 

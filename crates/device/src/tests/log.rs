@@ -3,8 +3,8 @@
 use super::rig::{
     Arena, CONFIG, FEATURES, IOVA, Rig, eventfd, let_it_err, same_process, signals, until,
 };
-use crate::device::FaultKind;
-use crate::device::config::VHOST_F_LOG_ALL;
+use crate::FaultKind;
+use crate::config::VHOST_F_LOG_ALL;
 use crate::dma::{ClientMemory, PinPolicy};
 
 const LOG_ALL: u64 = 1 << VHOST_F_LOG_ALL;

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use crate::errno::Errno;
+use crate::Errno;
 
 /// Whether `fd` is an eventfd. Costs one `readlink` in `/proc/self/fd`, about a microsecond.
 ///

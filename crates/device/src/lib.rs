@@ -21,7 +21,9 @@ mod config;
 mod control;
 mod counters;
 mod dirty;
+pub mod dma;
 mod doorbell;
+mod errno;
 pub mod eventfd;
 mod fault;
 mod net;
@@ -48,16 +50,16 @@ use virtio_bindings::virtio_config::{
 use virtio_bindings::virtio_ids::VIRTIO_ID_NET;
 use virtio_bindings::virtio_net::VIRTIO_NET_F_CTRL_MAC_ADDR;
 
-use self::config::{CONFIG_SIZE, REQUIRED, VHOST_F_LOG_ALL};
-use self::eventfd::Signal;
-use self::shared::{Shared, lock};
+use crate::config::{CONFIG_SIZE, REQUIRED, VHOST_F_LOG_ALL};
 use crate::dma::{ClientMemory, DmaSpace};
-use crate::errno::Errno;
+use crate::eventfd::Signal;
+use crate::shared::{Shared, lock};
 
-pub use self::config::DeviceConfig;
-pub use self::counters::Counters;
-pub use self::doorbell::DoorbellPages;
-pub use self::fault::FaultKind;
+pub use crate::config::DeviceConfig;
+pub use crate::counters::Counters;
+pub use crate::doorbell::DoorbellPages;
+pub use crate::errno::Errno;
+pub use crate::fault::FaultKind;
 
 /// Between the answer to a trapped close and the news of what it ended lie some microseconds; a device
 /// that others have open stands still for this long.

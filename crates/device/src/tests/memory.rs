@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::rig::{Arena, Rig, WRITE, until};
-use crate::device::FaultKind;
+use crate::FaultKind;
 use crate::dma::{Access, Region};
 
 /// Traffic into a buffer that is unmapped and then really goes away: were the device to touch it

@@ -14,9 +14,9 @@ use virtio_bindings::virtio_net::{
 use virtio_bindings::virtio_ring::{VIRTIO_RING_F_INDIRECT_DESC, VRING_DESC_F_NEXT};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
-use crate::device::config::REQUIRED;
-use crate::device::{Device, DeviceConfig};
+use crate::config::REQUIRED;
 use crate::dma::{Access, ClientMemory, DmaSpace, PAGE_SIZE, PinPolicy, Region};
+use crate::{Device, DeviceConfig};
 
 pub(super) const WRITE: u16 = virtio_bindings::virtio_ring::VRING_DESC_F_WRITE as u16;
 pub(super) const NEXT: u16 = VRING_DESC_F_NEXT as u16;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU8, AtomicU16, Ordering, fence};
 use std::sync::{Mutex, PoisonError};
 
 use super::PAGE_SIZE;
-use crate::errno::Errno;
+use crate::Errno;
 
 /// How many ranges one `process_vm_readv` or `process_vm_writev` takes (the kernel's `UIO_MAXIOV`).
 const SPANS_PER_CALL: usize = 1024;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use virtio_bindings::virtio_ring::VIRTIO_RING_F_EVENT_IDX;
 
 use super::rig::{CONFIG, FEATURES, Rig, eventfd, let_it_err, same_process, signals, until};
-use crate::device::{Device, DoorbellPages};
+use crate::{Device, DoorbellPages};
 
 const EVENT_IDX: u64 = 1 << VIRTIO_RING_F_EVENT_IDX;
 

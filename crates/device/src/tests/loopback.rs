@@ -6,8 +6,8 @@ use virtio_bindings::virtio_ring::VIRTIO_RING_F_EVENT_IDX;
 use super::rig::{
     CONFIG, FEATURES, INDIRECT, IOVA, NEXT, Rig, WRITE, descriptor, let_it_err, same_process, until,
 };
-use crate::device::DeviceConfig;
-use crate::device::config::REQUIRED;
+use crate::DeviceConfig;
+use crate::config::REQUIRED;
 use crate::dma::{ClientMemory, PinPolicy};
 
 const MERGEABLE: u64 = 1 << VIRTIO_NET_F_MRG_RXBUF;

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::Errno;
 use crate::dma::PAGE_SIZE;
-use crate::errno::Errno;
 
 /// What a page reads when nobody rang. No kick stores it: there is no vring of that number.
 const IDLE: u32 = 0xffff_ffff;

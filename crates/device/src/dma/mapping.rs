@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::memory::ClientMemory;
 use super::{DmaFault, PAGE_SIZE};
-use crate::errno::Errno;
+use crate::Errno;
 
 /// Pages whose pinning is remembered, per mapping: 64 GiB. Those behind are looked up at every
 /// access, so that a mapping of the whole address space costs no more memory than this.

@@ -9,7 +9,7 @@ use virtio_bindings::virtio_net::{
 };
 use virtio_bindings::virtio_ring::{VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC};
 
-use crate::errno::Errno;
+use crate::Errno;
 
 /// `VHOST_F_LOG_ALL`: log all write descriptors.
 pub(super) const VHOST_F_LOG_ALL: u32 = 26;

@@ -19,7 +19,7 @@ use super::eventfd::Signal;
 use super::fault::FaultKind;
 use super::queues::QueueSet;
 use super::vring::Vring;
-use crate::errno::Errno;
+use crate::Errno;
 
 /// What epoll reports for the eventfd that wakes the worker. Not a vring's number.
 pub(super) const WAKE: u64 = u64::MAX;

@@ -42,6 +42,7 @@ mod guest_memory;
 mod info;
 mod interface;
 mod kick;
+mod opening;
 mod vring;
 
 pub use accel::VhostAccel;
@@ -58,4 +59,5 @@ pub use guest_memory::map_guest_memory;
 pub use info::DeviceInfo;
 pub use interface::{Interface, UnknownInterface};
 pub use kick::{Kick, KickKind, Kicker};
+pub use opening::Opening;
 pub use vring::{QueueIndex, Vring};

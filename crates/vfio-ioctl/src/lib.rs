@@ -11,10 +11,10 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use vhost_accel_common::vfio::{self, Container, Region, VfioFd};
-use vhost_accel_common::{Identity, Opening, VhostIoctls};
-use vhost_accel_core::{Capabilities, Device, Interface, Result};
+use vhost_accel_core::{Capabilities, Device, Interface, Opening, Result};
 use vhost_accel_uapi::vhost::{BACKEND_F_RESUME, BACKEND_F_SUSPEND};
+use vhost_accel_vfio::{Container, Region, VfioFd};
+use vhost_accel_vhost_ioctls::{Identity, VhostIoctls};
 
 /// A device opened through #1/B.
 pub type VfioIoctl = Device<VhostIoctls<VfioFd>, Container>;
@@ -25,7 +25,7 @@ pub type VfioIoctl = Device<VhostIoctls<VfioFd>, Container>;
 /// Those of [`vfio::open`] and of [`Identity::ask`].
 pub fn open(path: impl AsRef<Path>) -> Result<VfioIoctl> {
     let opening = Opening::new(Interface::VfioIoctl, path.as_ref());
-    let vfio::Vfio { device, container } = vfio::open(&opening)?;
+    let vhost_accel_vfio::Vfio { device, container } = vhost_accel_vfio::open(&opening)?;
     let wanted = 1 << BACKEND_F_SUSPEND | 1 << BACKEND_F_RESUME;
     let identity = Identity::ask(&opening, device.as_fd(), wanted)?;
     let doorbells = device.notify_region().as_ref().and_then(Region::doorbells);
@@ -36,6 +36,6 @@ pub fn open(path: impl AsRef<Path>) -> Result<VfioIoctl> {
         | Capabilities::DMA_ERRNO
         | Capabilities::DMA_INCREMENTAL;
     capabilities.set(Capabilities::KICK_DOORBELL, doorbells.is_some());
-    let info = opening.into_info(&identity, capabilities);
+    let info = identity.info(&opening, capabilities);
     Ok(Device::new(info, VhostIoctls::new(device, &identity, doorbells), container))
 }

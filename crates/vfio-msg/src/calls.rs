@@ -3,8 +3,8 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use vhost_accel_common::Held;
 use vhost_accel_core::{Failure, Operation, QueueIndex, Vring};
+use vhost_accel_vhost_ioctls::Held;
 
 /// Sets the calls of `vrings` with `set`, which takes the first subindex and an eventfd for each from
 /// there on.

@@ -5,7 +5,6 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use vhost_accel_common::{Held, vring_addr};
 use vhost_accel_core::{
     Capabilities, Control, DoorbellArea, Failure, Features, Hva, Kick, KickKind, Kicker, Operation,
     QueueIndex, Reason, Status, Vring,
@@ -13,6 +12,7 @@ use vhost_accel_core::{
 use vhost_accel_uapi::message::{HEADER_LEN, MAX_PAYLOAD, SET_STATE, STATE_RUNNING};
 use vhost_accel_uapi::vfio::{IRQ_INDEX_CONFIG, IRQ_INDEX_ERR, IRQ_INDEX_VQ};
 use vhost_accel_uapi::vhost::{self, VringAddr, VringState};
+use vhost_accel_vhost_ioctls::{Held, vring_addr};
 
 use crate::calls::set_calls;
 use crate::exchange::{Exchange, MAX_CONFIG, Refused};

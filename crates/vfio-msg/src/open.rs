@@ -3,10 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use vhost_accel_common::vfio::{self, Container, Region, VfioFd};
-use vhost_accel_common::{Held, Identity, Opening};
 use vhost_accel_core::{
-    Capabilities, Device, Error, Failure, Features, Interface, Operation, Reason, Status,
+    Capabilities, Device, Error, Failure, Features, Interface, Opening, Operation, Reason, Status,
 };
 use vhost_accel_uapi::call;
 use vhost_accel_uapi::message::Accepts;
@@ -15,6 +13,8 @@ use vhost_accel_uapi::vfio::{
     REGION_SUBTYPE_VHOST_CONFIG,
 };
 use vhost_accel_uapi::vhost::{self, BACKEND_F_RESUME, BACKEND_F_SUSPEND};
+use vhost_accel_vfio::{Container, Region, VfioFd};
+use vhost_accel_vhost_ioctls::{Held, Identity};
 
 use crate::control::{Dialect, Messages, VRING_LEN};
 use crate::exchange::{Exchange, Refused};
@@ -48,7 +48,7 @@ impl Default for Options {
 /// device that is no vfio-vhost device.
 pub fn open(path: impl AsRef<Path>, options: Options) -> Result<VfioMsg, Error> {
     let opening = Opening::new(Interface::VfioMsg, path.as_ref());
-    let vfio::Vfio { device, container } = vfio::open(&opening)?;
+    let vhost_accel_vfio::Vfio { device, container } = vhost_accel_vfio::open(&opening)?;
     let Regions { config, notify } = Regions::find(&opening, &device)?;
     let accepts = accepted(&opening, &device, config)?;
     let vrings = device.irq_count(IRQ_INDEX_VQ);
@@ -87,7 +87,7 @@ pub fn open(path: impl AsRef<Path>, options: Options) -> Result<VfioMsg, Error> 
         max_write: max_batch.unwrap_or(VRING_LEN),
         port,
     };
-    Ok(Device::new(opening.into_info(&identity, capabilities), control, container))
+    Ok(Device::new(identity.info(&opening, capabilities), control, container))
 }
 
 struct Regions {

@@ -5,11 +5,11 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use vhost_accel_common::{Identity, Opening, VhostIoctls, map_if_present};
 use vhost_accel_core::{
-    Capabilities, Device, Dma, DoorbellLayout, Interface, Operation, Result, VhostAccel,
+    Capabilities, Device, Dma, DoorbellLayout, Interface, Opening, Operation, Result, VhostAccel,
 };
 use vhost_accel_uapi::vhost::{BACKEND_F_RESUME, BACKEND_F_SUSPEND};
+use vhost_accel_vhost_ioctls::{Identity, VhostIoctls, map_if_present};
 
 use crate::map_unmap::MapUnmap;
 use crate::mem_table::MemTable;
@@ -82,7 +82,7 @@ impl Opened {
 
     fn with<D: Dma>(self, capabilities: Capabilities, dma: D) -> VhostMdev<D> {
         let capabilities = self.capabilities | capabilities;
-        let info = self.opening.into_info(&self.identity, capabilities);
+        let info = self.identity.info(&self.opening, capabilities);
         Device::new(info, self.control, dma)
     }
 }

@@ -5,12 +5,14 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use vhost_accel_common::{Identity, Opening, VhostIoctls, map_if_present};
-use vhost_accel_core::{Capabilities, Device, DoorbellLayout, Interface, Operation, Result};
+use vhost_accel_core::{
+    Capabilities, Device, DoorbellLayout, Interface, Opening, Operation, Result,
+};
 use vhost_accel_uapi::vhost::{
     BACKEND_F_ENABLE_AFTER_DRIVER_OK, BACKEND_F_IOTLB_BATCH, BACKEND_F_IOTLB_MSG_V2,
     BACKEND_F_IOTLB_PERSIST, BACKEND_F_RESUME, BACKEND_F_SUSPEND,
 };
+use vhost_accel_vhost_ioctls::{Identity, VhostIoctls, map_if_present};
 
 use crate::iotlb::Iotlb;
 
@@ -67,7 +69,7 @@ pub fn open(path: impl AsRef<Path>, options: Options) -> Result<VhostVdpa> {
     capabilities.set(Capabilities::BATCH_DMA, batches);
     // There are no SET_LOG requests, whatever the parent's features say.
     capabilities.remove(Capabilities::DIRTY_LOG);
-    let info = opening.into_info(&identity, capabilities);
+    let info = identity.info(&opening, capabilities);
     let control = VhostIoctls::new(Arc::clone(&fd), &identity, doorbells).confirming_start();
     Ok(Device::new(info, control, Iotlb::new(fd, batches)))
 }

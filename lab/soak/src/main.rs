@@ -14,7 +14,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use vhost_accel::{OpenError, VhostAccel};
-use vhost_accel_conformance::driver::{Config, NetDriver};
+use vhost_accel_driver::{Config, NetDriver};
 
 /// Frames of a killed client's length, in flight when it dies.
 const FRAME: [u8; 1000] = [0x5a; 1000];

@@ -3,11 +3,9 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use vhost_accel_core::{Capabilities, Error, Features, Operation, Reason};
+use vhost_accel_core::{Capabilities, DeviceInfo, Error, Features, Opening, Operation, Reason};
 use vhost_accel_uapi::call::vhost;
 use vhost_accel_uapi::vhost::{BACKEND_F_RESUME, BACKEND_F_SUSPEND};
-
-use crate::opening::Opening;
 
 /// What a device says of itself once, at open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +61,18 @@ impl Identity {
         capabilities.set(Capabilities::RESUME, has(BACKEND_F_RESUME));
         capabilities.set(Capabilities::DIRTY_LOG, self.features.contains(Features::LOG_ALL));
         capabilities
+    }
+
+    /// What the device that was opened says about itself, with what `capabilities` it has in all.
+    pub fn info(&self, opening: &Opening, capabilities: Capabilities) -> DeviceInfo {
+        DeviceInfo {
+            interface: opening.interface(),
+            path: opening.path().clone(),
+            device_id: self.device_id,
+            queue_count: self.queue_count,
+            max_queue_size: self.max_queue_size,
+            capabilities,
+        }
     }
 }
 

@@ -11,12 +11,10 @@ mod error;
 use std::sync::Arc;
 
 use vfio_ioctls::{VfioContainer, VfioDevice};
-use vhost_accel_core::{Error, Operation};
+use vhost_accel_core::{Error, Opening, Operation};
 
 pub use container::Container;
 pub use device::{Region, VfioFd};
-
-use crate::opening::Opening;
 
 /// An opened VFIO device, in a container of its own.
 #[derive(Debug)]

@@ -1,12 +1,4 @@
-//! What each operation crosses: section 6 of `docs/abi.md`.
-
-#![expect(unsafe_code, reason = "maps memory for the device")]
-#![expect(clippy::unwrap_used, reason = "a test's helpers panic as the test does")]
-
-#[path = "../../common/tests/support/mod.rs"]
-mod support;
-
-use support::assert_crossings;
+use super::life::assert_crossings;
 use vhost_accel_emulator::DeviceKind;
 use vhost_accel_vhost_vdpa::{Options, open};
 

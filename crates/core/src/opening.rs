@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use vhost_accel_core::{Capabilities, DeviceInfo, Error, Interface, Operation, Reason, Subject};
-
-use crate::identity::Identity;
+use crate::error::{Error, Operation, Reason, Subject};
+use crate::interface::Interface;
 
 /// Names the interface and the path in errors until there is a
-/// [`Device`](vhost_accel_core::Device) to do it.
+/// [`Device`](crate::Device) to do it.
 #[derive(Clone, Debug)]
 pub struct Opening {
     interface: Interface,
@@ -21,8 +20,13 @@ impl Opening {
         Self { interface, path: Arc::from(path) }
     }
 
+    /// The interface.
+    pub fn interface(&self) -> Interface {
+        self.interface
+    }
+
     /// The path.
-    pub fn path(&self) -> &Path {
+    pub fn path(&self) -> &Arc<Path> {
         &self.path
     }
 
@@ -31,18 +35,6 @@ impl Opening {
         let Self { interface, path } = self.clone();
         move |error| {
             Error::new(interface, path, Operation::Open, Subject::Device, error).in_step(step)
-        }
-    }
-
-    /// What the opened device says about itself.
-    pub fn into_info(self, identity: &Identity, capabilities: Capabilities) -> DeviceInfo {
-        DeviceInfo {
-            interface: self.interface,
-            path: self.path,
-            device_id: identity.device_id,
-            queue_count: identity.queue_count,
-            max_queue_size: identity.max_queue_size,
-            capabilities,
         }
     }
 }

@@ -39,6 +39,17 @@ pub enum Error {
         /// The least one.
         needed: u64,
     },
+    /// The limit of file sizes leaves no room for the file that stands for a device.
+    #[error(
+        "the limit of file sizes (ulimit -f) is {limit} bytes, it must be {needed} at least: a device is a \
+         sparse file with its doorbells at such offsets"
+    )]
+    FileSizeLimit {
+        /// The soft limit, RLIMIT_FSIZE.
+        limit: u64,
+        /// The least one.
+        needed: u64,
+    },
     /// A part of the kernel's own equipment could not be made.
     #[error("{what} could not be made")]
     Setup {

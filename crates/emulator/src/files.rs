@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Bytes of every file: beyond the largest mmap offset that any interface has.
-const FILE_SIZE: u64 = (1 << 40) + (1 << 32);
+pub(crate) const FILE_SIZE: u64 = (1 << 40) + (1 << 32);
 
 /// Threads that are remembered; forgetting them costs a look into /proc.
 const MOST_TASKS: usize = 1024;

@@ -10,7 +10,14 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use crate::{crossings::Counters, error::Error, files::Files, front::Node, shadow::Shadow, sys};
+use crate::{
+    crossings::Counters,
+    error::Error,
+    files::{FILE_SIZE, Files},
+    front::Node,
+    shadow::Shadow,
+    sys,
+};
 
 /// Numbers above which no descriptor is given out, so that a client's table of them stays small.
 const MOST_DESCRIPTORS: u64 = 65536;
@@ -50,6 +57,10 @@ impl Engine {
     ) -> Result<Self, Error> {
         let setup = |what| move |source| Error::Setup { what, source };
         let range = reserve(&sys::fs::raise_file_limit)?;
+        let limit = sys::fs::file_size_limit().map_err(setup("a file of a device's size"))?;
+        if limit < FILE_SIZE {
+            return Err(Error::FileSizeLimit { limit, needed: FILE_SIZE });
+        }
         let stop = sys::wait::eventfd().map_err(setup("an eventfd"))?;
         let files = Files::new(&stop).map_err(setup("an inotify instance"))?;
         let machine = Arc::new(Machine {

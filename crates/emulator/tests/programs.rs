@@ -20,7 +20,7 @@ use std::{
 };
 
 use rings::Rings;
-use vhost_accel_emulator::{DeviceKind, EmulatedKernel};
+use vhost_accel_emulator::{DeviceKind, EmulatedKernel, Error};
 use vhost_accel_uapi::{
     call::vhost,
     vhost::{ACCESS_RW, MsgV2},
@@ -178,4 +178,24 @@ fn programs_that_know_nothing_of_us_see_the_devices() {
         "../../../../kernel/iommu_groups/0",
     ];
     assert_eq!(lines, want);
+}
+
+#[test]
+#[ignore = "run as a program by another test"]
+fn may_make_small_files_only() {
+    let error = EmulatedKernel::builder().build().err().unwrap();
+    assert!(matches!(error, Error::FileSizeLimit { limit: 51200, .. }), "{error}");
+    println!("\n{error}");
+}
+
+#[test]
+fn a_file_size_limit_is_an_error_that_names_it() {
+    let _alone = alone();
+    let mut command = Command::new("/bin/sh");
+    let script =
+        "ulimit -f 100; exec \"$0\" --exact may_make_small_files_only --ignored --nocapture";
+    command.args(["-c", script]).arg(std::env::current_exe().unwrap());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("ulimit -f"), "{output:?}");
 }

@@ -1,6 +1,6 @@
 //! System calls on descriptors: what they do where the descriptor is one of ours.
 
-use std::{os::fd::OwnedFd, sync::Mutex};
+use std::{ops::Range, os::fd::OwnedFd, sync::Mutex};
 
 use super::{CONTINUE, Reply, Server};
 use vhost_accel_device::Errno;
@@ -18,9 +18,29 @@ use crate::{
     },
 };
 
-/// Numbers are given out one at a time in this process: two kernels may have clients that share a
-/// descriptor table, and a number that was free a moment ago must still be.
-static NUMBERS: Mutex<()> = Mutex::new(());
+/// The number after the one that was given out last. Numbers are given out one at a time in this
+/// process: two kernels may have clients that share a descriptor table, and a number that was free a
+/// moment ago must still be. The next is looked for where the last was found, since a look at every
+/// number below would make many descriptors cost their square.
+static NEXT_NUMBER: Mutex<u32> = Mutex::new(0);
+
+/// ioctl requests that the kernel answers before any driver, and for the memfd as for a device.
+const OF_ANY_FILE: &[u32] = &[
+    libc::FIOCLEX as u32,
+    libc::FIONCLEX as u32,
+    libc::FIONBIO as u32,
+    libc::FIOASYNC as u32,
+    FIGETBSZ,
+    FIFREEZE,
+    FITHAW,
+    FS_IOC_FIEMAP,
+];
+/// Those of <linux/fs.h> and <asm/ioctls.h>, which libc doesn't have for every C library.
+const FIGETBSZ: u32 = 2;
+const FIOQSIZE: u32 = 0x5460;
+const FIFREEZE: u32 = 0xc004_5877;
+const FITHAW: u32 = 0xc004_5878;
+const FS_IOC_FIEMAP: u32 = 0xc020_660b;
 
 impl Server {
     pub(super) fn ioctl(&self, notification: &Notification) -> Reply {
@@ -30,6 +50,13 @@ impl Server {
         let Some(found) = self.find(notification, args[0]) else {
             return CONTINUE;
         };
+        if OF_ANY_FILE.contains(&request) {
+            return CONTINUE;
+        }
+        if request == FIOQSIZE {
+            // It has a size for a memfd and none for a device.
+            return Reply::Now(Response::Fail(libc::ENOTTY));
+        }
         let call = self.call(notification, &found);
         match found.file.front.ioctl(&call, request, args[2]) {
             Ok(Answer::Value(value)) => Reply::Now(Response::Return(value)),
@@ -168,7 +195,7 @@ impl Server {
             notification.tid(),
             flags,
             |task, memfd| node.open(task, memfd),
-            |file| self.give(notification, file, None, cloexec),
+            |file| self.give(notification, file, Place::From(0), cloexec),
         );
         match opened {
             Ok(_) => Reply::Answered,
@@ -176,22 +203,22 @@ impl Server {
         }
     }
 
-    /// Gives the client a descriptor of ours: `number`, or a free one in the range.
+    /// Gives the client a descriptor of ours, in the range.
     pub(super) fn give(
         &self,
         notification: &Notification,
         file: &OwnedFd,
-        number: Option<u32>,
+        place: Place,
         cloexec: bool,
     ) -> Result<u32, Errno> {
-        let _guard = lock(&NUMBERS);
-        let number = match number {
-            Some(number) => number,
-            None => self
-                .range()
-                .clone()
-                .find(|&number| is_free(notification.tid(), number))
-                .ok_or(Errno(libc::EMFILE))?,
+        let mut next = lock(&NEXT_NUMBER);
+        let number = match place {
+            Place::At(number) => number,
+            Place::From(least) => {
+                let range = least.max(self.range().start)..self.range().end;
+                free_number(range, &mut next, |number| is_free(notification.tid(), number))
+                    .ok_or(Errno(libc::EMFILE))?
+            }
         };
         self.listener.add_fd(notification.id(), file, Some(number), cloexec).map_err(|error| {
             match error.raw_os_error() {
@@ -207,34 +234,60 @@ impl Server {
     pub(super) fn duplicate(
         &self,
         notification: &Notification,
-        to: Option<u32>,
+        place: Place,
         cloexec: bool,
     ) -> Reply {
         let from = notification.args()[0];
         let found = self.find(notification, from);
-        if let Some(to) = to.filter(|&to| self.in_range(to.into())) {
+        if let Place::At(to) = place
+            && self.in_range(to.into())
+        {
             self.machine.files.forget_descriptor(to);
         }
         let Some(found) = found else {
             return CONTINUE;
         };
-        match to {
-            Some(to) if !self.in_range(to.into()) => {
+        match place {
+            Place::At(to) if !self.in_range(to.into()) => {
+                return Reply::Now(Response::Fail(libc::EINVAL));
+            }
+            Place::From(least) if least >= self.range().end => {
                 return Reply::Now(Response::Fail(libc::EINVAL));
             }
             // The kernel knows what this means: nothing, or EINVAL for dup3.
-            Some(to) if u64::from(to) == from => return CONTINUE,
-            _ => {}
+            Place::At(to) if u64::from(to) == from => return CONTINUE,
+            Place::At(_) | Place::From(_) => {}
         }
         let given = found
             .task
             .descriptor(from as i32)
-            .and_then(|copy| self.give(notification, &copy, to, cloexec));
+            .and_then(|copy| self.give(notification, &copy, place, cloexec));
         match given {
             Ok(_) => Reply::Answered,
             Err(Errno(number)) => Reply::Now(Response::Fail(number)),
         }
     }
+}
+
+/// The number that a new descriptor of ours gets.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    /// This one, whatever is there.
+    At(u32),
+    /// A free one in the range that is not below this one.
+    From(u32),
+}
+
+/// A free number of `range`, looked for from `next` on and around.
+fn free_number(
+    range: Range<u32>,
+    next: &mut u32,
+    mut is_free: impl FnMut(u32) -> bool,
+) -> Option<u32> {
+    let middle = (*next).max(range.start).min(range.end);
+    let number = (middle..range.end).chain(range.start..middle).find(|&number| is_free(number))?;
+    *next = number + 1;
+    Some(number)
 }
 
 /// Whether thread `tid` has no descriptor `number`.
@@ -245,4 +298,38 @@ fn is_free(tid: u32, number: u32) -> bool {
     let mut target = [0; 8];
     let found = sys::fs::read_link_path(link.as_c_str(), &mut target);
     found.is_err_and(|error| error.raw_os_error() == Some(libc::ENOENT))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn many_descriptors_cost_as_many_looks() {
+        let (mut next, mut looks, mut taken) = (0, 0, HashSet::new());
+        let mut give = |least: u32| {
+            let number = free_number(least..5000, &mut next, |number| {
+                looks += 1;
+                !taken.contains(&number)
+            });
+            (number.is_some_and(|number| taken.insert(number)), looks)
+        };
+        for _ in 0..4000 {
+            assert!(give(1000).0);
+        }
+        assert_eq!(give(1000), (false, 8000), "all are taken, which is found out by one round");
+        taken.remove(&1234);
+        let mut looks = 0;
+        let mut find = |range| {
+            free_number(range, &mut next, |number| {
+                looks += 1;
+                number == 1234
+            })
+        };
+        assert_eq!(find(1000..5000), Some(1234));
+        assert_eq!(find(1235..5000), None, "a number below the least is none");
+        assert_eq!(find(5000..5000), None);
+    }
 }

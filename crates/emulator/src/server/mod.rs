@@ -8,6 +8,8 @@ mod paths;
 
 use std::{io, ops::Range, sync::Arc};
 
+use descriptors::Place;
+
 use crate::{
     call::{Call, UserBuf},
     files::Found,
@@ -168,16 +170,18 @@ impl Server {
                 }
                 CONTINUE
             }
-            libc::SYS_dup => self.duplicate(notification, None, false),
+            libc::SYS_dup => self.duplicate(notification, Place::From(0), false),
             libc::SYS_dup3 => {
                 let cloexec = args[2] as i32 & libc::O_CLOEXEC != 0;
-                self.duplicate(notification, Some(args[1] as u32), cloexec)
+                self.duplicate(notification, Place::At(args[1] as u32), cloexec)
             }
             #[cfg(target_arch = "x86_64")]
-            libc::SYS_dup2 => self.duplicate(notification, Some(args[1] as u32), false),
+            libc::SYS_dup2 => self.duplicate(notification, Place::At(args[1] as u32), false),
             libc::SYS_fcntl => match args[1] as i32 {
-                libc::F_DUPFD => self.duplicate(notification, None, false),
-                libc::F_DUPFD_CLOEXEC => self.duplicate(notification, None, true),
+                libc::F_DUPFD => self.duplicate(notification, Place::From(args[2] as u32), false),
+                libc::F_DUPFD_CLOEXEC => {
+                    self.duplicate(notification, Place::From(args[2] as u32), true)
+                }
                 _ => CONTINUE,
             },
             libc::SYS_lseek => self.refuse(notification, libc::ESPIPE),

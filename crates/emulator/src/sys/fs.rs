@@ -50,7 +50,12 @@ pub(crate) fn close(fd: i32) -> io::Result<()> {
 }
 
 /// A new memfd of `size` bytes, none of them there until touched.
+///
+/// EFBIG where the limit of file sizes is lower: beyond it ftruncate(2) would end this process.
 pub(crate) fn memfd(name: &CStr, size: u64) -> io::Result<OwnedFd> {
+    if file_size_limit()? < size {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
     // SAFETY: the name ends in a NUL.
     let fd = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) };
     let fd = owned(i64::from(fd))?;
@@ -168,6 +173,14 @@ pub(crate) fn raise_file_limit(most: u64) -> io::Result<u64> {
         check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
     }
     Ok(want)
+}
+
+/// The largest file that this process may make: RLIMIT_FSIZE.
+pub(crate) fn file_size_limit() -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel fills the structure.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) })?;
+    Ok(limit.rlim_cur)
 }
 
 fn owned(fd: i64) -> io::Result<OwnedFd> {

@@ -82,7 +82,7 @@ fn duplicates_work_and_hold_the_device_open() {
             drop(other);
             assert_eq!(open(PATH).unwrap_err(), libc::EBUSY);
             // dup2 onto another number in the range; onto one outside it is refused.
-            let target = copy.as_raw_fd() + 7;
+            let target = far_from(&kernel, copy.as_raw_fd());
             // SAFETY: no descriptor of this process has that number.
             assert_eq!(result(unsafe { libc::dup2(copy.as_raw_fd(), target) }), Ok(target.into()));
             // SAFETY: just duplicated.
@@ -171,19 +171,86 @@ fn a_clients_own_files_work_as_ever() {
         .unwrap();
 }
 
+/// A free number in the range, as far as can be from `last`, after which the kernels of other tests look
+/// for theirs.
+fn far_from(kernel: &EmulatedKernel, last: i32) -> i32 {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let range = kernel.engine_range();
+    let len = range.end - range.start;
+    let far = last as u32 - range.start + len / 2 + TAKEN.fetch_add(1, Ordering::Relaxed);
+    let number = (range.start + far % len) as i32;
+    // SAFETY: takes no pointer.
+    assert_eq!(result(unsafe { libc::fcntl(number, libc::F_GETFD) }), Err(libc::EBADF));
+    number
+}
+
 #[test]
-fn a_clients_own_descriptor_in_the_range_is_left_alone() {
+fn a_duplicate_lies_at_or_above_the_number_asked_for() {
     let (kernel, _, _quiet) = quiet_kernel(false);
     let range = kernel.engine_range();
     kernel
         .run(|| {
-            let mut file = tempfile::tempfile().unwrap();
-            let number = range.start as i32;
-            // Another test's kernel may have put a device there just now: any free number will do.
-            let number = (number + 1000..number + 2000)
+            let fd = open(PATH).unwrap();
+            for least in [0, range.start + 30, range.end - 20] {
+                for command in [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC] {
+                    // SAFETY: takes no pointer.
+                    let copy = unsafe { libc::fcntl(fd.as_raw_fd(), command, least) };
+                    let copy = result(copy).unwrap();
+                    // SAFETY: just duplicated.
+                    let copy = unsafe { OwnedFd::from_raw_fd(copy as i32) };
+                    assert!(copy.as_raw_fd() as u32 >= least);
+                    assert_eq!(double(&copy, 4), Ok(8));
+                }
+            }
+            // SAFETY: takes no pointer.
+            let beyond = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD, range.end) };
+            assert_eq!(result(beyond), Err(libc::EINVAL));
+        })
+        .unwrap();
+}
+
+#[test]
+fn requests_of_any_file_are_the_kernels() {
+    let (kernel, _, _quiet) = quiet_kernel(false);
+    kernel
+        .run(|| {
+            let fd = open(PATH).unwrap();
+            let fcntl = |command| {
                 // SAFETY: takes no pointer.
-                .find(|&n| unsafe { libc::fcntl(n, libc::F_GETFD) } == -1)
-                .unwrap();
+                result(unsafe { libc::fcntl(fd.as_raw_fd(), command) }).unwrap() as i32
+            };
+            assert_eq!(ioctl(&fd, libc::FIONCLEX, 0), Ok(0));
+            assert_eq!(fcntl(libc::F_GETFD), 0);
+            assert_eq!(ioctl(&fd, libc::FIOCLEX, 0), Ok(0));
+            assert_eq!(fcntl(libc::F_GETFD), libc::FD_CLOEXEC);
+            let (on, off) = (1_i32, 0_i32);
+            assert_eq!(ioctl(&fd, libc::FIONBIO, (&raw const on) as u64), Ok(0));
+            assert_eq!(fcntl(libc::F_GETFL) & libc::O_NONBLOCK, libc::O_NONBLOCK);
+            assert_eq!(ioctl(&fd, libc::FIONBIO, (&raw const off) as u64), Ok(0));
+            assert_eq!(fcntl(libc::F_GETFL) & libc::O_NONBLOCK, 0);
+            assert_eq!(ioctl(&fd, libc::FIONBIO, 8), Err(libc::EFAULT));
+            // No driver here has fasync: nothing to switch off, and no way to switch it on.
+            assert_eq!(ioctl(&fd, libc::FIOASYNC, (&raw const off) as u64), Ok(0));
+            assert_eq!(ioctl(&fd, libc::FIOASYNC, (&raw const on) as u64), Err(libc::ENOTTY));
+            // FIGETBSZ, FIOQSIZE, FS_IOC_FIEMAP, and FIONREAD, which is the driver's to answer.
+            let mut number = [0_u64; 4];
+            let to = (&raw mut number) as u64;
+            assert_eq!(ioctl(&fd, 2, to), Ok(0));
+            assert_eq!(number[0], 4096);
+            assert_eq!(ioctl(&fd, 0x5460, to), Err(libc::ENOTTY));
+            assert_eq!(ioctl(&fd, 0xc020_660b, to), Err(libc::EOPNOTSUPP));
+            assert_eq!(ioctl(&fd, libc::FIONREAD, to), Err(libc::ENOTTY));
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_clients_own_descriptor_in_the_range_is_left_alone() {
+    let (kernel, _, _quiet) = quiet_kernel(false);
+    kernel
+        .run(|| {
+            let mut file = tempfile::tempfile().unwrap();
+            let number = far_from(&kernel, open(PATH).unwrap().as_raw_fd());
             // SAFETY: the number is free.
             assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), number) }, number);
             // SAFETY: just duplicated.

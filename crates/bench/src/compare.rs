@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::results::{Clock, Crossings, Key, Machine, Over, ResultFile, Timing};
+use crate::results::{Clock, Crossings, Key, Over, Platform, ResultFile, Timing};
 
 /// Medians that differ by no more than this share of the first are not called different.
 pub const THRESHOLD: f64 = 0.02;
@@ -185,7 +185,7 @@ impl Comparison {
 fn incomparable(before: &ResultFile, after: &ResultFile) -> Vec<Incomparable> {
     let (a, b) = (&before.run, &after.run);
     // An instruction is one on every machine.
-    let cpu = |machine| machine != Machine::Tcg;
+    let cpu = |machine| machine != Platform::Tcg;
     let machine = a.clock == Clock::Wall && cpu(a.machine) != cpu(b.machine);
     [
         (a.clock != b.clock, Incomparable::Clock),

@@ -6,39 +6,40 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::baseline::{Baseline, call_by_call};
+use crate::client::Client;
+use crate::configuration::{Configuration, Variant};
 use crate::devices::{Devices, QUEUE_PAIRS};
 use crate::error::{Error, Result};
-use crate::floor::{Floor, call_by_call};
+use crate::guest::{Guest, Waiting};
 use crate::measured::Measured;
+use crate::options::RunOptions;
 use crate::placement::Placement;
-use crate::results::{Clock, Cost, Crossings, Key, Mode, Side, Unit};
-use crate::rig::{Rig, Waiting};
-use crate::run::Options;
+use crate::results::{Clock, Cost, Crossings, Key, Mode, Unit};
 use crate::scenario::Scenario;
 use crate::stage::Stage;
-use crate::subject::{Subject, Variant};
 use crate::watch::Watch;
 
 /// What isn't in a system call, for each crossing.
 const USERSPACE: &str = "userspace";
 
-/// The setup that the costs of `subject` are taken from.
-fn source(subject: Subject) -> Scenario {
-    match subject.variant {
+/// The setup that the costs of `configuration` are taken from.
+fn source(configuration: Configuration) -> Scenario {
+    match configuration.variant {
         Variant::Plain => Scenario::Setup(1),
         Variant::Batch | Variant::MemTable => Scenario::SetupBatched(1),
     }
 }
 
-/// Takes the costs of `subjects`. What was measured and counted of their setups tells what is left for
+/// Takes the costs of `configurations`. What was measured and counted of their setups tells what is left for
 /// userspace.
 ///
 /// # Errors
 /// Those of a setup.
 pub(crate) fn costs(
-    options: &Options,
+    options: &RunOptions,
     placement: Option<Placement>,
-    subjects: &[Subject],
+    configurations: &[Configuration],
     measured: &Measured,
     crossings: &[Crossings],
 ) -> Result<Vec<Cost>> {
@@ -47,19 +48,19 @@ pub(crate) fn costs(
         (Clock::Wall, Mode::Full) => 60,
     };
     let devices = Devices::find()?;
-    let rig = Rig::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock, placement))?;
+    let guest = Guest::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock, placement))?;
     let clock = clock_cost();
     let unit = match options.clock {
         Clock::Wall => Unit::Nanoseconds,
         Clock::Instructions => Unit::Instructions,
     };
     let mut all = Vec::new();
-    for &subject in subjects {
-        let place = devices.first(subject.interface)?;
-        let scenario = source(subject);
-        let key = Key::new(scenario, subject, Side::Library);
+    for &configuration in configurations {
+        let place = devices.first(configuration.interface)?;
+        let scenario = source(configuration);
+        let key = Key::new(scenario, configuration, Client::Library);
         let mut calls: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-        let mut stage = Stage::<Floor>::new(scenario, subject, place, &rig)?;
+        let mut stage = Stage::<Baseline>::new(scenario, configuration, place, &guest)?;
         for _ in 0..setups {
             let (done, timed) = call_by_call(|| stage.iterate(1, &mut Unwatched));
             done.map_err(Error::scenario(&key))?;
@@ -69,8 +70,8 @@ pub(crate) fn costs(
             }
         }
         let cost = |kind: &str, n, cost: f64| Cost {
-            interface: subject.interface,
-            variant: subject.variant,
+            interface: configuration.interface,
+            variant: configuration.variant,
             kind: kind.to_owned(),
             unit,
             n,

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 
 use vhost_accel_emulator::EmulatedKernel;
 
+use crate::baseline::Baseline;
+use crate::client::Client;
+use crate::configuration::Configuration;
 use crate::devices::{Devices, Place, QUEUE_PAIRS};
 use crate::error::{Error, Result};
-use crate::floor::Floor;
+use crate::guest::{Guest, Waiting};
 use crate::library::Library;
 use crate::limits::limit;
 use crate::peer::Peer;
-use crate::results::{Crossings, Key, Side};
-use crate::rig::{Rig, Waiting};
+use crate::results::{Crossings, Key};
 use crate::scenario::Scenario;
 use crate::session::Session;
 use crate::stage::Stage;
-use crate::subject::Subject;
 use crate::watch::Watch;
 
 /// Counts the crossings of one iteration of every scenario, on an emulated kernel that traps every
@@ -27,11 +28,11 @@ pub fn count_crossings() -> Result<Vec<Crossings>> {
     let kernel =
         EmulatedKernel::builder().queue_pairs(QUEUE_PAIRS).count_everything(true).build()?;
     kernel.run(|| {
-        let (devices, rig) = (Devices::find()?, Rig::new(2 * QUEUE_PAIRS + 1, Waiting::Watch)?);
+        let (devices, guest) = (Devices::find()?, Guest::new(2 * QUEUE_PAIRS + 1, Waiting::Watch)?);
         let mut all = Vec::new();
         every(
             &devices,
-            &rig,
+            &guest,
             |_| Counter::new(&kernel),
             |key, counter| all.push(counter.into_crossings(key)),
         )?;
@@ -39,29 +40,33 @@ pub fn count_crossings() -> Result<Vec<Crossings>> {
     })?
 }
 
-/// Does every scenario that is counted once, through each subject, on each side, with a watch of its own.
+/// Does every scenario that is counted once, through each configuration, on each client, with a watch of its own.
 ///
 /// # Errors
 /// Those of the scenarios.
 pub(crate) fn every<W: Watch>(
     devices: &Devices,
-    rig: &Rig,
+    guest: &Guest,
     watch: impl Fn(&Key) -> W,
     mut watched: impl FnMut(Key, W),
 ) -> Result<()> {
     for scenario in Scenario::all().into_iter().filter(|scenario| scenario.is_counted()) {
-        for subject in scenario.subjects() {
-            let place = devices.first(subject.interface)?;
-            if limit(scenario, subject, place.path)?.is_some() {
+        for configuration in scenario.configurations() {
+            let place = devices.first(configuration.interface)?;
+            if limit(scenario, configuration, place.path)?.is_some() {
                 continue;
             }
-            for side in scenario.sides(subject) {
-                let key = Key::new(scenario, subject, side);
+            for client in scenario.clients(configuration) {
+                let key = Key::new(scenario, configuration, client);
                 let mut watch = watch(&key);
-                match side {
-                    Side::Library => once::<Library>(scenario, subject, place, rig, &mut watch),
-                    Side::Floor => once::<Floor>(scenario, subject, place, rig, &mut watch),
-                    Side::Peer => once::<Peer>(scenario, subject, place, rig, &mut watch),
+                match client {
+                    Client::Library => {
+                        once::<Library>(scenario, configuration, place, guest, &mut watch)
+                    }
+                    Client::Baseline => {
+                        once::<Baseline>(scenario, configuration, place, guest, &mut watch)
+                    }
+                    Client::Peer => once::<Peer>(scenario, configuration, place, guest, &mut watch),
                 }
                 .map_err(Error::scenario(&key))?;
                 watched(key, watch);
@@ -73,12 +78,12 @@ pub(crate) fn every<W: Watch>(
 
 fn once<S: Session>(
     scenario: Scenario,
-    subject: Subject,
+    configuration: Configuration,
     place: Place<'_>,
-    rig: &Rig,
+    guest: &Guest,
     watch: &mut impl Watch,
 ) -> Result<()> {
-    Stage::<S>::new(scenario, subject, place, rig)?.iterate(1, watch)
+    Stage::<S>::new(scenario, configuration, place, guest)?.iterate(1, watch)
 }
 
 /// Counts what the kernel half saw in between.

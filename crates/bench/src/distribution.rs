@@ -4,16 +4,17 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use crate::client::Client;
+use crate::configuration::Configuration;
 use crate::devices::{Devices, QUEUE_PAIRS};
 use crate::error::{Error, Result};
+use crate::guest::{Guest, Waiting};
 use crate::library::Library;
+use crate::options::RunOptions;
 use crate::placement::Placement;
-use crate::results::{Distribution, Key, Mode, Side, Unit};
-use crate::rig::{Rig, Waiting};
-use crate::run::Options;
+use crate::results::{Distribution, Key, Mode, Unit};
 use crate::scenario::Scenario;
 use crate::stage::Stage;
-use crate::subject::Subject;
 use crate::watch::Watch;
 
 /// The percentiles that are kept of the whole.
@@ -31,29 +32,29 @@ impl Scenario {
     }
 }
 
-/// Lets `subjects` take turns at `scenario`, and keeps every single iteration.
+/// Lets `configurations` take turns at `scenario`, and keeps every single iteration.
 ///
 /// # Errors
 /// Those of the scenario.
 pub(crate) fn distributions(
-    options: &Options,
+    options: &RunOptions,
     placement: Option<Placement>,
     scenario: Scenario,
-    subjects: &[Subject],
+    configurations: &[Configuration],
 ) -> Result<Vec<Distribution>> {
     let (most, limit) = match options.mode {
         Mode::Full => (5_000, Duration::from_millis(500)),
         Mode::Quick => (500, Duration::from_millis(50)),
     };
     let devices = Devices::find()?;
-    let rig = Rig::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock, placement))?;
-    let mut recorders: Vec<Recorder> = subjects.iter().map(|_| Recorder::new()).collect();
+    let guest = Guest::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock, placement))?;
+    let mut recorders: Vec<Recorder> = configurations.iter().map(|_| Recorder::new()).collect();
     for _ in 0..ROUNDS {
-        for (&subject, recorder) in subjects.iter().zip(&mut recorders) {
-            let key = Key::new(scenario, subject, Side::Library);
+        for (&configuration, recorder) in configurations.iter().zip(&mut recorders) {
+            let key = Key::new(scenario, configuration, Client::Library);
             let mut round = || -> Result<()> {
-                let place = devices.first(subject.interface)?;
-                let mut stage = Stage::<Library>::new(scenario, subject, place, &rig)?;
+                let place = devices.first(configuration.interface)?;
+                let mut stage = Stage::<Library>::new(scenario, configuration, place, &guest)?;
                 // Whatever is slow the first time is not what is asked for.
                 stage.iterate(100, &mut Recorder::new())?;
                 let begun = Instant::now();
@@ -68,8 +69,10 @@ pub(crate) fn distributions(
             round().map_err(Error::scenario(&key))?;
         }
     }
-    let all = subjects.iter().zip(recorders);
-    Ok(all.filter_map(|(&subject, recorder)| recorder.into(scenario, subject)).collect())
+    let all = configurations.iter().zip(recorders);
+    Ok(all
+        .filter_map(|(&configuration, recorder)| recorder.into(scenario, configuration))
+        .collect())
 }
 
 /// Keeps what each iteration takes.
@@ -86,11 +89,11 @@ impl Recorder {
         Self { since: Instant::now(), histogram }
     }
 
-    fn into(self, scenario: Scenario, subject: Subject) -> Option<Distribution> {
+    fn into(self, scenario: Scenario, configuration: Configuration) -> Option<Distribution> {
         let histogram = self.histogram;
         let at = |percentile| histogram.value_at_percentile(percentile);
         (!histogram.is_empty()).then(|| Distribution {
-            key: Key::new(scenario, subject, Side::Library),
+            key: Key::new(scenario, configuration, Client::Library),
             unit: Unit::Nanoseconds,
             n: histogram.len(),
             min: histogram.min(),
@@ -130,8 +133,8 @@ mod tests {
             recorder.since = Instant::now() - Duration::from_micros(10 * value);
             recorder.stop();
         }
-        let subject = Subject::plain(Interface::VhostMdev);
-        let distribution = recorder.into(Scenario::Call, subject).unwrap();
+        let configuration = Configuration::plain(Interface::VhostMdev);
+        let distribution = recorder.into(Scenario::Call, configuration).unwrap();
         assert_eq!(distribution.n, 1_000);
         // What is slow is kept as well as what is quick: the test's own time comes on top.
         for (value, micros) in [
@@ -145,6 +148,6 @@ mod tests {
         assert!(distribution.p50 < distribution.p99 && distribution.p99_9 <= distribution.max);
         assert!(distribution.curve.is_sorted());
         assert_eq!(distribution.curve.len(), CURVE.len());
-        assert!(Recorder::new().into(Scenario::Call, subject).is_none());
+        assert!(Recorder::new().into(Scenario::Call, configuration).is_none());
     }
 }

@@ -52,7 +52,7 @@ pub enum Error {
     /// A scenario failed.
     #[error("{key}: {source}")]
     Scenario {
-        /// Which, through what, on whose side.
+        /// Which, through what, on whose client.
         key: Box<crate::Key>,
         /// Why.
         source: Box<Error>,

@@ -7,10 +7,10 @@ use std::path::Path;
 use vhost_accel_core::{Interface, IovaRange, Kick, KickKind, Kicker, QueueIndex, Vring};
 use vhost_accel_driver::{Lease, Machine};
 
+use crate::configuration::{Configuration, Variant};
 use crate::error::{Error, Result};
-use crate::rig::FEATURES;
+use crate::guest::FEATURES;
 use crate::session::Session;
-use crate::subject::{Subject, Variant};
 
 /// A device behind `dyn VhostAccel`.
 #[derive(Debug)]
@@ -18,15 +18,15 @@ pub(crate) struct Library {
     machine: Machine,
 }
 
-/// The URI of the device at `path` opened through `subject`.
-fn uri(subject: Subject, path: &Path) -> String {
-    let option = match (subject.interface, subject.variant) {
+/// The URI of the device at `path` opened through `configuration`.
+fn uri(configuration: Configuration, path: &Path) -> String {
+    let option = match (configuration.interface, configuration.variant) {
         (Interface::VfioMsg, Variant::Plain) => "?batch=off",
         (Interface::VhostVdpa, Variant::Plain) => "?iotlb=plain",
         (_, Variant::MemTable) => "?dma=mem-table",
         _ => "",
     };
-    format!("{}:{}{option}", subject.interface, path.display())
+    format!("{}:{}{option}", configuration.interface, path.display())
 }
 
 impl Library {
@@ -40,11 +40,11 @@ impl Session for Library {
     type Kicker = Kicker;
     type Name = String;
 
-    fn name(subject: Subject, path: &Path) -> String {
-        uri(subject, path)
+    fn name(configuration: Configuration, path: &Path) -> String {
+        uri(configuration, path)
     }
 
-    fn open(_: Subject, name: &String) -> Result<Self> {
+    fn open(_: Configuration, name: &String) -> Result<Self> {
         let device = vhost_accel::open(name)?;
         Ok(Self { machine: Machine::new(device) })
     }
@@ -103,7 +103,7 @@ impl Session for Library {
         kicker.kick()
     }
 
-    #[inline(never)] // as the floor's: the loop by itself
+    #[inline(never)] // as the baseline's: the loop by itself
     fn kicks(kicker: &Kicker, count: u64) -> Result<()> {
         for _ in 0..count {
             black_box(kicker).kick().map_err(Error::call("kick"))?;

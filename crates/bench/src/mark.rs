@@ -6,8 +6,8 @@
 use crate::count::every;
 use crate::devices::{Devices, QUEUE_PAIRS};
 use crate::error::Result;
+use crate::guest::{Guest, Waiting};
 use crate::results::Key;
-use crate::rig::{Rig, Waiting};
 use crate::watch::Watch;
 
 /// What the mark before the measured part begins with; the key follows.
@@ -15,15 +15,15 @@ pub const BEGIN: &str = "begin ";
 /// What the mark behind it begins with.
 pub const END: &str = "end ";
 
-/// Does every scenario that is counted once, through each subject, on each side, on the devices of this
+/// Does every scenario that is counted once, through each configuration, on each client, on the devices of this
 /// machine. Before and behind the measured part it writes a mark, [`BEGIN`] or [`END`] and the key,
 /// to descriptor -1: which nobody reads, and strace shows.
 ///
 /// # Errors
 /// Those of the scenarios.
 pub fn mark_crossings() -> Result<()> {
-    let (devices, rig) = (Devices::find()?, Rig::new(2 * QUEUE_PAIRS + 1, Waiting::Watch)?);
-    every(&devices, &rig, |key| Marker { key: key.clone() }, |_, _| ())
+    let (devices, guest) = (Devices::find()?, Guest::new(2 * QUEUE_PAIRS + 1, Waiting::Watch)?);
+    every(&devices, &guest, |key| Marker { key: key.clone() }, |_, _| ())
 }
 
 struct Marker {

@@ -74,13 +74,14 @@ mod tests {
     use vhost_accel_core::Interface;
 
     use super::*;
-    use crate::results::{Side, Unit};
-    use crate::{Scenario, Subject};
+    use crate::client::Client;
+    use crate::results::Unit;
+    use crate::{Configuration, Scenario};
 
     fn timing(pairs: u16, median: f64) -> Timing {
         let figures = Figures::of(vec![median; 10], 10).unwrap();
-        let subject = Subject::plain(Interface::VhostMdev);
-        let key = Key::new(Scenario::Setup(pairs), subject, Side::Library);
+        let configuration = Configuration::plain(Interface::VhostMdev);
+        let key = Key::new(Scenario::Setup(pairs), configuration, Client::Library);
         Timing { key, unit: Unit::Instructions, figures }
     }
 

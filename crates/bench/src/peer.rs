@@ -22,10 +22,10 @@ use vhost_accel_uapi::vhost as uapi;
 use vm_memory::GuestMemoryMmap;
 use vmm_sys_util::eventfd::EventFd;
 
+use crate::configuration::Configuration;
 use crate::error::{Error, Result};
-use crate::rig::{FEATURES, QUEUE_SIZE};
+use crate::guest::{FEATURES, QUEUE_SIZE};
 use crate::session::Session;
-use crate::subject::Subject;
 
 /// A device behind `VhostKernVdpa`.
 pub(crate) struct Peer {
@@ -57,11 +57,11 @@ impl Session for Peer {
     type Kicker = EventFd;
     type Name = PathBuf;
 
-    fn name(_: Subject, path: &Path) -> PathBuf {
+    fn name(_: Configuration, path: &Path) -> PathBuf {
         path.to_owned()
     }
 
-    fn open(_: Subject, path: &PathBuf) -> Result<Self> {
+    fn open(_: Configuration, path: &PathBuf) -> Result<Self> {
         let path = path.to_str().ok_or(Error::Stuck("a path that is no text"))?;
         let memory = Arc::new(GuestMemoryMmap::new());
         let mut device = VhostKernVdpa::new(path, memory).map_err(failed("open"))?;
@@ -172,7 +172,7 @@ impl Session for Peer {
         kicker.write(1)
     }
 
-    #[inline(never)] // as the floor's: the loop by itself
+    #[inline(never)] // as the baseline's: the loop by itself
     fn kicks(kicker: &EventFd, count: u64) -> Result<()> {
         for _ in 0..count {
             std::hint::black_box(kicker).write(1).map_err(Error::call("kick"))?;

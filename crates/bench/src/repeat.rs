@@ -42,13 +42,13 @@ mod tests {
     use vhost_accel_core::Interface;
 
     use super::*;
-    use crate::{Scenario, Side, Subject};
+    use crate::{Client, Configuration, Scenario};
 
     #[test]
     fn what_differs_most_of_what_is_meant() {
         let of = |pairs| {
-            let subject = Subject::plain(Interface::VhostMdev);
-            Key::new(Scenario::Setup(pairs), subject, Side::Library)
+            let configuration = Configuration::plain(Interface::VhostMdev);
+            Key::new(Scenario::Setup(pairs), configuration, Client::Library)
         };
         let differs = |pairs, now| Difference { key: of(pairs), before: 100.0, now };
         let beyond = vec![differs(1, 101.0), differs(4, 98.0), differs(16, 110.0)];

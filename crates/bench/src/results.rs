@@ -8,8 +8,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use vhost_accel_core::Interface;
 
+use crate::client::Client;
+use crate::configuration::{Configuration, Variant};
 use crate::scenario::Scenario;
-use crate::subject::{Subject, Variant};
 
 /// The version of the schema that this crate writes, and the only one that it reads.
 pub const SCHEMA: u32 = 2;
@@ -57,7 +58,7 @@ pub struct Run {
     /// What the clock counted.
     pub clock: Clock,
     /// What ran the kernel half.
-    pub machine: Machine,
+    pub machine: Platform,
     /// How long the run took, in seconds of the clock of the machine that it ran on.
     pub seconds: u64,
     /// Whether it was stopped before it had measured everything.
@@ -85,7 +86,7 @@ pub enum Clock {
 /// What ran the kernel half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Machine {
+pub enum Platform {
     /// The host's own CPUs.
     Host,
     /// QEMU's translator: time on it is not a CPU's.
@@ -188,23 +189,6 @@ pub struct Device {
     pub queue_size: u16,
 }
 
-/// Whose code made the system calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Side {
-    /// The library: a backend behind `dyn VhostAccel`.
-    Library,
-    /// The same system calls made bare with libc.
-    Floor,
-    /// Somebody else's library doing the same work: the `vhost` crate on vhost-vdpa.
-    Peer,
-}
-
-impl Side {
-    /// All, in the order in which they are measured.
-    pub const ALL: [Self; 3] = [Self::Library, Self::Floor, Self::Peer];
-}
-
 /// What a figure belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key {
@@ -215,24 +199,25 @@ pub struct Key {
     pub interface: Interface,
     /// Which of the interface's ways.
     pub variant: Variant,
-    /// Library, floor or peer.
-    pub side: Side,
+    /// Who makes the system calls.
+    #[serde(rename = "side")]
+    pub client: Client,
 }
 
 impl Key {
-    /// The key of `scenario` as `side` does it through `subject`.
-    pub fn new(scenario: Scenario, subject: Subject, side: Side) -> Self {
+    /// The key of `scenario` as `client` does it through `configuration`.
+    pub fn new(scenario: Scenario, configuration: Configuration, client: Client) -> Self {
         Self {
             scenario: scenario.to_string(),
-            interface: subject.interface,
-            variant: subject.variant,
-            side,
+            interface: configuration.interface,
+            variant: configuration.variant,
+            client,
         }
     }
 
     /// The interface and its variant.
-    pub fn subject(&self) -> Subject {
-        Subject { interface: self.interface, variant: self.variant }
+    pub fn configuration(&self) -> Configuration {
+        Configuration { interface: self.interface, variant: self.variant }
     }
 }
 
@@ -246,10 +231,10 @@ impl fmt::Display for Key {
 impl Key {
     /// The part behind the scenario.
     pub(crate) fn function(&self) -> String {
-        match self.side {
-            Side::Library => self.subject().to_string(),
-            Side::Floor => format!("{} floor", self.subject()),
-            Side::Peer => format!("{} peer", self.subject()),
+        match self.client {
+            Client::Library => self.configuration().to_string(),
+            Client::Baseline => format!("{} floor", self.configuration()),
+            Client::Peer => format!("{} peer", self.configuration()),
         }
     }
 }
@@ -308,20 +293,21 @@ pub struct Ratio {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Over {
-    /// The floor of the same subject: what the library adds.
-    Floor,
+    /// The baseline of the same configuration: what the library adds.
+    #[serde(rename = "floor")]
+    Baseline,
     /// The library on vhost-vdpa, used plainly: how the interface compares with the control.
     Control,
-    /// The library on the same subject: what a peer takes more.
+    /// The library on the same configuration: what a peer takes more.
     Library,
-    /// The floor's request that carries nothing: what an argument costs.
+    /// The baseline's request that carries nothing: what an argument costs.
     Bare,
 }
 
 impl fmt::Display for Over {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Floor => "floor",
+            Self::Baseline => "floor",
             Self::Control => "control",
             Self::Library => "library",
             Self::Bare => "bare",
@@ -354,7 +340,7 @@ pub struct Distribution {
     pub curve: Vec<(f64, u64)>,
 }
 
-/// What a kind of crossing costs, measured call by call in the floor's `setup/1`.
+/// What a kind of crossing costs, measured call by call in the baseline's `setup/1`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// The interface's name.
@@ -413,52 +399,58 @@ pub struct Crossings {
 }
 
 impl ResultFile {
-    /// The timing of `scenario` as `side` did it through `subject`.
-    pub fn timing(&self, scenario: Scenario, subject: Subject, side: Side) -> Option<&Timing> {
-        let key = Key::new(scenario, subject, side);
+    /// The timing of `scenario` as `client` did it through `configuration`.
+    pub fn timing(
+        &self,
+        scenario: Scenario,
+        configuration: Configuration,
+        client: Client,
+    ) -> Option<&Timing> {
+        let key = Key::new(scenario, configuration, client);
         self.timings.iter().find(|timing| timing.key == key)
     }
 
-    /// How much longer `side` takes for `scenario` through `subject` than what is said.
+    /// How much longer `client` takes for `scenario` through `configuration` than what is said.
     pub fn ratio(
         &self,
         scenario: Scenario,
-        subject: Subject,
-        side: Side,
+        configuration: Configuration,
+        client: Client,
         over: Over,
     ) -> Option<&Ratio> {
-        let key = Key::new(scenario, subject, side);
+        let key = Key::new(scenario, configuration, client);
         self.ratios.iter().find(|ratio| ratio.key == key && ratio.over == over)
     }
 
-    /// How `scenario` was spread as `side` did it through `subject`.
+    /// How `scenario` was spread as `client` did it through `configuration`.
     pub fn distribution(
         &self,
         scenario: Scenario,
-        subject: Subject,
-        side: Side,
+        configuration: Configuration,
+        client: Client,
     ) -> Option<&Distribution> {
-        let key = Key::new(scenario, subject, side);
+        let key = Key::new(scenario, configuration, client);
         self.distributions.iter().find(|distribution| distribution.key == key)
     }
 
-    /// Where `subject` had to stop in `scenario`.
-    pub fn limit(&self, scenario: Scenario, subject: Subject) -> Option<&Limit> {
+    /// Where `configuration` had to stop in `scenario`.
+    pub fn limit(&self, scenario: Scenario, configuration: Configuration) -> Option<&Limit> {
         let scenario = scenario.to_string();
         self.limits.iter().find(|limit| {
             limit.scenario == scenario
-                && (limit.interface, limit.variant) == (subject.interface, subject.variant)
+                && (limit.interface, limit.variant)
+                    == (configuration.interface, configuration.variant)
         })
     }
 
-    /// The crossings of `scenario` as `side` did it through `subject`.
+    /// The crossings of `scenario` as `client` did it through `configuration`.
     pub fn crossings(
         &self,
         scenario: Scenario,
-        subject: Subject,
-        side: Side,
+        configuration: Configuration,
+        client: Client,
     ) -> Option<&Crossings> {
-        let key = Key::new(scenario, subject, side);
+        let key = Key::new(scenario, configuration, client);
         self.crossings.iter().find(|counted| counted.key == key)
     }
 }

@@ -1,59 +1,21 @@
 //! A whole run: exact counts, then what things take, then the result.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
 use std::time::Instant;
 
+use crate::configuration::Configuration;
 use crate::costs::costs;
 use crate::count::count_crossings;
 use crate::devices::QUEUE_PAIRS;
 use crate::distribution::distributions;
 use crate::error::{Error, Result};
+use crate::guest::QUEUE_SIZE;
 use crate::measured::Measured;
+use crate::options::RunOptions;
 use crate::placement::Placement;
-use crate::results::{
-    Clock, Crossings, Device, Host, KernelHalf, Machine, Mode, ResultFile, Run, SCHEMA,
-};
-use crate::rig::QUEUE_SIZE;
+use crate::results::{Clock, Device, Host, KernelHalf, ResultFile, Run, SCHEMA};
 use crate::scenario::Scenario;
-use crate::selection::Selection;
-use crate::subject::Subject;
 use crate::timing::Timer;
-
-/// What to run and how.
-#[derive(Debug)]
-pub struct Options {
-    /// How thoroughly.
-    pub mode: Mode,
-    /// On whose code: the emulated kernel, or the devices of this machine.
-    pub kernel_half: KernelHalf,
-    /// What the clock of this machine counts.
-    pub clock: Clock,
-    /// What runs this machine.
-    pub machine: Machine,
-    /// What of it all.
-    pub selection: Selection,
-    /// Where criterion keeps its own files.
-    pub criterion: PathBuf,
-    /// Where what was measured so far is kept, until all is.
-    pub partial: PathBuf,
-    /// Whether to go on where the run that left [`partial`](Self::partial) behind was stopped.
-    pub resume: bool,
-    /// Counts that were taken otherwise: on a native kernel this program can't take them itself.
-    pub crossings: Option<Vec<Crossings>>,
-    /// The command that repeats the run.
-    pub command: String,
-    /// The git revision that is run.
-    pub revision: Option<String>,
-    /// Ends the run early when it is set; what was measured until then is its result.
-    pub stop: &'static AtomicBool,
-}
-
-impl Options {
-    pub(crate) fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-}
 
 /// How far a run is.
 #[derive(Clone, Debug)]
@@ -71,18 +33,18 @@ pub struct Progress {
 /// # Errors
 /// Those of the kernel half and of the scenarios; [`Error::Resume`] where the run that is to be resumed
 /// was another one.
-pub fn run(options: &Options, mut progress: impl FnMut(&Progress)) -> Result<ResultFile> {
+pub fn run(options: &RunOptions, mut progress: impl FnMut(&Progress)) -> Result<ResultFile> {
     let begun = Instant::now();
     // Before threads are given their CPUs.
     let host = Host::this();
     let mut tell = |scenario: &str, done, all| {
         progress(&Progress { scenario: scenario.to_owned(), done, all });
     };
-    let chosen: Vec<(Scenario, Vec<Subject>)> = Scenario::all()
+    let chosen: Vec<(Scenario, Vec<Configuration>)> = Scenario::all()
         .into_iter()
         .filter(|scenario| options.clock == Clock::Wall || scenario.counts_instructions())
-        .map(|scenario| (scenario, options.selection.subjects(scenario)))
-        .filter(|(_, subjects)| !subjects.is_empty())
+        .map(|scenario| (scenario, options.selection.configurations(scenario)))
+        .filter(|(_, configurations)| !configurations.is_empty())
         .collect();
     let all = chosen.len();
     tell("crossings", 0, all);
@@ -127,7 +89,7 @@ pub fn run(options: &Options, mut progress: impl FnMut(&Progress)) -> Result<Res
     if let Some(placement) = placement {
         placement.enter();
     }
-    for (done, (scenario, subjects)) in chosen.iter().enumerate() {
+    for (done, (scenario, configurations)) in chosen.iter().enumerate() {
         let id = scenario.to_string();
         if measured.has(&id) {
             continue;
@@ -136,9 +98,9 @@ pub fn run(options: &Options, mut progress: impl FnMut(&Progress)) -> Result<Res
         // A kernel of its own, so that no device has a thread before a scenario has started one.
         let new = options.kernel_half.enter(|| {
             let mut new = Measured::default();
-            Timer::new(options, placement, *scenario)?.time(subjects, &mut new)?;
+            Timer::new(options, placement, *scenario)?.time(configurations, &mut new)?;
             if options.clock == Clock::Wall && scenario.is_latency() {
-                new.distributions = distributions(options, placement, *scenario, subjects)?;
+                new.distributions = distributions(options, placement, *scenario, configurations)?;
             }
             Ok(new)
         })?;
@@ -152,18 +114,18 @@ pub fn run(options: &Options, mut progress: impl FnMut(&Progress)) -> Result<Res
     }
     if !options.stopped() {
         tell("costs", all, all);
-        let subjects: Vec<Subject> = Subject::ALL
+        let configurations: Vec<Configuration> = Configuration::ALL
             .into_iter()
-            .filter(|subject| {
-                chosen.iter().any(|(scenario, subjects)| {
+            .filter(|configuration| {
+                chosen.iter().any(|(scenario, configurations)| {
                     matches!(scenario, Scenario::Setup(1) | Scenario::SetupBatched(1))
-                        && subjects.contains(subject)
+                        && configurations.contains(configuration)
                 })
             })
             .collect();
         measured.costs = options
             .kernel_half
-            .enter(|| costs(options, placement, &subjects, &measured, &file.crossings))?;
+            .enter(|| costs(options, placement, &configurations, &measured, &file.crossings))?;
         file.run.interrupted = false;
     }
     complete(&mut file, &measured, before + begun.elapsed().as_secs());

@@ -4,8 +4,8 @@ use std::fmt;
 
 use vhost_accel_core::{Interface, KickKind};
 
-use crate::results::Side;
-use crate::subject::{Subject, Variant};
+use crate::client::Client;
+use crate::configuration::{Configuration, Variant};
 
 /// How many queue pairs the setup scenarios use.
 pub const PAIRS: [u16; 4] = [1, 4, 16, 64];
@@ -25,7 +25,7 @@ pub const BATCHES: [u16; 3] = [1, 8, 64];
 pub const FRAMES: [u16; 2] = [64, 1_500];
 
 /// What every interface is compared with.
-pub const CONTROL: Subject = Subject::plain(Interface::VhostVdpa);
+pub const CONTROL: Configuration = Configuration::plain(Interface::VhostVdpa);
 
 /// One measured piece of work. Its `Display` is its id, which never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -178,26 +178,26 @@ impl Scenario {
 
     /// Who can do it. A fifth of an interface's ways is left out where it makes the same crossings
     /// as the plain one.
-    pub fn subjects(self) -> impl Iterator<Item = Subject> {
-        Subject::ALL.into_iter().filter(move |subject| self.fits(*subject))
+    pub fn configurations(self) -> impl Iterator<Item = Configuration> {
+        Configuration::ALL.into_iter().filter(move |configuration| self.fits(*configuration))
     }
 
-    fn fits(self, subject: Subject) -> bool {
+    fn fits(self, configuration: Configuration) -> bool {
         use Interface::VfioMsg;
-        let plain = subject.variant == Variant::Plain;
+        let plain = configuration.variant == Variant::Plain;
         match self {
             Self::SetupBatched(_) => !plain,
-            Self::SetupEventFd(_) => plain && subject.interface != VfioMsg,
+            Self::SetupEventFd(_) => plain && configuration.interface != VfioMsg,
             // Messages travel alone there, but batch hints do change what crosses.
-            Self::MemTable(_) => plain || subject.interface != VfioMsg,
+            Self::MemTable(_) => plain || configuration.interface != VfioMsg,
             Self::DmaMap(_) | Self::DmaUnmap(_) | Self::DmaReady(_) | Self::DmaChurn(_) => {
-                plain || subject.variant == Variant::MemTable
+                plain || configuration.variant == Variant::MemTable
             }
             Self::Kick(kind) | Self::KickLatency(kind) => {
                 let has_it = match kind {
                     KickKind::Doorbell => true,
-                    KickKind::EventFd => subject.interface != VfioMsg,
-                    KickKind::RegionWrite => subject.interface == VfioMsg,
+                    KickKind::EventFd => configuration.interface != VfioMsg,
+                    KickKind::RegionWrite => configuration.interface == VfioMsg,
                 };
                 plain && has_it
             }
@@ -205,12 +205,12 @@ impl Scenario {
         }
     }
 
-    /// Who does it through `subject`.
-    pub fn sides(self, subject: Subject) -> impl Iterator<Item = Side> {
-        Side::ALL.into_iter().filter(move |&side| match side {
-            Side::Library => self.has_library_side(),
-            Side::Floor => !self.is_heavy(),
-            Side::Peer => subject == CONTROL && self.has_peer(),
+    /// Who does it through `configuration`.
+    pub fn clients(self, configuration: Configuration) -> impl Iterator<Item = Client> {
+        Client::ALL.into_iter().filter(move |&client| match client {
+            Client::Library => self.has_library_side(),
+            Client::Baseline => !self.is_heavy(),
+            Client::Peer => configuration == CONTROL && self.has_peer(),
         })
     }
 

@@ -2,8 +2,8 @@
 
 use vhost_accel_core::Interface;
 
+use crate::configuration::Configuration;
 use crate::scenario::Scenario;
-use crate::subject::Subject;
 
 /// A choice of scenarios and interfaces; the default is everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,8 +22,8 @@ impl Selection {
         *self == Self::default()
     }
 
-    /// The subjects of `scenario` that are wanted.
-    pub fn subjects(&self, scenario: Scenario) -> Vec<Subject> {
+    /// The configurations of `scenario` that are wanted.
+    pub fn configurations(&self, scenario: Scenario) -> Vec<Configuration> {
         let id = scenario.to_string();
         let named = |name: &String| {
             let rest = id.strip_prefix(name.as_str());
@@ -32,22 +32,22 @@ impl Selection {
         if !self.scenarios.is_empty() && !self.scenarios.iter().any(named) {
             return Vec::new();
         }
-        let wanted = |subject: &Subject| {
-            (self.interfaces.is_empty() || self.interfaces.contains(&subject.interface))
+        let wanted = |configuration: &Configuration| {
+            (self.interfaces.is_empty() || self.interfaces.contains(&configuration.interface))
                 && self
                     .filter
                     .as_ref()
-                    .is_none_or(|filter| format!("{id}/{subject}").contains(filter.as_str()))
+                    .is_none_or(|filter| format!("{id}/{configuration}").contains(filter.as_str()))
         };
-        scenario.subjects().filter(wanted).collect()
+        scenario.configurations().filter(wanted).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::configuration::Variant;
     use crate::scenario::{MapSize, Scenario};
-    use crate::subject::Variant;
 
     fn selection(scenarios: &[&str], interfaces: &[Interface], filter: Option<&str>) -> Selection {
         Selection {
@@ -61,8 +61,8 @@ mod tests {
     fn everything_unless_said() {
         assert!(Selection::default().is_everything());
         for scenario in Scenario::all() {
-            let all: Vec<_> = scenario.subjects().collect();
-            assert_eq!(Selection::default().subjects(scenario), all);
+            let all: Vec<_> = scenario.configurations().collect();
+            assert_eq!(Selection::default().configurations(scenario), all);
         }
     }
 
@@ -72,7 +72,7 @@ mod tests {
             let selection = selection(&[name], &[], None);
             Scenario::all()
                 .into_iter()
-                .filter(|&scenario| !selection.subjects(scenario).is_empty())
+                .filter(|&scenario| !selection.configurations(scenario).is_empty())
                 .map(|scenario| scenario.to_string())
                 .collect()
         };
@@ -84,16 +84,20 @@ mod tests {
 
     #[test]
     fn interfaces_bring_their_variants() {
-        let subjects =
-            selection(&[], &[Interface::VhostMdev], None).subjects(Scenario::DmaMap(MapSize::Page));
-        let variants: Vec<_> = subjects.iter().map(|subject| subject.variant).collect();
+        let configurations = selection(&[], &[Interface::VhostMdev], None)
+            .configurations(Scenario::DmaMap(MapSize::Page));
+        let variants: Vec<_> =
+            configurations.iter().map(|configuration| configuration.variant).collect();
         assert_eq!(variants, [Variant::Plain, Variant::MemTable]);
     }
 
     #[test]
     fn a_filter_is_a_part_of_the_id() {
         let selection = selection(&[], &[], Some("setup/4/vfio-msg"));
-        assert_eq!(selection.subjects(Scenario::Setup(4)), [Subject::plain(Interface::VfioMsg)]);
-        assert!(selection.subjects(Scenario::Setup(64)).is_empty());
+        assert_eq!(
+            selection.configurations(Scenario::Setup(4)),
+            [Configuration::plain(Interface::VfioMsg)]
+        );
+        assert!(selection.configurations(Scenario::Setup(64)).is_empty());
     }
 }

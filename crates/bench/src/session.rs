@@ -1,4 +1,4 @@
-//! The steps that every scenario is made of, which the library and the floor each take in their way.
+//! The steps that every scenario is made of, which the library and the baseline each take in their way.
 
 use std::io;
 use std::path::Path;
@@ -6,8 +6,8 @@ use std::path::Path;
 use vhost_accel_core::{IovaRange, KickKind, QueueIndex, Vring};
 use vhost_accel_driver::Lease;
 
+use crate::configuration::Configuration;
 use crate::error::Result;
-use crate::subject::Subject;
 
 /// An opened device. Its drop closes it.
 ///
@@ -20,13 +20,13 @@ pub(crate) trait Session: Sized {
     /// How the one who opens it knows the device, before anything is measured.
     type Name: std::fmt::Debug;
 
-    /// The name of the device at `path` for `subject`.
-    fn name(subject: Subject, path: &Path) -> Self::Name;
+    /// The name of the device at `path` for `configuration`.
+    fn name(configuration: Configuration, path: &Path) -> Self::Name;
 
-    /// Opens the device through `subject`, and finds out what it is.
-    fn open(subject: Subject, name: &Self::Name) -> Result<Self>;
+    /// Opens the device through `configuration`, and finds out what it is.
+    fn open(configuration: Configuration, name: &Self::Name) -> Result<Self>;
 
-    /// Lends memory: all of it as one change where the subject's way has that.
+    /// Lends memory: all of it as one change where the configuration's way has that.
     fn map_all(&mut self, leases: &[Lease]) -> Result<()>;
 
     /// Lends one piece of memory.
@@ -35,7 +35,7 @@ pub(crate) trait Session: Sized {
     /// Takes it back.
     fn unmap(&mut self, range: IovaRange) -> Result<()>;
 
-    /// Negotiates [`FEATURES`](crate::rig::FEATURES).
+    /// Negotiates [`FEATURES`](crate::guest::FEATURES).
     fn negotiate(&mut self) -> Result<()>;
 
     /// Sets up vrings.

@@ -1,14 +1,14 @@
-//! The scenarios themselves: the same code for the library, the floor and the peer.
+//! The scenarios themselves: the same code for the library, the baseline and the peer.
 
 use vhost_accel_core::{KickKind, QueueIndex, Vring};
 use vhost_accel_driver::Lease;
 
+use crate::configuration::Configuration;
 use crate::devices::Place;
 use crate::error::Result;
-use crate::rig::Rig;
+use crate::guest::Guest;
 use crate::scenario::{Argument, STEP_PAIRS, Scenario, Step};
 use crate::session::Session;
-use crate::subject::Subject;
 use crate::traffic::Traffic;
 use crate::watch::{Clock, Watch};
 
@@ -19,11 +19,11 @@ const TRANSMIT: QueueIndex = QueueIndex(1);
 #[derive(Debug)]
 pub(crate) struct Stage<'a, S: Session> {
     scenario: Scenario,
-    subject: Subject,
+    configuration: Configuration,
     name: S::Name,
     /// A device behind another interface.
-    elsewhere: (Subject, S::Name),
-    rig: &'a Rig,
+    elsewhere: (Configuration, S::Name),
+    guest: &'a Guest,
     vrings: Vec<Vring<'a>>,
     /// What `mem-table` hands over.
     table: Vec<Lease>,
@@ -43,15 +43,15 @@ struct Shared<'a, S: Session> {
 }
 
 impl<'a, S: Session> Stage<'a, S> {
-    /// Prepares `scenario` with the device at `place`, opened through `subject`.
+    /// Prepares `scenario` with the device at `place`, opened through `configuration`.
     ///
     /// # Errors
     /// Those of the steps.
     pub(crate) fn new(
         scenario: Scenario,
-        subject: Subject,
+        configuration: Configuration,
         place: Place<'_>,
-        rig: &'a Rig,
+        guest: &'a Guest,
     ) -> Result<Self> {
         let pairs = match scenario {
             Scenario::Setup(pairs)
@@ -63,23 +63,24 @@ impl<'a, S: Session> Stage<'a, S> {
             _ => 1,
         };
         let table = match scenario {
-            Scenario::MemTable(regions) => rig.table(regions),
+            Scenario::MemTable(regions) => guest.table(regions),
             _ => Vec::new(),
         };
-        let vrings = rig.vrings(pairs);
-        let name = S::name(subject, place.path);
+        let vrings = guest.vrings(pairs);
+        let name = S::name(configuration, place.path);
         let (other, path) = place.elsewhere;
-        let other = Subject::plain(other);
+        let other = Configuration::plain(other);
         let elsewhere = (other, S::name(other, path));
         let shared = None;
-        let mut stage = Self { scenario, subject, name, elsewhere, rig, vrings, table, shared };
+        let mut stage =
+            Self { scenario, configuration, name, elsewhere, guest, vrings, table, shared };
         stage.shared = stage.share()?;
         Ok(stage)
     }
 
     fn share(&self) -> Result<Option<Shared<'a, S>>> {
-        let rig = self.rig;
-        let busy = rig.waiting.kick(self.subject.interface);
+        let guest = self.guest;
+        let busy = guest.waiting.kick(self.configuration.interface);
         Ok(Some(match self.scenario {
             Scenario::Setup(_)
             | Scenario::SetupBatched(_)
@@ -90,51 +91,51 @@ impl<'a, S: Session> Stage<'a, S> {
             | Scenario::MemTable(_) => return Ok(None),
             Scenario::Crossing(_) => self.set_up(None)?,
             Scenario::Kick(kind) => self.set_up(Some(kind))?,
-            Scenario::KickLatency(kind) => self.running(kind, Traffic::prepare(rig))?,
+            Scenario::KickLatency(kind) => self.running(kind, Traffic::prepare(guest))?,
             Scenario::Call | Scenario::RoundTrip => {
-                let mut traffic = Traffic::prepare(rig);
+                let mut traffic = Traffic::prepare(guest);
                 traffic.want_calls(true);
                 self.running(KickKind::Doorbell, traffic)?
             }
             Scenario::Throughput { bytes, .. } => {
-                self.running(busy, Traffic::with_bytes(rig, bytes))?
+                self.running(busy, Traffic::with_bytes(guest, bytes))?
             }
             Scenario::DmaMap(size) | Scenario::DmaUnmap(size) => {
                 let mut session = self.open()?;
-                session.map_all(rig.leases())?;
-                let lease = Some(rig.extra(size).clone());
+                session.map_all(guest.leases())?;
+                let lease = Some(guest.extra(size).clone());
                 Shared { kicker: None, traffic: None, lease, session }
             }
             Scenario::DmaReady(size) => {
-                let shared = self.running(busy, Traffic::of_pieces(rig))?;
-                Shared { lease: Some(rig.extra(size).clone()), ..shared }
+                let shared = self.running(busy, Traffic::of_pieces(guest))?;
+                Shared { lease: Some(guest.extra(size).clone()), ..shared }
             }
             Scenario::DmaChurn(live) => {
-                let mut shared = self.running(busy, Traffic::of_pieces(rig))?;
+                let mut shared = self.running(busy, Traffic::of_pieces(guest))?;
                 // What comes and goes is in the middle of what stays.
                 let comes = live / 2;
                 let stay = (0..=live).filter(|&number| number != comes);
                 if live <= u32::from(u16::MAX) {
-                    let stay: Vec<_> = stay.map(|number| rig.churn(number)).collect();
+                    let stay: Vec<_> = stay.map(|number| guest.churn(number)).collect();
                     shared.session.map_all(&stay)?;
                 } else {
-                    stay.map(|number| rig.churn(number))
+                    stay.map(|number| guest.churn(number))
                         .try_for_each(|lease| shared.session.map(&lease))?;
                 }
-                Shared { lease: Some(rig.churn(comes)), ..shared }
+                Shared { lease: Some(guest.churn(comes)), ..shared }
             }
         }))
     }
 
     fn open(&self) -> Result<S> {
-        S::open(self.subject, &self.name)
+        S::open(self.configuration, &self.name)
     }
 
     /// A device that is ready to run and does not: requests and kicks reach it, and no thread of it is
     /// woken, which no device in a kernel has.
     fn set_up(&self, kind: Option<KickKind>) -> Result<Shared<'a, S>> {
         let mut session = self.open()?;
-        session.map_all(self.rig.leases())?;
+        session.map_all(self.guest.leases())?;
         session.negotiate()?;
         session.setup_vrings(&self.vrings)?;
         let kicker = kind.map(|kind| session.kicker(TRANSMIT, kind)).transpose()?;
@@ -164,7 +165,7 @@ impl<'a, S: Session> Stage<'a, S> {
         let mut session = self.open()?;
         watched(Step::Open, false);
         watched(Step::Dma, true);
-        session.map_all(self.rig.leases())?;
+        session.map_all(self.guest.leases())?;
         watched(Step::Dma, false);
         watched(Step::Negotiate, true);
         session.negotiate()?;
@@ -234,13 +235,13 @@ impl<S: Session> Stage<'_, S> {
     /// before, all that it takes to run again.
     fn migrate(&self, watch: &mut impl Watch) -> Result<()> {
         let mut vrings = self.vrings.clone();
-        let mut traffic = Traffic::prepare(self.rig);
+        let mut traffic = Traffic::prepare(self.guest);
         for vring in vrings.iter_mut().skip(2) {
             // As if they had been used, so that each has a base to be told.
             vring.base = 1;
-            self.rig.ring(vring.queue).clear(vring.base);
+            self.guest.ring(vring.queue).clear(vring.base);
         }
-        let mut here = self.opened(self.subject, &self.name)?;
+        let mut here = self.opened(self.configuration, &self.name)?;
         let kickers = Self::enter(&mut here, &vrings)?;
         traffic.latency(&mut Clock::new(), || S::kick(&kickers[1]))?;
         watch.start();
@@ -248,14 +249,14 @@ impl<S: Session> Stage<'_, S> {
         watch.stop();
         drop((kickers, here));
 
-        let (subject, name) = &self.elsewhere;
-        let mut there = self.opened(*subject, name)?;
+        let (configuration, name) = &self.elsewhere;
+        let mut there = self.opened(*configuration, name)?;
         let kickers = Self::enter(&mut there, &vrings)?;
         traffic.latency(&mut Clock::new(), || S::kick(&kickers[1]))?;
         Self::leave(&mut there, &mut vrings)?;
         drop((kickers, there));
 
-        let mut here = self.opened(self.subject, &self.name)?;
+        let mut here = self.opened(self.configuration, &self.name)?;
         watch.start();
         let kickers = Self::enter(&mut here, &vrings)?;
         watch.stop();
@@ -265,9 +266,9 @@ impl<S: Session> Stage<'_, S> {
     }
 
     /// A device that knows the memory and no vring.
-    fn opened(&self, subject: Subject, name: &S::Name) -> Result<S> {
-        let mut session = S::open(subject, name)?;
-        session.map_all(self.rig.leases())?;
+    fn opened(&self, configuration: Configuration, name: &S::Name) -> Result<S> {
+        let mut session = S::open(configuration, name)?;
+        session.map_all(self.guest.leases())?;
         Ok(session)
     }
 

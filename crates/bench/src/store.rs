@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::results::{Clock, Crossings, Machine, ResultFile, SCHEMA};
+use crate::results::{Clock, Crossings, Platform, ResultFile, SCHEMA};
 
 impl ResultFile {
     /// Reads a result file.
@@ -45,9 +45,9 @@ impl ResultFile {
         let mut parts = vec![run.date.split('T').next().unwrap_or_default().to_owned()];
         parts.push(run.kernel_half.to_string());
         parts.extend(match run.machine {
-            Machine::Host => None,
-            Machine::Tcg => Some("tcg".to_owned()),
-            Machine::Kvm => Some("kvm".to_owned()),
+            Platform::Host => None,
+            Platform::Tcg => Some("tcg".to_owned()),
+            Platform::Kvm => Some("kvm".to_owned()),
         });
         parts.extend((run.clock == Clock::Instructions).then(|| "instructions".to_owned()));
         let mut cpu = String::new();

@@ -6,23 +6,24 @@ use criterion::measurement::{Measurement, WallTime};
 use criterion::{BenchmarkGroup, Criterion};
 use vhost_accel_core::Interface;
 
+use crate::baseline::Baseline;
+use crate::client::Client;
 use crate::collect::Collector;
+use crate::configuration::Configuration;
 use crate::devices::{Devices, QUEUE_PAIRS};
 use crate::error::{Error, Result};
-use crate::floor::Floor;
+use crate::guest::{Guest, Waiting};
 use crate::library::Library;
 use crate::limits::limit;
 use crate::measured::Measured;
+use crate::options::RunOptions;
+use crate::paired::{Ratio as PairedRatio, paired};
 use crate::peer::Peer;
 use crate::placement::Placement;
-use crate::results::{Clock, Figures, Key, Machine, Mode, Over, Ratio, Side, Timing, Unit};
-use crate::rig::{Rig, Waiting};
-use crate::run::Options;
+use crate::results::{Clock, Figures, Key, Mode, Over, Platform, Ratio, Timing, Unit};
 use crate::scenario::{Argument, CONTROL, MapSize, Scenario};
 use crate::session::Session;
 use crate::stage::Stage;
-use crate::subject::Subject;
-use crate::turns::{Ratio as InTurns, take_turns};
 use crate::watch;
 
 /// How thoroughly a thing is measured.
@@ -43,7 +44,7 @@ struct Thoroughness {
 const NARROW: f64 = 0.03;
 
 impl Thoroughness {
-    fn of(options: &Options, scenario: Scenario) -> Self {
+    fn of(options: &RunOptions, scenario: Scenario) -> Self {
         let ms = Duration::from_millis;
         let rounds = |rounds| if scenario.is_heavy() { 1 } else { rounds };
         match (options.clock, options.mode) {
@@ -54,7 +55,7 @@ impl Thoroughness {
                 // no part of what a kick takes.
                 Self { rounds: 1, samples, warm_up: ms(8), measurement: ms(16), ratio_rounds: 0 }
             }
-            (Clock::Wall, Mode::Full) if options.machine == Machine::Tcg => Self {
+            (Clock::Wall, Mode::Full) if options.machine == Platform::Tcg => Self {
                 rounds: rounds(2),
                 samples: 10,
                 warm_up: ms(10),
@@ -81,11 +82,11 @@ impl Thoroughness {
 
 /// One scenario on one kernel.
 pub(crate) struct Timer<'a> {
-    options: &'a Options,
+    options: &'a RunOptions,
     scenario: Scenario,
     devices: Devices,
     /// Memory for each of two devices that take turns.
-    rigs: [Rig; 2],
+    guests: [Guest; 2],
     thoroughness: Thoroughness,
 }
 
@@ -95,48 +96,58 @@ impl<'a> Timer<'a> {
     /// # Errors
     /// Those of the devices.
     pub(crate) fn new(
-        options: &'a Options,
+        options: &'a RunOptions,
         placement: Option<Placement>,
         scenario: Scenario,
     ) -> Result<Self> {
         let devices = Devices::find()?;
-        let rig = Rig::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock, placement))?;
-        let twin = rig.twin()?;
+        let guest = Guest::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock, placement))?;
+        let twin = guest.twin()?;
         if let Some(placement) = placement.filter(|_| scenario.starts_device()) {
             for interface in Interface::ALL {
                 for place in [devices.first(interface)?, devices.second(interface)?] {
                     // An emulated device has a thread once it has run.
-                    let subject = Subject::plain(interface);
-                    Stage::<Floor>::new(Scenario::Setup(1), subject, place, &rig)?
+                    let configuration = Configuration::plain(interface);
+                    Stage::<Baseline>::new(Scenario::Setup(1), configuration, place, &guest)?
                         .iterate(1, &mut watch::Clock::new())?;
                 }
             }
             placement.move_devices();
         }
         let thoroughness = Thoroughness::of(options, scenario);
-        Ok(Self { options, scenario, devices, rigs: [rig, twin], thoroughness })
+        Ok(Self { options, scenario, devices, guests: [guest, twin], thoroughness })
     }
 
-    /// Measures `subjects`, as far as [`Options::stop`] lets it.
+    /// Measures `configurations`, as far as [`RunOptions::stop`] lets it.
     ///
     /// # Errors
     /// Those of the scenario.
-    pub(crate) fn time(&self, subjects: &[Subject], measured: &mut Measured) -> Result<()> {
+    pub(crate) fn time(
+        &self,
+        configurations: &[Configuration],
+        measured: &mut Measured,
+    ) -> Result<()> {
         let mut able = Vec::new();
-        for &subject in subjects {
-            match limit(self.scenario, subject, self.devices.first(subject.interface)?.path)? {
+        for &configuration in configurations {
+            match limit(
+                self.scenario,
+                configuration,
+                self.devices.first(configuration.interface)?.path,
+            )? {
                 Some(limit) => measured.limits.push(limit),
-                None => able.push(subject),
+                None => able.push(configuration),
             }
         }
-        let mut alone: Vec<(Subject, Side)> = Vec::new();
-        for &subject in &able {
-            let sides = self.scenario.sides(subject);
-            alone.extend(sides.filter(|&side| self.wants(side)).map(|side| (subject, side)));
+        let mut alone: Vec<(Configuration, Client)> = Vec::new();
+        for &configuration in &able {
+            let clients = self.scenario.clients(configuration);
+            alone.extend(
+                clients.filter(|&client| self.wants(client)).map(|client| (configuration, client)),
+            );
         }
         self.all_alone(&mut alone, measured)?;
         match self.options.clock {
-            Clock::Wall => self.all_in_turn(&able, measured),
+            Clock::Wall => self.all_paired(&able, measured),
             Clock::Instructions => {
                 self.quotients(&able, measured);
                 Ok(())
@@ -144,10 +155,10 @@ impl<'a> Timer<'a> {
         }
     }
 
-    /// Whether a side is measured by itself. A floor is there for what the library adds to it, which is
+    /// Whether a client is measured by itself. A baseline is there for what the library adds to it, which is
     /// measured in turns; by itself it is a figure of its own only for single requests and kicks.
-    fn wants(&self, side: Side) -> bool {
-        side != Side::Floor
+    fn wants(&self, client: Client) -> bool {
+        client != Client::Baseline
             || self.options.clock == Clock::Instructions
             || matches!(
                 self.scenario,
@@ -155,24 +166,28 @@ impl<'a> Timer<'a> {
             )
     }
 
-    fn all_alone(&self, alone: &mut [(Subject, Side)], measured: &mut Measured) -> Result<()> {
+    fn all_alone(
+        &self,
+        alone: &mut [(Configuration, Client)],
+        measured: &mut Measured,
+    ) -> Result<()> {
         let (rounds, collector) = (self.thoroughness.rounds, self.collector());
         let group = self.scenario.to_string();
-        for (subject, side) in alone.iter() {
-            let key = Key::new(self.scenario, *subject, *side);
+        for (configuration, client) in alone.iter() {
+            let key = Key::new(self.scenario, *configuration, *client);
             collector.forget(&group, &key.function(), rounds)?;
         }
         for round in 0..rounds {
             let mut criterion = self.criterion(round);
-            for &(subject, side) in alone.iter() {
+            for &(configuration, client) in alone.iter() {
                 if self.options.stopped() {
                     return Ok(());
                 }
-                let key = Key::new(self.scenario, subject, side);
-                match side {
-                    Side::Library => self.alone::<Library>(&mut criterion, &key, subject),
-                    Side::Floor => self.alone::<Floor>(&mut criterion, &key, subject),
-                    Side::Peer => self.alone::<Peer>(&mut criterion, &key, subject),
+                let key = Key::new(self.scenario, configuration, client);
+                match client {
+                    Client::Library => self.alone::<Library>(&mut criterion, &key, configuration),
+                    Client::Baseline => self.alone::<Baseline>(&mut criterion, &key, configuration),
+                    Client::Peer => self.alone::<Peer>(&mut criterion, &key, configuration),
                 }
                 .map_err(Error::scenario(&key))?;
             }
@@ -183,8 +198,8 @@ impl<'a> Timer<'a> {
             Clock::Instructions => Unit::Instructions,
         };
         alone.sort_unstable();
-        for &(subject, side) in alone.iter() {
-            let key = Key::new(self.scenario, subject, side);
+        for &(configuration, client) in alone.iter() {
+            let key = Key::new(self.scenario, configuration, client);
             if let Some(figures) = collector.collect(&group, &key.function(), rounds)? {
                 measured.timings.push(Timing { key, unit, figures });
             }
@@ -193,39 +208,47 @@ impl<'a> Timer<'a> {
     }
 
     /// What is divided by what.
-    fn ratios(&self, subjects: &[Subject]) -> Vec<(Subject, Side, Over)> {
+    fn ratios(&self, configurations: &[Configuration]) -> Vec<(Configuration, Client, Over)> {
         let mut ratios = Vec::new();
         let scenario = self.scenario;
-        for &subject in subjects {
-            let has = |side| scenario.sides(subject).any(|one| one == side);
-            if has(Side::Library) && has(Side::Floor) {
-                ratios.push((subject, Side::Library, Over::Floor));
+        for &configuration in configurations {
+            let has = |client| scenario.clients(configuration).any(|one| one == client);
+            if has(Client::Library) && has(Client::Baseline) {
+                ratios.push((configuration, Client::Library, Over::Baseline));
             }
-            let controlled = scenario.subjects().any(|one| one == CONTROL);
-            if has(Side::Library) && controlled && subject != CONTROL && !scenario.is_heavy() {
-                ratios.push((subject, Side::Library, Over::Control));
+            let controlled = scenario.configurations().any(|one| one == CONTROL);
+            if has(Client::Library)
+                && controlled
+                && configuration != CONTROL
+                && !scenario.is_heavy()
+            {
+                ratios.push((configuration, Client::Library, Over::Control));
             }
-            if has(Side::Peer) {
-                ratios.push((subject, Side::Peer, Over::Library));
+            if has(Client::Peer) {
+                ratios.push((configuration, Client::Peer, Over::Library));
             }
             if scenario == Scenario::Crossing(Argument::In) {
-                ratios.push((subject, Side::Floor, Over::Bare));
+                ratios.push((configuration, Client::Baseline, Over::Bare));
             }
         }
         ratios
     }
 
-    fn all_in_turn(&self, subjects: &[Subject], measured: &mut Measured) -> Result<()> {
-        for (subject, side, over) in self.ratios(subjects) {
-            let key = Key::new(self.scenario, subject, side);
+    fn all_paired(&self, configurations: &[Configuration], measured: &mut Measured) -> Result<()> {
+        for (configuration, client, over) in self.ratios(configurations) {
+            let key = Key::new(self.scenario, configuration, client);
             let (same, bare) = (self.scenario, Scenario::Crossing(Argument::None));
-            let ratio = match (side, over) {
-                (Side::Library, Over::Control) => {
-                    self.in_turn::<Library, Library>(&key, over, CONTROL, same)
+            let ratio = match (client, over) {
+                (Client::Library, Over::Control) => {
+                    self.paired::<Library, Library>(&key, over, CONTROL, same)
                 }
-                (Side::Peer, _) => self.in_turn::<Peer, Library>(&key, over, subject, same),
-                (Side::Floor, _) => self.in_turn::<Floor, Floor>(&key, over, subject, bare),
-                (Side::Library, _) => self.in_turn::<Library, Floor>(&key, over, subject, same),
+                (Client::Peer, _) => self.paired::<Peer, Library>(&key, over, configuration, same),
+                (Client::Baseline, _) => {
+                    self.paired::<Baseline, Baseline>(&key, over, configuration, bare)
+                }
+                (Client::Library, _) => {
+                    self.paired::<Library, Baseline>(&key, over, configuration, same)
+                }
             };
             let ratio = ratio.map_err(Error::scenario(&key))?;
             measured.ratios.extend(ratio.map(|figures| Ratio { key, over, figures }));
@@ -234,13 +257,13 @@ impl<'a> Timer<'a> {
     }
 
     /// The same from medians: what doesn't drift needs no turns.
-    fn quotients(&self, subjects: &[Subject], measured: &mut Measured) {
-        for (subject, side, over) in self.ratios(subjects) {
-            let key = Key::new(self.scenario, subject, side);
+    fn quotients(&self, configurations: &[Configuration], measured: &mut Measured) {
+        for (configuration, client, over) in self.ratios(configurations) {
+            let key = Key::new(self.scenario, configuration, client);
             let below = match over {
-                Over::Floor => Key { side: Side::Floor, ..key.clone() },
-                Over::Library => Key { side: Side::Library, ..key.clone() },
-                Over::Control => Key::new(self.scenario, CONTROL, Side::Library),
+                Over::Baseline => Key { client: Client::Baseline, ..key.clone() },
+                Over::Library => Key { client: Client::Library, ..key.clone() },
+                Over::Control => Key::new(self.scenario, CONTROL, Client::Library),
                 Over::Bare => {
                     Key { scenario: Scenario::Crossing(Argument::None).to_string(), ..key.clone() }
                 }
@@ -257,11 +280,11 @@ impl<'a> Timer<'a> {
         &self,
         criterion: &mut Criterion,
         key: &Key,
-        subject: Subject,
+        configuration: Configuration,
     ) -> Result<()> {
-        let place = self.devices.first(subject.interface)?;
+        let place = self.devices.first(configuration.interface)?;
         // Before criterion looks at the clock, and once: what is slow the first time is no estimate.
-        let mut stage = Stage::<S>::new(self.scenario, subject, place, &self.rigs[0])?;
+        let mut stage = Stage::<S>::new(self.scenario, configuration, place, &self.guests[0])?;
         stage.iterate(1, &mut watch::Clock::new())?;
         let mut failed = None;
         self.group(criterion).bench_function(key.function(), |bencher| {
@@ -276,15 +299,15 @@ impl<'a> Timer<'a> {
 
     /// The scenario and what it is compared with, taking turns on two devices that are alike, until the
     /// ratio is known.
-    fn in_turn<A: Session, B: Session>(
+    fn paired<A: Session, B: Session>(
         &self,
         key: &Key,
         over: Over,
-        over_subject: Subject,
+        over_configuration: Configuration,
         over_scenario: Scenario,
     ) -> Result<Option<Figures>> {
         let first = self.devices.first(key.interface)?;
-        let second = self.devices.second(over_subject.interface)?;
+        let second = self.devices.second(over_configuration.interface)?;
         let (rounds, collector) = (self.thoroughness.ratio_rounds, self.collector());
         let (group, function) =
             (self.scenario.to_string(), format!("{} over {over}", key.function()));
@@ -294,14 +317,14 @@ impl<'a> Timer<'a> {
             if self.options.stopped() {
                 return Ok(None);
             }
-            let rigs = &self.rigs;
-            let mut of = Stage::<A>::new(self.scenario, key.subject(), first, &rigs[0])?;
-            let mut by = Stage::<B>::new(over_scenario, over_subject, second, &rigs[1])?;
+            let guests = &self.guests;
+            let mut of = Stage::<A>::new(self.scenario, key.configuration(), first, &guests[0])?;
+            let mut by = Stage::<B>::new(over_scenario, over_configuration, second, &guests[1])?;
             let mut failed = None;
-            let mut criterion = self.criterion(round).with_measurement(InTurns);
+            let mut criterion = self.criterion(round).with_measurement(PairedRatio);
             self.group(&mut criterion).bench_function(&function, |bencher| {
                 bencher.iter_custom(|count| {
-                    let ratio = attempt(&mut failed, || take_turns(&mut of, &mut by, count));
+                    let ratio = attempt(&mut failed, || paired(&mut of, &mut by, count));
                     ratio.unwrap_or(1.0) * count as f64
                 });
             });

@@ -11,7 +11,7 @@ use vhost_accel_core::{Iova, IovaRange, QueueIndex};
 use vhost_accel_driver::{Descriptor, RawRing};
 
 use crate::error::{Error, Result};
-use crate::rig::{BUFFER, QUEUE_SIZE, Rig};
+use crate::guest::{BUFFER, Guest, QUEUE_SIZE};
 use crate::watch::Watch;
 
 /// The bytes of `struct virtio_net_hdr_v1`.
@@ -30,42 +30,42 @@ const NO_INTERRUPT: u16 = 1;
 
 /// Pair 0 of a running device.
 #[derive(Debug)]
-pub(crate) struct Traffic<'rig> {
-    rig: &'rig Rig,
-    receive: &'rig RawRing,
-    transmit: &'rig RawRing,
-    call: &'rig File,
+pub(crate) struct Traffic<'guest> {
+    guest: &'guest Guest,
+    receive: &'guest RawRing,
+    transmit: &'guest RawRing,
+    call: &'guest File,
     /// Frames sent, modulo 2^16: the rings' indexes follow from it.
     sent: u16,
 }
 
-impl<'rig> Traffic<'rig> {
+impl<'guest> Traffic<'guest> {
     /// Empties the rings of pair 0 and fills them again; the device must not run yet.
-    pub(crate) fn prepare(rig: &'rig Rig) -> Self {
-        Self::with_frames(rig, FRAME)
+    pub(crate) fn prepare(guest: &'guest Guest) -> Self {
+        Self::with_frames(guest, FRAME)
     }
 
     /// The same with frames of `bytes`.
-    pub(crate) fn with_bytes(rig: &'rig Rig, bytes: u16) -> Self {
-        Self::with_frames(rig, HEADER + usize::from(bytes))
+    pub(crate) fn with_bytes(guest: &'guest Guest, bytes: u16) -> Self {
+        Self::with_frames(guest, HEADER + usize::from(bytes))
     }
 
     /// The same with every frame of as many pieces as [`touch`](Self::touch) asks for.
-    pub(crate) fn of_pieces(rig: &'rig Rig) -> Self {
-        let traffic = Self::prepare(rig);
+    pub(crate) fn of_pieces(guest: &'guest Guest) -> Self {
+        let traffic = Self::prepare(guest);
         for slot in 0..QUEUE_SIZE {
             traffic.transmit.set_avail(slot, 0);
         }
         traffic
     }
 
-    fn with_frames(rig: &'rig Rig, frame: usize) -> Self {
-        let (receive, transmit) = (rig.ring(QueueIndex(0)), rig.ring(QueueIndex(1)));
+    fn with_frames(guest: &'guest Guest, frame: usize) -> Self {
+        let (receive, transmit) = (guest.ring(QueueIndex(0)), guest.ring(QueueIndex(1)));
         for ring in [receive, transmit] {
             ring.clear(0);
             ring.set_avail_flags(NO_INTERRUPT);
         }
-        let (_, iova) = rig.buffers();
+        let (_, iova) = guest.buffers();
         let at = |slot: u16| Iova(iova.0 + u64::from(slot) * BUFFER as u64);
         for slot in 0..QUEUE_SIZE {
             receive.set_desc(slot, Descriptor::writable(at(slot), BUFFER as u32));
@@ -75,7 +75,7 @@ impl<'rig> Traffic<'rig> {
         }
         // All buffers but those that the first frames use are the device's from the start.
         receive.set_avail_index(QUEUE_SIZE - 1);
-        Self { rig, receive, transmit, call: rig.call(QueueIndex(0)), sent: 0 }
+        Self { guest, receive, transmit, call: guest.call(QueueIndex(0)), sent: 0 }
     }
 
     /// Makes the device signal the receive queue's call eventfd, or not.
@@ -142,7 +142,7 @@ impl<'rig> Traffic<'rig> {
         watch: &mut impl Watch,
         kick: impl Fn() -> io::Result<()>,
     ) -> Result<()> {
-        let (buffers, _) = self.rig.buffers();
+        let (buffers, _) = self.guest.buffers();
         let slot = usize::from(self.sent % QUEUE_SIZE);
         let mut frame = [0x5a; FRAME];
         frame[..12].fill(0);
@@ -194,7 +194,7 @@ impl<'rig> Traffic<'rig> {
         kick: impl Fn() -> io::Result<()>,
     ) -> Result<()> {
         let pages = range.len / PAGE;
-        let (_, buffers) = self.rig.buffers();
+        let (_, buffers) = self.guest.buffers();
         let header = Iova(buffers.0 + u64::from(QUEUE_SIZE) * BUFFER as u64);
         for first in (0..pages).step_by(TOUCHED as usize) {
             let count = TOUCHED.min(pages - first) as u16;
@@ -218,7 +218,7 @@ impl<'rig> Traffic<'rig> {
     fn until(&self, ring: &RawRing, what: &'static str) -> Result<()> {
         let (mut spins, mut end) = (0u32, None);
         while ring.used_index() != self.sent {
-            self.rig.waiting.pause();
+            self.guest.waiting.pause();
             spins = spins.wrapping_add(1);
             if spins.is_multiple_of(1 << 14) {
                 let now = Instant::now();

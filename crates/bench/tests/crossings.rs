@@ -4,21 +4,21 @@
 use std::collections::BTreeMap;
 
 use vhost_accel_bench::{
-    Argument, CONTROL, Crossings, Key, LIVE, MapSize, PAIRS, REGIONS, STEP_PAIRS, Scenario, Side,
-    Step, Subject, Variant, count_crossings,
+    Argument, CONTROL, Client, Configuration, Crossings, Key, LIVE, MapSize, PAIRS, REGIONS,
+    STEP_PAIRS, Scenario, Step, Variant, count_crossings,
 };
 use vhost_accel_core::{Interface, KickKind};
 
 struct Counted(Vec<Crossings>);
 
 impl Counted {
-    fn of(&self, scenario: Scenario, subject: Subject, side: Side) -> &Crossings {
-        let key = Key::new(scenario, subject, side);
+    fn of(&self, scenario: Scenario, configuration: Configuration, client: Client) -> &Crossings {
+        let key = Key::new(scenario, configuration, client);
         self.0.iter().find(|counted| counted.key == key).unwrap()
     }
 
-    fn library(&self, scenario: Scenario, subject: Subject) -> u64 {
-        self.of(scenario, subject, Side::Library).total
+    fn library(&self, scenario: Scenario, configuration: Configuration) -> u64 {
+        self.of(scenario, configuration, Client::Library).total
     }
 }
 
@@ -40,12 +40,12 @@ fn counts_are_what_the_interfaces_need() {
 
 fn a_backend_adds_no_crossing_to_the_floor(counted: &Counted) {
     let mut compared = 0;
-    for library in counted.0.iter().filter(|counted| counted.key.side == Side::Library) {
-        let key = Key { side: Side::Floor, ..library.key.clone() };
-        let Some(floor) = counted.0.iter().find(|counted| counted.key == key) else {
+    for library in counted.0.iter().filter(|counted| counted.key.client == Client::Library) {
+        let key = Key { client: Client::Baseline, ..library.key.clone() };
+        let Some(baseline) = counted.0.iter().find(|counted| counted.key == key) else {
             continue;
         };
-        assert_eq!(library.kinds, floor.kinds, "{}", library.key);
+        assert_eq!(library.kinds, baseline.kinds, "{}", library.key);
         assert_eq!(library.total, library.kinds.values().sum::<u64>(), "{}", library.key);
         compared += 1;
     }
@@ -54,53 +54,60 @@ fn a_backend_adds_no_crossing_to_the_floor(counted: &Counted) {
 
 fn a_peer_asks_for_no_doorbell_and_else_crosses_as_we_do(counted: &Counted) {
     for scenario in Scenario::all() {
-        if !scenario.sides(CONTROL).any(|side| side == Side::Peer) {
+        if !scenario.clients(CONTROL).any(|client| client == Client::Peer) {
             continue;
         }
-        let mut ours = counted.of(scenario, CONTROL, Side::Library).kinds.clone();
+        let mut ours = counted.of(scenario, CONTROL, Client::Library).kinds.clone();
         if let Scenario::SetupEventFd(_) = scenario {
             // Only mmap(2) tells whether there are doorbells.
             assert_eq!(ours.remove("mmap doorbell"), Some(1), "{scenario}");
         }
-        let peer = counted.of(scenario, CONTROL, Side::Peer);
+        let peer = counted.of(scenario, CONTROL, Client::Peer);
         assert_eq!(peer.kinds, ours, "{scenario}");
     }
 }
 
 fn the_steps_of_a_setup_make_a_setup(counted: &Counted) {
-    for subject in Subject::ALL.into_iter().filter(|subject| subject.variant == Variant::Plain) {
-        let steps = Step::ALL.map(|step| counted.library(Scenario::SetupStep(step), subject));
-        let whole = counted.library(Scenario::Setup(STEP_PAIRS), subject);
-        assert_eq!(steps.iter().sum::<u64>(), whole, "{subject}: {steps:?}");
+    for configuration in Configuration::ALL
+        .into_iter()
+        .filter(|configuration| configuration.variant == Variant::Plain)
+    {
+        let steps = Step::ALL.map(|step| counted.library(Scenario::SetupStep(step), configuration));
+        let whole = counted.library(Scenario::Setup(STEP_PAIRS), configuration);
+        assert_eq!(steps.iter().sum::<u64>(), whole, "{configuration}: {steps:?}");
     }
 }
 
 fn memory_is_handed_over_in_as_many_crossings_as_regions_or_in_one(counted: &Counted) {
     for regions in REGIONS {
         let scenario = Scenario::MemTable(regions);
-        for subject in scenario.subjects() {
-            let expected = match subject.variant {
+        for configuration in scenario.configurations() {
+            let expected = match configuration.variant {
                 Variant::Plain => u64::from(regions),
                 Variant::MemTable => 1,
                 // One mapping is no batch.
                 Variant::Batch if regions == 1 => 1,
                 Variant::Batch => u64::from(regions) + 2,
             };
-            assert_eq!(counted.library(scenario, subject), expected, "{scenario} {subject}");
+            assert_eq!(
+                counted.library(scenario, configuration),
+                expected,
+                "{scenario} {configuration}"
+            );
         }
     }
 }
 
 fn what_comes_and_goes_is_two_crossings_whatever_stays(counted: &Counted) {
     let scenario = Scenario::DmaChurn(LIVE[0]);
-    for subject in scenario.subjects() {
-        assert_eq!(counted.library(scenario, subject), 2, "{subject}");
+    for configuration in scenario.configurations() {
+        assert_eq!(counted.library(scenario, configuration), 2, "{configuration}");
     }
 }
 
 fn a_batched_setup_takes_the_same_for_any_number_of_pairs(counted: &Counted) {
-    let subject = Subject::new(Interface::VfioMsg, Variant::Batch);
-    let totals = PAIRS.map(|pairs| counted.library(Scenario::SetupBatched(pairs), subject));
+    let configuration = Configuration::new(Interface::VfioMsg, Variant::Batch);
+    let totals = PAIRS.map(|pairs| counted.library(Scenario::SetupBatched(pairs), configuration));
     // docs/abi.md: open 26, two mappings, negotiate 2, vrings 2, doorbells 1, start 1.
     assert_eq!(totals, [34; 4]);
 }
@@ -114,7 +121,7 @@ fn a_setup_grows_by_what_a_pair_needs(counted: &Counted) {
         (Interface::VhostVdpa, 9 + 2 + 4 + 4 + 2 - 1, 10),
     ] {
         for pairs in PAIRS {
-            let total = counted.library(Scenario::Setup(pairs), Subject::plain(interface));
+            let total = counted.library(Scenario::Setup(pairs), Configuration::plain(interface));
             assert_eq!(total, fixed + per_pair * u64::from(pairs), "{interface}, {pairs} pairs");
         }
     }
@@ -129,15 +136,15 @@ fn kicks_are_what_they_say(counted: &Counted) {
         let expected: BTreeMap<_, _> =
             expected.into_iter().map(|kind| (kind.to_owned(), 1)).collect();
         for scenario in [Scenario::Kick(kind), Scenario::KickLatency(kind)] {
-            for subject in scenario.subjects() {
-                let library = counted.of(scenario, subject, Side::Library);
+            for configuration in scenario.configurations() {
+                let library = counted.of(scenario, configuration, Client::Library);
                 assert_eq!(library.kinds, expected, "{}", library.key);
             }
         }
     }
     for scenario in [Scenario::Call, Scenario::RoundTrip] {
-        for subject in scenario.subjects() {
-            let library = counted.of(scenario, subject, Side::Library);
+        for configuration in scenario.configurations() {
+            let library = counted.of(scenario, configuration, Client::Library);
             assert_eq!(library.kinds, BTreeMap::from([("read eventfd".to_owned(), 1)]));
         }
     }
@@ -146,8 +153,12 @@ fn kicks_are_what_they_say(counted: &Counted) {
 fn one_mapping_is_one_crossing(counted: &Counted) {
     for size in MapSize::ALL {
         for scenario in [Scenario::DmaMap(size), Scenario::DmaUnmap(size)] {
-            for subject in scenario.subjects() {
-                assert_eq!(counted.library(scenario, subject), 1, "{scenario} {subject}");
+            for configuration in scenario.configurations() {
+                assert_eq!(
+                    counted.library(scenario, configuration),
+                    1,
+                    "{scenario} {configuration}"
+                );
             }
         }
     }
@@ -156,10 +167,13 @@ fn one_mapping_is_one_crossing(counted: &Counted) {
 fn a_question_is_two_as_messages(counted: &Counted) {
     for interface in Interface::ALL {
         let expected = if interface == Interface::VfioMsg { 2 } else { 1 };
-        let subject = Subject::plain(interface);
-        assert_eq!(counted.library(Scenario::Crossing(Argument::Out), subject), expected);
-        assert_eq!(counted.library(Scenario::Crossing(Argument::In), subject), 1);
-        assert_eq!(counted.of(Scenario::Crossing(Argument::None), subject, Side::Floor).total, 1);
+        let configuration = Configuration::plain(interface);
+        assert_eq!(counted.library(Scenario::Crossing(Argument::Out), configuration), expected);
+        assert_eq!(counted.library(Scenario::Crossing(Argument::In), configuration), 1);
+        assert_eq!(
+            counted.of(Scenario::Crossing(Argument::None), configuration, Client::Baseline).total,
+            1
+        );
     }
 }
 
@@ -177,8 +191,10 @@ fn kicks_are_those_that_devices_can_do() {
     let interfaces: Vec<_> = capabilities.iter().map(|info| info.interface).collect();
     assert_eq!(interfaces, Interface::ALL);
     for kind in KickKind::ALL {
-        let wanted: Vec<_> =
-            Scenario::Kick(kind).subjects().map(|subject| subject.interface).collect();
+        let wanted: Vec<_> = Scenario::Kick(kind)
+            .configurations()
+            .map(|configuration| configuration.interface)
+            .collect();
         let able: Vec<_> = capabilities
             .iter()
             .filter(|info| info.capabilities.contains(kind.capability()))

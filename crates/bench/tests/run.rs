@@ -4,19 +4,19 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use vhost_accel_bench::{
-    Clock, Error, KernelHalf, Machine, Mode, Options, Over, ResultFile, Selection, Side, run,
+    Client, Clock, Error, KernelHalf, Mode, Over, Platform, ResultFile, RunOptions, Selection, run,
 };
 use vhost_accel_core::Interface;
 
 static GO: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicBool = AtomicBool::new(true);
 
-fn options(dir: &Path) -> Options {
-    Options {
+fn options(dir: &Path) -> RunOptions {
+    RunOptions {
         mode: Mode::Quick,
         kernel_half: KernelHalf::Emulated,
         clock: Clock::Wall,
-        machine: Machine::Host,
+        machine: Platform::Host,
         selection: Selection { scenarios: vec!["crossing".to_owned()], ..Selection::default() },
         criterion: dir.join("criterion"),
         partial: dir.join("partial.json"),
@@ -30,24 +30,24 @@ fn options(dir: &Path) -> Options {
 }
 
 /// What was told on the way.
-fn told(options: &Options) -> Result<(ResultFile, Vec<String>), Error> {
+fn told(options: &RunOptions) -> Result<(ResultFile, Vec<String>), Error> {
     let mut told = Vec::new();
     let result = run(options, |progress| told.push(progress.scenario.clone()))?;
     Ok((result, told))
 }
 
-fn sides(result: &ResultFile, scenario: &str, interface: Interface) -> Vec<Side> {
+fn clients(result: &ResultFile, scenario: &str, interface: Interface) -> Vec<Client> {
     let timings = result.timings.iter().map(|timing| &timing.key);
     timings
         .filter(|key| key.scenario == scenario && key.interface == interface)
-        .map(|key| key.side)
+        .map(|key| key.client)
         .collect()
 }
 
 #[test]
 fn a_run_is_stopped_and_resumed() {
     let dir = tempfile::tempdir().unwrap();
-    let stopped = Options { stop: &STOP, ..options(dir.path()) };
+    let stopped = RunOptions { stop: &STOP, ..options(dir.path()) };
     let (result, _) = told(&stopped).unwrap();
     assert!(result.run.interrupted && result.timings.is_empty() && result.ratios.is_empty());
 
@@ -55,16 +55,16 @@ fn a_run_is_stopped_and_resumed() {
     let expected = ["crossings", "crossing/none", "crossing/in", "crossing/out", "costs"];
     assert_eq!(scenarios, expected);
     assert!(!whole.run.interrupted);
-    // Every subject of the two that have a library, and the peer on the control alone.
+    // Every configuration of the two that have a library, and the peer on the control alone.
     for interface in Interface::ALL {
-        assert_eq!(sides(&whole, "crossing/none", interface), [Side::Floor]);
-        let mut expected = vec![Side::Library, Side::Floor];
-        expected.extend((interface == Interface::VhostVdpa).then_some(Side::Peer));
-        assert_eq!(sides(&whole, "crossing/in", interface), expected);
+        assert_eq!(clients(&whole, "crossing/none", interface), [Client::Baseline]);
+        let mut expected = vec![Client::Library, Client::Baseline];
+        expected.extend((interface == Interface::VhostVdpa).then_some(Client::Peer));
+        assert_eq!(clients(&whole, "crossing/in", interface), expected);
     }
     let count = |over| whole.ratios.iter().filter(|ratio| ratio.over == over).count();
     assert_eq!(
-        [Over::Floor, Over::Control, Over::Library, Over::Bare].map(count),
+        [Over::Baseline, Over::Control, Over::Library, Over::Bare].map(count),
         [8, 6, 2, 4],
         "of crossing/in and crossing/out"
     );
@@ -75,12 +75,12 @@ fn a_run_is_stopped_and_resumed() {
     }
 
     // All of it is there already.
-    let again = Options { resume: true, ..options(dir.path()) };
+    let again = RunOptions { resume: true, ..options(dir.path()) };
     let (resumed, scenarios) = told(&again).unwrap();
     assert_eq!(scenarios, ["crossings", "costs"]);
     assert_eq!(resumed.timings.len(), whole.timings.len());
     assert!(!resumed.run.interrupted);
 
-    let other = Options { command: "another".to_owned(), ..again };
+    let other = RunOptions { command: "another".to_owned(), ..again };
     assert!(matches!(told(&other), Err(Error::Resume(_))));
 }

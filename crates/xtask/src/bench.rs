@@ -186,9 +186,13 @@ fn by_key(
 ) -> Result<Vec<Crossings>, Error> {
     let keys: Vec<Key> = Scenario::all()
         .into_iter()
-        .flat_map(|scenario| scenario.subjects().map(move |subject| (scenario, subject)))
-        .flat_map(|(scenario, subject)| {
-            scenario.sides(subject).map(move |side| Key::new(scenario, subject, side))
+        .flat_map(|scenario| {
+            scenario.configurations().map(move |configuration| (scenario, configuration))
+        })
+        .flat_map(|(scenario, configuration)| {
+            scenario
+                .clients(configuration)
+                .map(move |client| Key::new(scenario, configuration, client))
         })
         .collect();
     seen.into_iter()
@@ -327,14 +331,14 @@ fn file(path: &Path) -> impl FnOnce(io::Error) -> Error {
 mod tests {
     use std::collections::BTreeMap;
 
-    use vhost_accel_bench::{Side, Subject};
+    use vhost_accel_bench::{Client, Configuration};
     use vhost_accel_core::Interface;
 
     use super::*;
 
     fn crossings(pairs: u16, total: u64) -> Crossings {
-        let subject = Subject::plain(Interface::VhostMdev);
-        let key = Key::new(Scenario::Setup(pairs), subject, Side::Library);
+        let configuration = Configuration::plain(Interface::VhostMdev);
+        let key = Key::new(Scenario::Setup(pairs), configuration, Client::Library);
         Crossings { key, total, kinds: BTreeMap::from([("openat".to_owned(), total)]) }
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use vhost_accel_bench::Machine;
+use vhost_accel_bench::Platform;
 use vhost_accel_core::Interface;
 
 /// The four interfaces side by side: crossings, times, ratios.
@@ -74,7 +74,7 @@ pub(crate) enum MachineArg {
     Kvm,
 }
 
-impl From<MachineArg> for Machine {
+impl From<MachineArg> for Platform {
     fn from(machine: MachineArg) -> Self {
         match machine {
             MachineArg::Host => Self::Host,

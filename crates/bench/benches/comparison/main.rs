@@ -14,7 +14,7 @@ use clap::Parser;
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use vhost_accel_bench::{
-    Clock, Error, KernelHalf, Mode, Options, Progress, Quiet, Run, Selection, count_crossings,
+    Clock, Error, KernelHalf, Mode, Progress, Quiet, Run, RunOptions, Selection, count_crossings,
     load_crossings, mark_crossings, report, revision, run,
 };
 
@@ -66,7 +66,7 @@ fn bench(arguments: &Arguments) -> Result<bool, Error> {
     let _ = ctrlc::set_handler(stop);
     let root = root();
     let out = arguments.out.clone().unwrap_or_else(|| target().join("vhost-accel"));
-    let options = Options {
+    let options = RunOptions {
         mode: if arguments.quick { Mode::Quick } else { Mode::Full },
         kernel_half: if arguments.native { KernelHalf::Native } else { KernelHalf::Emulated },
         clock: if arguments.instructions { Clock::Instructions } else { Clock::Wall },
@@ -117,7 +117,7 @@ fn bench(arguments: &Arguments) -> Result<bool, Error> {
     Ok(false)
 }
 
-fn is_evidence(run: &Run, options: &Options) -> bool {
+fn is_evidence(run: &Run, options: &RunOptions) -> bool {
     run.mode == Mode::Full
         && run.kernel_half == KernelHalf::Emulated
         && options.selection.is_everything()

@@ -4,10 +4,11 @@ use vhost_accel_core::Interface;
 
 use super::*;
 use crate::{
-    Device, Figures, Host, KernelHalf, Mode, Ratio, Run, SCHEMA, Scenario, Side, Subject, Unit,
+    Client, Configuration, Device, Figures, Host, KernelHalf, Mode, Ratio, Run, SCHEMA, Scenario,
+    Unit,
 };
 
-const SUBJECT: Subject = Subject::plain(Interface::VhostMdev);
+const CONFIGURATION: Configuration = Configuration::plain(Interface::VhostMdev);
 
 fn run() -> ResultFile {
     ResultFile {
@@ -19,7 +20,7 @@ fn run() -> ResultFile {
             kernel_half: KernelHalf::Emulated,
             mode: Mode::Full,
             clock: Clock::Wall,
-            machine: Machine::Host,
+            machine: Platform::Host,
             seconds: 1,
             interrupted: false,
             repeat: None,
@@ -47,7 +48,7 @@ fn run() -> ResultFile {
         }],
         ratios: vec![Ratio {
             key: key(Scenario::Setup(1)),
-            over: Over::Floor,
+            over: Over::Baseline,
             figures: figures(1.0, 0.99, 1.01),
         }],
         distributions: Vec::new(),
@@ -57,7 +58,7 @@ fn run() -> ResultFile {
 }
 
 fn key(scenario: Scenario) -> Key {
-    Key::new(scenario, SUBJECT, Side::Library)
+    Key::new(scenario, CONFIGURATION, Client::Library)
 }
 
 fn figures(median: f64, lower: f64, upper: f64) -> Figures {
@@ -126,7 +127,7 @@ fn a_ratio_can_change_where_no_median_does() {
     after.ratios[0].figures = figures(1.1, 1.09, 1.11);
     let comparison = Comparison::new(&run(), &after, THRESHOLD);
     assert_eq!((comparison.medians.len(), comparison.ratios.len()), (0, 1));
-    assert_eq!(comparison.ratios[0].over, Over::Floor);
+    assert_eq!(comparison.ratios[0].over, Over::Baseline);
 }
 
 #[test]
@@ -156,7 +157,7 @@ fn runs_that_mean_different_things_are_not_called_alike() {
         differ(|file| file.run.kernel_half = KernelHalf::Native),
         [Incomparable::KernelHalf]
     );
-    assert_eq!(differ(|file| file.run.machine = Machine::Tcg), [Incomparable::Machine]);
+    assert_eq!(differ(|file| file.run.machine = Platform::Tcg), [Incomparable::Machine]);
     assert_eq!(differ(|file| file.device.queue_size = 128), [Incomparable::Device]);
     // Of different clocks nothing but counts is compared.
     let mut after = with(1e6, 9e5, 1.1e6);
@@ -164,6 +165,6 @@ fn runs_that_mean_different_things_are_not_called_alike() {
     let comparison = Comparison::new(&run(), &after, THRESHOLD);
     assert_eq!((comparison.compared, comparison.medians.len()), (1, 0));
     // A virtual machine's CPU is a CPU, and another host is what one compares with.
-    assert_eq!(differ(|file| file.run.machine = Machine::Kvm), []);
+    assert_eq!(differ(|file| file.run.machine = Platform::Kvm), []);
     assert_eq!(differ(|file| file.host.cpu = "Other".into()), []);
 }

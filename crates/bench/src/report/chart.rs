@@ -5,7 +5,9 @@ use vhost_accel_core::{Interface, KickKind};
 use super::document::{Block, Figure};
 use super::evidence::{Evidence, Kind};
 use super::numbers::{batched, instructions, time};
-use crate::{Clock, Distribution, LIVE, PAIRS, ResultFile, Scenario, Side, Subject, Variant};
+use crate::{
+    Client, Clock, Configuration, Distribution, LIVE, PAIRS, ResultFile, Scenario, Variant,
+};
 
 /// A plot to be drawn.
 #[derive(Clone, Debug)]
@@ -64,7 +66,7 @@ pub(super) struct Row {
     pub(super) name: String,
     pub(super) interface: Interface,
     pub(super) library: Option<f64>,
-    pub(super) floor: Option<f64>,
+    pub(super) baseline: Option<f64>,
 }
 
 /// The plots that there are figures for.
@@ -74,7 +76,7 @@ pub(super) fn all(evidence: &Evidence<'_>) -> Vec<Chart> {
             "setup-crossings.svg",
             "Crossings of a setup against queue pairs, by interface".to_owned(),
             whole("crossings of a setup"),
-            |scenario, subject| file.total(scenario, subject).map(|count| count as f64),
+            |scenario, configuration| file.total(scenario, configuration).map(|count| count as f64),
         )
     });
     let mut all: Vec<Chart> = counted.into_iter().collect();
@@ -93,7 +95,7 @@ pub(super) fn all(evidence: &Evidence<'_>) -> Vec<Chart> {
             setups,
             format!("Setup against queue pairs, by interface ({kind})"),
             clock(file, "of a setup"),
-            |scenario, subject| file.median(scenario, subject),
+            |scenario, configuration| file.median(scenario, configuration),
         ));
         all.extend(churn(churns, file));
         all.extend(kick(kicks, file));
@@ -168,19 +170,20 @@ fn setup(
     file: &'static str,
     alt: String,
     y: Axis,
-    figure: impl Fn(Scenario, Subject) -> Option<f64>,
+    figure: impl Fn(Scenario, Configuration) -> Option<f64>,
 ) -> Option<Chart> {
     let mut series = Vec::new();
     for interface in Interface::ALL {
-        let plain = (Scenario::Setup as fn(u16) -> Scenario, Some(Subject::plain(interface)));
+        let plain = (Scenario::Setup as fn(u16) -> Scenario, Some(Configuration::plain(interface)));
         let other = (Scenario::SetupBatched as fn(u16) -> Scenario, batched(interface));
-        for ((scenario, subject), stroke) in [(plain, Stroke::Solid), (other, Stroke::Dashed)] {
-            let Some(subject) = subject else { continue };
-            let points = PAIRS
-                .iter()
-                .filter_map(|&pairs| Some((f64::from(pairs), figure(scenario(pairs), subject)?)));
+        for ((scenario, configuration), stroke) in [(plain, Stroke::Solid), (other, Stroke::Dashed)]
+        {
+            let Some(configuration) = configuration else { continue };
+            let points = PAIRS.iter().filter_map(|&pairs| {
+                Some((f64::from(pairs), figure(scenario(pairs), configuration)?))
+            });
             series.push(line(
-                format!("{} {subject}", interface.thread_id()),
+                format!("{} {configuration}", interface.thread_id()),
                 interface,
                 stroke,
                 points,
@@ -194,13 +197,14 @@ fn setup(
 /// `dma-churn/N` against N.
 fn churn(file: &'static str, run: &ResultFile) -> Option<Chart> {
     let mut series = Vec::new();
-    for subject in Scenario::DmaChurn(LIVE[0]).subjects() {
+    for configuration in Scenario::DmaChurn(LIVE[0]).configurations() {
         let points = LIVE.iter().filter_map(|&live| {
-            Some((f64::from(live), run.median(Scenario::DmaChurn(live), subject)?))
+            Some((f64::from(live), run.median(Scenario::DmaChurn(live), configuration)?))
         });
-        let stroke = if subject.variant == Variant::Plain { Stroke::Solid } else { Stroke::Dashed };
-        let name = format!("{} {subject}", subject.interface.thread_id());
-        series.push(line(name, subject.interface, stroke, points));
+        let stroke =
+            if configuration.variant == Variant::Plain { Stroke::Solid } else { Stroke::Dashed };
+        let name = format!("{} {configuration}", configuration.interface.thread_id());
+        series.push(line(name, configuration.interface, stroke, points));
     }
     let x = Axis {
         marks: LIVE.map(f64::from).into(),
@@ -228,10 +232,12 @@ fn latency(
             Scenario::KickLatency(KickKind::RegionWrite) => (Stroke::Dotted, "region write"),
             _ => (Stroke::Solid, "call"),
         };
-        for subject in scenario.subjects() {
-            let Some(spread) = run.distribution(scenario, subject, Side::Library) else { continue };
-            let name = format!("{} {kind}", subject.interface.thread_id());
-            series.push(line(name, subject.interface, stroke, curve(spread)));
+        for configuration in scenario.configurations() {
+            let Some(spread) = run.distribution(scenario, configuration, Client::Library) else {
+                continue;
+            };
+            let name = format!("{} {kind}", configuration.interface.thread_id());
+            series.push(line(name, configuration.interface, stroke, curve(spread)));
         }
     }
     let x = Axis {
@@ -292,13 +298,13 @@ fn kick(file: &'static str, run: &ResultFile) -> Option<Chart> {
     let mut rows = Vec::new();
     for kind in KickKind::ALL {
         let scenario = Scenario::Kick(kind);
-        for subject in scenario.subjects() {
+        for configuration in scenario.configurations() {
             let above = |figure: Option<f64>| figure.filter(|&figure| figure > 0.0);
-            let library = above(run.median(scenario, subject));
-            let floor = above(run.floor(scenario, subject));
+            let library = above(run.median(scenario, configuration));
+            let baseline = above(run.baseline(scenario, configuration));
             if library.is_some() {
-                let name = format!("{kind} {}", subject.interface.thread_id());
-                rows.push(Row { name, interface: subject.interface, library, floor });
+                let name = format!("{kind} {}", configuration.interface.thread_id());
+                rows.push(Row { name, interface: configuration.interface, library, baseline });
             }
         }
     }

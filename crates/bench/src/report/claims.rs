@@ -5,7 +5,9 @@ use vhost_accel_core::{Interface, KickKind};
 use super::evidence::Kind;
 use super::numbers::{instructions, ratio, time};
 use super::words::name;
-use crate::{Argument, Clock, KernelHalf, Key, Machine, Over, ResultFile, Scenario, Side, Subject};
+use crate::{
+    Argument, Client, Clock, Configuration, KernelHalf, Key, Over, Platform, ResultFile, Scenario,
+};
 
 /// A promise and what was measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +26,11 @@ const COPY_LIMIT: f64 = 1.6;
 const EVENTFD_LIMIT: f64 = 1.02;
 /// The same in instructions, which don't wander.
 const EVENTFD_INSTRUCTIONS: f64 = 1.01;
-/// setup/16 over the floor, in instructions.
+/// setup/16 over the baseline, in instructions.
 const SETUP_LIMIT: f64 = 1.05;
 /// kick/doorbell, in instructions.
 const DOORBELL_INSTRUCTIONS: f64 = 5.0;
-/// The floor's store, of a page and a number that it reads from memory.
+/// The baseline's store, of a page and a number that it reads from memory.
 const RAW_STORE: f64 = 3.0;
 /// What is promised to repeat: the scenarios that no scheduler has a hand in.
 const REPEATED: [&str; 3] = ["kick/", "setup/", "dma-map/"];
@@ -42,7 +44,7 @@ pub fn claims(file: &ResultFile) -> Vec<Claim> {
         }
         (KernelHalf::Emulated, ..) => vec![copied(file), doorbell(file), eventfd(file)],
         // A translator's time is not what a promise is about.
-        (KernelHalf::Native, Clock::Wall, Machine::Tcg) => Vec::new(),
+        (KernelHalf::Native, Clock::Wall, Platform::Tcg) => Vec::new(),
         (KernelHalf::Native, Clock::Wall, _) => vec![doorbell(file), eventfd(file)],
     };
     all.into_iter().flatten().collect()
@@ -59,7 +61,7 @@ impl Claim {
 fn copied(file: &ResultFile) -> Option<Claim> {
     let scenario = Scenario::Crossing(Argument::In);
     let (worst, interface) =
-        worst(|subject| file.over(scenario, subject, Side::Floor, Over::Bare))?;
+        worst(|configuration| file.over(scenario, configuration, Client::Baseline, Over::Bare))?;
     Some(Claim {
         promise: "a trapped crossing with its argument copied costs at most 1.6 bare ones",
         measured: format!("{} on {}", ratio(Some(worst)), name(interface)),
@@ -69,22 +71,24 @@ fn copied(file: &ResultFile) -> Option<Claim> {
 
 fn doorbell(file: &ResultFile) -> Option<Claim> {
     let scenario = Scenario::Kick(KickKind::Doorbell);
-    let difference =
-        |subject| Some(file.median(scenario, subject)? - file.floor(scenario, subject)?);
+    let difference = |configuration| {
+        Some(file.median(scenario, configuration)? - file.baseline(scenario, configuration)?)
+    };
     let (difference, interface) = worst(difference)?;
-    // The floors are one and the same store: they differ by noise and nothing else.
-    let floors = Interface::ALL.map(|interface| file.floor(scenario, Subject::plain(interface)));
-    let floors = || floors.iter().copied().flatten();
-    let spread = floors().fold(0.0, f64::max) - floors().fold(f64::INFINITY, f64::min);
+    // The baselines are one and the same store: they differ by noise and nothing else.
+    let baselines =
+        Interface::ALL.map(|interface| file.baseline(scenario, Configuration::plain(interface)));
+    let baselines = || baselines.iter().copied().flatten();
+    let spread = baselines().fold(0.0, f64::max) - baselines().fold(f64::INFINITY, f64::min);
     // Less than a cycle is how instructions happen to be paired, and no other instruction that waits.
     let cycle = file.host.cpu_mhz.map_or(0.0, |mhz| 1e3 / f64::from(mhz));
-    let subject = Subject::plain(interface);
+    let configuration = Configuration::plain(interface);
     Some(Claim {
         promise: "kick/doorbell is one store: within noise of a raw volatile store",
         measured: format!(
             "{} against {} on {}; raw stores to different devices differ by {}, a clock cycle is {}",
-            time(file.median(scenario, subject)),
-            time(file.floor(scenario, subject)),
+            time(file.median(scenario, configuration)),
+            time(file.baseline(scenario, configuration)),
             name(interface),
             time(Some(spread)),
             time(Some(cycle)),
@@ -95,7 +99,7 @@ fn doorbell(file: &ResultFile) -> Option<Claim> {
 
 fn eventfd(file: &ResultFile) -> Option<Claim> {
     let scenario = Scenario::Kick(KickKind::EventFd);
-    let (worst, interface) = worst(|subject| file.over_floor(scenario, subject))?;
+    let (worst, interface) = worst(|configuration| file.over_baseline(scenario, configuration))?;
     Some(Claim {
         promise: "kick/eventfd takes at most 1.02 of the time of a bare write(2)",
         measured: format!("{} on {}", ratio(Some(worst)), name(interface)),
@@ -103,29 +107,29 @@ fn eventfd(file: &ResultFile) -> Option<Claim> {
     })
 }
 
-/// The library's instructions over the floor's.
+/// The library's instructions over the baseline's.
 fn quotient(file: &ResultFile, scenario: Scenario) -> Option<(f64, Interface)> {
-    worst(|subject| {
-        let floor = file.floor(scenario, subject).filter(|&floor| floor > 0.0)?;
-        Some(file.median(scenario, subject)? / floor)
+    worst(|configuration| {
+        let baseline = file.baseline(scenario, configuration).filter(|&baseline| baseline > 0.0)?;
+        Some(file.median(scenario, configuration)? / baseline)
     })
 }
 
-fn of_floor(
+fn of_baseline(
     file: &ResultFile,
     scenario: Scenario,
     promise: &'static str,
     limit: f64,
 ) -> Option<Claim> {
     let (worst, interface) = quotient(file, scenario)?;
-    let subject = Subject::plain(interface);
+    let configuration = Configuration::plain(interface);
     Some(Claim {
         promise,
         measured: format!(
             "{worst:.4} on {}, {} over {}",
             name(interface),
-            instructions(file.median(scenario, subject)),
-            instructions(file.floor(scenario, subject)),
+            instructions(file.median(scenario, configuration)),
+            instructions(file.baseline(scenario, configuration)),
         ),
         holds: worst <= limit,
     })
@@ -133,20 +137,22 @@ fn of_floor(
 
 fn eventfd_instructions(file: &ResultFile) -> Option<Claim> {
     let promise = "kick/eventfd takes at most 1.01 of the instructions of a bare write(2)";
-    of_floor(file, Scenario::Kick(KickKind::EventFd), promise, EVENTFD_INSTRUCTIONS)
+    of_baseline(file, Scenario::Kick(KickKind::EventFd), promise, EVENTFD_INSTRUCTIONS)
 }
 
 fn setup(file: &ResultFile) -> Option<Claim> {
     let promise = "setup/16 takes at most 1.05 of the instructions of the floor";
-    of_floor(file, Scenario::Setup(16), promise, SETUP_LIMIT)
+    of_baseline(file, Scenario::Setup(16), promise, SETUP_LIMIT)
 }
 
 fn doorbell_instructions(file: &ResultFile) -> Option<Claim> {
     // The loop is the same on both sides, and there is nothing else in it but the store.
     let scenario = Scenario::Kick(KickKind::Doorbell);
-    let more = |subject| Some(file.median(scenario, subject)? - file.floor(scenario, subject)?);
+    let more = |configuration| {
+        Some(file.median(scenario, configuration)? - file.baseline(scenario, configuration)?)
+    };
     let (more, interface) = worst(more)?;
-    // The floors' own loops differ by less than this.
+    // The baselines' own loops differ by less than this.
     let kick = ((more + RAW_STORE) * 10.0).round() / 10.0;
     Some(Claim {
         promise: "kick/doorbell takes at most 5 instructions",
@@ -188,9 +194,9 @@ fn furthest(worst: Option<(f64, &Key)>) -> String {
 }
 
 /// The largest figure and whose it is.
-fn worst(figure: impl Fn(Subject) -> Option<f64>) -> Option<(f64, Interface)> {
+fn worst(figure: impl Fn(Configuration) -> Option<f64>) -> Option<(f64, Interface)> {
     Interface::ALL
         .into_iter()
-        .filter_map(|interface| Some((figure(Subject::plain(interface))?, interface)))
+        .filter_map(|interface| Some((figure(Configuration::plain(interface))?, interface)))
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
 }

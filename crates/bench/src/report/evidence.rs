@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Clock, KernelHalf, Machine, Mode, ResultFile};
+use crate::{Clock, KernelHalf, Mode, Platform, ResultFile};
 
 /// Results, and which of them to quote: of each kind of run one.
 #[derive(Clone, Debug)]
@@ -21,21 +21,21 @@ struct Entry<'a> {
 pub(super) struct Kind {
     half: KernelHalf,
     clock: Clock,
-    machine: Machine,
+    machine: Platform,
 }
 
 impl Kind {
     /// Those that reports tell apart, the one that says most of a real machine first.
     const ALL: [Self; 6] = [
-        Self::new(KernelHalf::Native, Clock::Wall, Machine::Host),
-        Self::new(KernelHalf::Native, Clock::Wall, Machine::Kvm),
-        Self::new(KernelHalf::Native, Clock::Instructions, Machine::Tcg),
-        Self::new(KernelHalf::Emulated, Clock::Wall, Machine::Host),
-        Self::new(KernelHalf::Emulated, Clock::Instructions, Machine::Host),
-        Self::new(KernelHalf::Native, Clock::Wall, Machine::Tcg),
+        Self::new(KernelHalf::Native, Clock::Wall, Platform::Host),
+        Self::new(KernelHalf::Native, Clock::Wall, Platform::Kvm),
+        Self::new(KernelHalf::Native, Clock::Instructions, Platform::Tcg),
+        Self::new(KernelHalf::Emulated, Clock::Wall, Platform::Host),
+        Self::new(KernelHalf::Emulated, Clock::Instructions, Platform::Host),
+        Self::new(KernelHalf::Native, Clock::Wall, Platform::Tcg),
     ];
 
-    const fn new(half: KernelHalf, clock: Clock, machine: Machine) -> Self {
+    const fn new(half: KernelHalf, clock: Clock, machine: Platform) -> Self {
         Self { half, clock, machine }
     }
 
@@ -43,8 +43,8 @@ impl Kind {
     /// everywhere, and an instruction is one.
     pub(super) fn of(file: &ResultFile) -> Self {
         let machine = match (file.run.kernel_half, file.run.clock) {
-            (KernelHalf::Emulated, _) => Machine::Host,
-            (KernelHalf::Native, Clock::Instructions) => Machine::Tcg,
+            (KernelHalf::Emulated, _) => Platform::Host,
+            (KernelHalf::Native, Clock::Instructions) => Platform::Tcg,
             (KernelHalf::Native, Clock::Wall) => file.run.machine,
         };
         Self::new(file.run.kernel_half, file.run.clock, machine)
@@ -56,13 +56,13 @@ impl Kind {
             (KernelHalf::Emulated, Clock::Wall, _) => "emulated kernel, wall clock",
             (KernelHalf::Emulated, Clock::Instructions, _) => "emulated kernel, instructions",
             (KernelHalf::Native, Clock::Instructions, _) => "native kernel, instructions",
-            (KernelHalf::Native, Clock::Wall, Machine::Host) => {
+            (KernelHalf::Native, Clock::Wall, Platform::Host) => {
                 "native kernel on the machine itself, wall clock"
             }
-            (KernelHalf::Native, Clock::Wall, Machine::Kvm) => {
+            (KernelHalf::Native, Clock::Wall, Platform::Kvm) => {
                 "native kernel under KVM, wall clock"
             }
-            (KernelHalf::Native, Clock::Wall, Machine::Tcg) => {
+            (KernelHalf::Native, Clock::Wall, Platform::Tcg) => {
                 "native kernel on QEMU's translator, wall clock: not a CPU's time"
             }
         }
@@ -109,23 +109,23 @@ impl<'a> Evidence<'a> {
 
     /// The run on the emulated kernel.
     pub(super) fn emulated(&self) -> Option<&'a ResultFile> {
-        self.of(Kind::new(KernelHalf::Emulated, Clock::Wall, Machine::Host))
+        self.of(Kind::new(KernelHalf::Emulated, Clock::Wall, Platform::Host))
     }
 
     /// The run that counted instructions of a native kernel.
     pub(super) fn instructions(&self) -> Option<&'a ResultFile> {
-        self.of(Kind::new(KernelHalf::Native, Clock::Instructions, Machine::Tcg))
+        self.of(Kind::new(KernelHalf::Native, Clock::Instructions, Platform::Tcg))
     }
 
     /// The run that took the time of a native kernel on QEMU's translator.
     pub(super) fn translated(&self) -> Option<&'a ResultFile> {
-        self.of(Kind::new(KernelHalf::Native, Clock::Wall, Machine::Tcg))
+        self.of(Kind::new(KernelHalf::Native, Clock::Wall, Platform::Tcg))
     }
 
     /// The run that took the time of a native kernel on a CPU.
     pub(super) fn real(&self) -> Option<&'a ResultFile> {
         let on = |machine| self.of(Kind::new(KernelHalf::Native, Clock::Wall, machine));
-        on(Machine::Host).or_else(|| on(Machine::Kvm))
+        on(Platform::Host).or_else(|| on(Platform::Kvm))
     }
 
     /// The run whose counts of crossings are quoted: they are the same on every kernel.

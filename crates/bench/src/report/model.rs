@@ -1,12 +1,13 @@
 //! A model of what a piece of work costs: its crossings, each at the price of its kind, and a fixed price
 //! for the library's work between two.
 //!
-//! The prices were paid in the floor's `setup/1` of the same interface and variant. So the setups of one
+//! The prices were paid in the baseline's `setup/1` of the same interface and variant. So the setups of one
 //! pair are what the model was fitted to, and everything else is a prediction.
 
 use super::numbers::percent;
 use crate::{
-    Argument, EVENTFD_PAIRS, MapSize, PAIRS, REGIONS, ResultFile, Scenario, Side, Step, Subject,
+    Argument, Client, Configuration, EVENTFD_PAIRS, MapSize, PAIRS, REGIONS, ResultFile, Scenario,
+    Step,
 };
 
 /// The kind whose price is that of the work outside system calls.
@@ -20,7 +21,7 @@ pub struct Prediction {
     /// The work.
     pub scenario: Scenario,
     /// Through what.
-    pub subject: Subject,
+    pub configuration: Configuration,
     /// In the unit of the run's clock.
     pub predicted: f64,
     /// The library's median.
@@ -56,12 +57,12 @@ pub fn predictions(file: &ResultFile) -> Vec<Prediction> {
 pub(super) fn predictions_by(file: &ResultFile, counts: &ResultFile) -> Vec<Prediction> {
     let mut all = Vec::new();
     for scenario in modelled() {
-        for subject in scenario.subjects() {
-            let Some(predicted) = predict(file, counts, scenario, subject) else { continue };
-            let Some(measured) = file.median(scenario, subject) else { continue };
+        for configuration in scenario.configurations() {
+            let Some(predicted) = predict(file, counts, scenario, configuration) else { continue };
+            let Some(measured) = file.median(scenario, configuration) else { continue };
             if measured > 0.0 {
                 let fitted = matches!(scenario, Scenario::Setup(1) | Scenario::SetupBatched(1));
-                all.push(Prediction { scenario, subject, predicted, measured, fitted });
+                all.push(Prediction { scenario, configuration, predicted, measured, fitted });
             }
         }
     }
@@ -94,13 +95,14 @@ fn predict(
     file: &ResultFile,
     counts: &ResultFile,
     scenario: Scenario,
-    subject: Subject,
+    configuration: Configuration,
 ) -> Option<f64> {
     // What makes no crossing is nothing that this model speaks of.
-    let counted = counts.crossings(scenario, subject, Side::Library).filter(|all| all.total > 0)?;
+    let counted =
+        counts.crossings(scenario, configuration, Client::Library).filter(|all| all.total > 0)?;
     let price = |kind: &str| {
         let of = |cost: &&crate::Cost| {
-            (cost.interface, cost.variant) == (subject.interface, subject.variant)
+            (cost.interface, cost.variant) == (configuration.interface, configuration.variant)
                 && cost.kind == kind
         };
         file.costs.iter().find(of).map(|cost| cost.cost)

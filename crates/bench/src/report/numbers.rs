@@ -2,7 +2,7 @@
 
 use vhost_accel_core::Interface;
 
-use crate::{Clock, Figures, Over, ResultFile, Scenario, Side, Subject, Variant};
+use crate::{Client, Clock, Configuration, Figures, Over, ResultFile, Scenario, Variant};
 
 /// Three digits and a unit; `-` for none.
 pub(super) fn time(nanoseconds: Option<f64>) -> String {
@@ -90,54 +90,62 @@ pub(super) fn count(count: Option<u64>) -> String {
 /// What the reports ask of a result.
 impl ResultFile {
     /// The median of the library's time.
-    pub(super) fn median(&self, scenario: Scenario, subject: Subject) -> Option<f64> {
-        self.timing(scenario, subject, Side::Library).map(|timing| timing.figures.median)
+    pub(super) fn median(&self, scenario: Scenario, configuration: Configuration) -> Option<f64> {
+        self.timing(scenario, configuration, Client::Library).map(|timing| timing.figures.median)
     }
 
-    /// The median of the floor's time.
-    pub(super) fn floor(&self, scenario: Scenario, subject: Subject) -> Option<f64> {
-        self.timing(scenario, subject, Side::Floor).map(|timing| timing.figures.median)
+    /// The median of the baseline's time.
+    pub(super) fn baseline(&self, scenario: Scenario, configuration: Configuration) -> Option<f64> {
+        self.timing(scenario, configuration, Client::Baseline).map(|timing| timing.figures.median)
     }
 
-    /// The library's time as a multiple of the floor's, measured in turns.
-    pub(super) fn over_floor(&self, scenario: Scenario, subject: Subject) -> Option<f64> {
-        self.over(scenario, subject, Side::Library, Over::Floor)
+    /// The library's time as a multiple of the baseline's, measured in turns.
+    pub(super) fn over_baseline(
+        &self,
+        scenario: Scenario,
+        configuration: Configuration,
+    ) -> Option<f64> {
+        self.over(scenario, configuration, Client::Library, Over::Baseline)
     }
 
-    /// How much longer `side` takes than what is said.
+    /// How much longer `client` takes than what is said.
     pub(super) fn over(
         &self,
         scenario: Scenario,
-        subject: Subject,
-        side: Side,
+        configuration: Configuration,
+        client: Client,
         over: Over,
     ) -> Option<f64> {
-        self.ratio(scenario, subject, side, over).map(|ratio| ratio.figures.median)
+        self.ratio(scenario, configuration, client, over).map(|ratio| ratio.figures.median)
     }
 
     /// How many crossings the library makes.
-    pub(super) fn total(&self, scenario: Scenario, subject: Subject) -> Option<u64> {
-        self.crossings(scenario, subject, Side::Library).map(|counted| counted.total)
+    pub(super) fn total(&self, scenario: Scenario, configuration: Configuration) -> Option<u64> {
+        self.crossings(scenario, configuration, Client::Library).map(|counted| counted.total)
     }
 
     /// How many of them are of a kind that begins with `prefix`.
     pub(super) fn of_kind(
         &self,
         scenario: Scenario,
-        subject: Subject,
+        configuration: Configuration,
         prefix: &str,
     ) -> Option<u64> {
-        let counted = self.crossings(scenario, subject, Side::Library)?;
+        let counted = self.crossings(scenario, configuration, Client::Library)?;
         let of_kind = counted.kinds.iter().filter(|(kind, _)| kind.starts_with(prefix));
         Some(of_kind.map(|(_, count)| count).sum())
     }
 
     /// The crossings of a setup as a fixed part and a part for each queue pair, if that is what they
     /// are.
-    pub(super) fn setup_law(&self, scenario: fn(u16) -> Scenario, subject: Subject) -> Option<Law> {
+    pub(super) fn setup_law(
+        &self,
+        scenario: fn(u16) -> Scenario,
+        configuration: Configuration,
+    ) -> Option<Law> {
         let mut points = crate::PAIRS
             .iter()
-            .map(|&pairs| Some((u64::from(pairs), self.total(scenario(pairs), subject)?)));
+            .map(|&pairs| Some((u64::from(pairs), self.total(scenario(pairs), configuration)?)));
         let (x0, y0) = points.next()??;
         let (x1, y1) = points.next()??;
         let per_pair = y1.checked_sub(y0)? / (x1 - x0);
@@ -169,30 +177,30 @@ impl std::fmt::Display for Law {
     }
 }
 
-/// The one subject of an interface in a scenario's row, and the subjects that need a row of their own.
-pub(super) fn rows(scenario: Scenario) -> (Vec<Option<Subject>>, Vec<Subject>) {
+/// The one configuration of an interface in a scenario's row, and the configurations that need a row of their own.
+pub(super) fn rows(scenario: Scenario) -> (Vec<Option<Configuration>>, Vec<Configuration>) {
     let (mut main, mut own) = (vec![None; Interface::ALL.len()], Vec::new());
-    for subject in scenario.subjects() {
+    for configuration in scenario.configurations() {
         let column = Interface::ALL
             .iter()
-            .position(|&interface| interface == subject.interface)
+            .position(|&interface| interface == configuration.interface)
             .unwrap_or_default();
         match main[column] {
-            None => main[column] = Some(subject),
-            Some(_) => own.push(subject),
+            None => main[column] = Some(configuration),
+            Some(_) => own.push(configuration),
         }
     }
     (main, own)
 }
 
-/// The subject whose setup takes the fewest requests.
-pub(super) fn batched(interface: Interface) -> Option<Subject> {
+/// The configuration whose setup takes the fewest requests.
+pub(super) fn batched(interface: Interface) -> Option<Configuration> {
     let variant = match interface {
         Interface::VfioMsg | Interface::VhostVdpa => Variant::Batch,
         Interface::VhostMdev => Variant::MemTable,
         Interface::VfioIoctl => return None,
     };
-    Some(Subject::new(interface, variant))
+    Some(Configuration::new(interface, variant))
 }
 
 #[cfg(test)]

@@ -166,7 +166,7 @@ fn legend(root: &Area<'_>, series: &Series, y: i32) -> Done {
 }
 
 fn dots(x: &Axis, rows: &[Row]) -> Drawn {
-    let values = rows.iter().flat_map(|row| [row.library, row.floor]).flatten();
+    let values = rows.iter().flat_map(|row| [row.library, row.baseline]).flatten();
     let (left, right, across) = range(x, values);
     let count = rows.len().max(1) as f64;
 
@@ -196,9 +196,9 @@ fn dots(x: &Axis, rows: &[Row]) -> Drawn {
             .draw()?;
         for (number, row) in rows.iter().rev().enumerate() {
             let y = number as f64;
-            for (figure, filled) in [(row.library, true), (row.floor, false)] {
+            for (figure, filled) in [(row.library, true), (row.baseline, false)] {
                 if let Some(x) = figure {
-                    // Side by side, so that one doesn't hide the other.
+                    // Client by client, so that one doesn't hide the other.
                     let (x, y) = chart.backend_coord(&(x, y));
                     let y = if filled { y - 7 } else { y + 7 };
                     marker(&root, row.interface, (x, y), filled)?;

@@ -5,7 +5,7 @@ use vhost_accel_core::Interface;
 use super::evidence::{Evidence, Kind};
 use super::numbers::{batched, said};
 use super::words::{name, names, way};
-use crate::{Clock, LIVE, ResultFile, Scenario, Subject, Variant};
+use crate::{Clock, Configuration, LIVE, ResultFile, Scenario, Variant};
 
 /// Figures that differ by no more than this share count as equal: each may be some percent off by luck,
 /// as `run.reseeded` and the intervals of ratios in time say.
@@ -34,7 +34,7 @@ pub(super) struct Rank<'a> {
 /// An interface in the best of its ways.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Place {
-    pub(super) subject: Subject,
+    pub(super) configuration: Configuration,
     pub(super) scenario: Scenario,
     pub(super) figure: f64,
 }
@@ -87,22 +87,22 @@ pub(super) fn uses<'a>(evidence: &Evidence<'a>) -> Vec<Use<'a>> {
 }
 
 /// The ways to a setup of so many pairs.
-fn setups(pairs: u16) -> Vec<(Scenario, Subject)> {
-    let plain = Interface::ALL.map(|one| (Scenario::Setup(pairs), Subject::plain(one)));
+fn setups(pairs: u16) -> Vec<(Scenario, Configuration)> {
+    let plain = Interface::ALL.map(|one| (Scenario::Setup(pairs), Configuration::plain(one)));
     let other = Interface::ALL
         .into_iter()
         .filter_map(|one| Some((Scenario::SetupBatched(pairs), batched(one)?)));
     plain.into_iter().chain(other).collect()
 }
 
-fn all_ways(scenario: Scenario) -> Vec<(Scenario, Subject)> {
-    scenario.subjects().map(|subject| (scenario, subject)).collect()
+fn all_ways(scenario: Scenario) -> Vec<(Scenario, Configuration)> {
+    scenario.configurations().map(|configuration| (scenario, configuration)).collect()
 }
 
 impl<'a> Evidence<'a> {
     /// Who does a piece of work best of the `ways` to it: by time where it was taken on a CPU, else by
     /// instructions, else by `last` on the emulated kernel.
-    fn rank(&self, ways: &[(Scenario, Subject)], last: Basis) -> Option<Rank<'a>> {
+    fn rank(&self, ways: &[(Scenario, Configuration)], last: Basis) -> Option<Rank<'a>> {
         let last_file = if last == Basis::Crossings { self.counts() } else { self.emulated() };
         let ranks =
             [(self.real(), Basis::Clock), (self.instructions(), Basis::Clock), (last_file, last)]
@@ -136,18 +136,22 @@ impl<'a> Evidence<'a> {
 }
 
 impl<'a> Rank<'a> {
-    fn new(file: &'a ResultFile, basis: Basis, ways: &[(Scenario, Subject)]) -> Self {
-        let figure = |scenario, subject| match basis {
-            Basis::Clock => file.median(scenario, subject),
-            Basis::Crossings => file.total(scenario, subject).map(|count| count as f64),
+    fn new(file: &'a ResultFile, basis: Basis, ways: &[(Scenario, Configuration)]) -> Self {
+        let figure = |scenario, configuration| match basis {
+            Basis::Clock => file.median(scenario, configuration),
+            Basis::Crossings => file.total(scenario, configuration).map(|count| count as f64),
         };
         let mut places: Vec<Place> = Interface::ALL
             .into_iter()
             .filter_map(|interface| {
                 ways.iter()
-                    .filter(|(_, subject)| subject.interface == interface)
-                    .filter_map(|&(scenario, subject)| {
-                        Some(Place { subject, scenario, figure: figure(scenario, subject)? })
+                    .filter(|(_, configuration)| configuration.interface == interface)
+                    .filter_map(|&(scenario, configuration)| {
+                        Some(Place {
+                            configuration,
+                            scenario,
+                            figure: figure(scenario, configuration)?,
+                        })
                     })
                     .min_by(|a, b| a.figure.total_cmp(&b.figure))
             })
@@ -156,14 +160,14 @@ impl<'a> Rank<'a> {
         let mut missing = Interface::ALL.to_vec();
         missing.retain(|&one| {
             ways.iter().any(|(_, way)| way.interface == one)
-                && places.iter().all(|place| place.subject.interface != one)
+                && places.iter().all(|place| place.configuration.interface != one)
         });
         Self { file, basis, places, missing }
     }
 
     /// The thread's three: the control is not to be chosen.
     fn of_thread(&self) -> impl Iterator<Item = &Place> {
-        self.places.iter().filter(|place| place.subject.interface != Interface::VhostVdpa)
+        self.places.iter().filter(|place| place.configuration.interface != Interface::VhostVdpa)
     }
 
     /// Which of the thread's three take the least, or as good as.
@@ -172,7 +176,7 @@ impl<'a> Rank<'a> {
         let mut winners: Vec<Interface> = self
             .of_thread()
             .filter(|place| place.figure <= least * (1.0 + TIE))
-            .map(|place| place.subject.interface)
+            .map(|place| place.configuration.interface)
             .collect();
         winners.sort_by_key(|winner| Interface::ALL.iter().position(|one| one == winner));
         winners
@@ -183,12 +187,12 @@ impl<'a> Rank<'a> {
         let mut thread: Vec<String> = Vec::new();
         for place in self.of_thread() {
             let figure = if thread.is_empty() { self.said(place) } else { self.bare(place) };
-            thread.push(format!("{figure} on {}", way(place.subject)));
+            thread.push(format!("{figure} on {}", way(place.configuration)));
         }
         let control =
-            self.places.iter().find(|place| place.subject.interface == Interface::VhostVdpa);
+            self.places.iter().find(|place| place.configuration.interface == Interface::VhostVdpa);
         let control = control.map_or_else(String::new, |place| {
-            format!("; {} takes {}", way(place.subject), self.bare(place))
+            format!("; {} takes {}", way(place.configuration), self.bare(place))
         });
         let missing = match self.missing.as_slice() {
             [] => String::new(),
@@ -230,8 +234,10 @@ impl<'a> Rank<'a> {
 
     /// How many times the least of the thread's three the control takes.
     pub(super) fn control_over_best(&self) -> Option<f64> {
-        let control =
-            self.places.iter().find(|place| place.subject.interface == Interface::VhostVdpa)?;
+        let control = self
+            .places
+            .iter()
+            .find(|place| place.configuration.interface == Interface::VhostVdpa)?;
         let best = self.of_thread().next().filter(|best| best.figure > 0.0)?;
         Some(control.figure / best.figure)
     }
@@ -239,6 +245,7 @@ impl<'a> Rank<'a> {
     /// How the winner is used, where that isn't plainly.
     pub(super) fn needs_batches(&self) -> Option<String> {
         let best = self.of_thread().next()?;
-        (best.subject.variant == Variant::Batch).then(|| name(best.subject.interface).to_owned())
+        (best.configuration.variant == Variant::Batch)
+            .then(|| name(best.configuration.interface).to_owned())
     }
 }

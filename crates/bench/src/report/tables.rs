@@ -5,7 +5,7 @@ use vhost_accel_core::Interface;
 use super::document::Table;
 use super::evidence::Kind;
 use super::numbers::{batched, count, interval, ratio, rows, work};
-use crate::{Clock, Over, ResultFile, Scenario, Side, Subject};
+use crate::{Client, Clock, Configuration, Over, ResultFile, Scenario};
 
 /// The name of the first column and of the four.
 pub(super) fn head(first: &str) -> Vec<String> {
@@ -17,24 +17,25 @@ pub(super) fn head(first: &str) -> Vec<String> {
 /// A row for each scenario, and one for each further way of an interface.
 pub(super) fn by_scenario(
     scenarios: impl IntoIterator<Item = Scenario>,
-    cell: impl Fn(Scenario, Subject) -> String,
+    cell: impl Fn(Scenario, Configuration) -> String,
 ) -> Vec<Vec<String>> {
     let mut table = Vec::new();
     for scenario in scenarios {
         let (main, own) = rows(scenario);
-        let cells = main.into_iter().map(|subject| {
-            subject.map_or_else(|| "-".to_owned(), |subject| cell(scenario, subject))
+        let cells = main.into_iter().map(|configuration| {
+            configuration
+                .map_or_else(|| "-".to_owned(), |configuration| cell(scenario, configuration))
         });
         table.push(std::iter::once(scenario.to_string()).chain(cells).collect());
-        for subject in own {
+        for configuration in own {
             let cells = Interface::ALL.map(|interface| {
-                if interface == subject.interface {
-                    cell(scenario, subject)
+                if interface == configuration.interface {
+                    cell(scenario, configuration)
                 } else {
                     "-".to_owned()
                 }
             });
-            let name = format!("{scenario} {}", subject.variant.name());
+            let name = format!("{scenario} {}", configuration.variant.name());
             table.push(std::iter::once(name).chain(cells).collect());
         }
     }
@@ -54,24 +55,24 @@ pub(super) fn crossings(file: &ResultFile) -> Table {
     Table {
         caption: "Crossings of one iteration, exact. N queue pairs are 2 N + 1 vrings.".to_owned(),
         head: head("scenario"),
-        rows: by_scenario(Scenario::all(), |scenario, subject| {
-            count(file.total(scenario, subject))
+        rows: by_scenario(Scenario::all(), |scenario, configuration| {
+            count(file.total(scenario, configuration))
         }),
     }
 }
 
 /// The formulas behind the counts of setup and teardown.
 pub(super) fn laws(file: &ResultFile) -> Table {
-    let law = |scenario, subject: Option<Subject>| {
-        subject
-            .and_then(|subject| file.setup_law(scenario, subject))
+    let law = |scenario, configuration: Option<Configuration>| {
+        configuration
+            .and_then(|configuration| file.setup_law(scenario, configuration))
             .map_or_else(|| "-".to_owned(), |law| law.to_string())
     };
-    let row = |name: &str, scenario, subject: fn(Interface) -> Option<Subject>| {
-        let cells = Interface::ALL.map(|interface| law(scenario, subject(interface)));
+    let row = |name: &str, scenario, configuration: fn(Interface) -> Option<Configuration>| {
+        let cells = Interface::ALL.map(|interface| law(scenario, configuration(interface)));
         std::iter::once(name.to_owned()).chain(cells).collect()
     };
-    let plain = |interface| Some(Subject::plain(interface));
+    let plain = |interface| Some(Configuration::plain(interface));
     let mut rows: Vec<Vec<String>> = vec![
         row("setup/N", Scenario::Setup, plain),
         row("setup-batched/N", Scenario::SetupBatched, batched),
@@ -87,9 +88,10 @@ pub(super) fn laws(file: &ResultFile) -> Table {
 
 /// Which crossings a setup is made of.
 pub(super) fn kinds(file: &ResultFile, pairs: u16) -> Table {
-    let subjects = Interface::ALL.map(Subject::plain);
-    let counted =
-        subjects.map(|subject| file.crossings(Scenario::Setup(pairs), subject, Side::Library));
+    let configurations = Interface::ALL.map(Configuration::plain);
+    let counted = configurations.map(|configuration| {
+        file.crossings(Scenario::Setup(pairs), configuration, Client::Library)
+    });
     let mut kinds: Vec<&str> = counted
         .iter()
         .flatten()
@@ -117,7 +119,9 @@ pub(super) fn medians(
     file: &ResultFile,
     scenarios: impl IntoIterator<Item = Scenario>,
 ) -> Vec<Vec<String>> {
-    by_scenario(scenarios, |scenario, subject| work(file.run.clock, file.median(scenario, subject)))
+    by_scenario(scenarios, |scenario, configuration| {
+        work(file.run.clock, file.median(scenario, configuration))
+    })
 }
 
 /// All of the library's medians.
@@ -133,16 +137,16 @@ pub(super) fn times(file: &ResultFile) -> Table {
     }
 }
 
-/// The library's medians over the floor's.
-pub(super) fn over_floor(file: &ResultFile) -> Table {
+/// The library's medians over the baseline's.
+pub(super) fn over_baseline(file: &ResultFile) -> Table {
     Table {
         caption: format!(
             "The library over the floor, the same system calls made bare with libc ({}).",
             Kind::of(file).name()
         ),
         head: head("scenario"),
-        rows: by_scenario(Scenario::all(), |scenario, subject| {
-            ratio(file.over_floor(scenario, subject))
+        rows: by_scenario(Scenario::all(), |scenario, configuration| {
+            ratio(file.over_baseline(scenario, configuration))
         }),
     }
 }
@@ -160,9 +164,10 @@ pub(super) fn over_control(
     file: &ResultFile,
     scenarios: impl IntoIterator<Item = Scenario>,
 ) -> Table {
-    let mut rows = by_scenario(scenarios, |scenario, subject| {
+    let mut rows = by_scenario(scenarios, |scenario, configuration| {
         interval(
-            file.ratio(scenario, subject, Side::Library, Over::Control).map(|ratio| &ratio.figures),
+            file.ratio(scenario, configuration, Client::Library, Over::Control)
+                .map(|ratio| &ratio.figures),
         )
     });
     // The control over itself is not measured: its column is there for its other ways.

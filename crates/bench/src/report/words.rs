@@ -3,7 +3,7 @@
 use vhost_accel_core::Interface;
 
 use super::numbers::work;
-use crate::{Clock, Subject};
+use crate::{Clock, Configuration};
 
 /// An interface in a sentence.
 pub(super) fn name(interface: Interface) -> &'static str {
@@ -14,10 +14,10 @@ pub(super) fn name(interface: Interface) -> &'static str {
 }
 
 /// `#2`, `#1/A batch`.
-pub(super) fn way(subject: Subject) -> String {
-    match subject.variant {
-        crate::Variant::Plain => name(subject.interface).to_owned(),
-        variant => format!("{} {}", name(subject.interface), variant.name()),
+pub(super) fn way(configuration: Configuration) -> String {
+    match configuration.variant {
+        crate::Variant::Plain => name(configuration.interface).to_owned(),
+        variant => format!("{} {}", name(configuration.interface), variant.name()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Promises held against figures.
 
 use vhost_accel_bench::report::{self, Claim};
-use vhost_accel_bench::{Difference, Key, Repeat, ResultFile, Scenario, Side, Subject};
+use vhost_accel_bench::{Client, Configuration, Difference, Key, Repeat, ResultFile, Scenario};
 use vhost_accel_core::Interface;
 
 use crate::fixture;
@@ -13,20 +13,20 @@ fn holds(result: &ResultFile) -> Vec<bool> {
 #[test]
 fn times_are_held_against_the_emulated_kernel() {
     let mut result = fixture::result();
-    // In the fixture a copied argument makes 1.5 bare crossings, and an eventfd is 1% over its floor.
+    // In the fixture a copied argument makes 1.5 bare crossings, and an eventfd is 1% over its baseline.
     assert_eq!(holds(&result), [true, true, true]);
     for timing in &mut result.timings {
-        let floor = timing.key.side == Side::Floor;
-        if timing.key.scenario == "kick/doorbell" && !floor {
-            // The floors are 3 ns apart, and the library 2 ns above them.
+        let baseline = timing.key.client == Client::Baseline;
+        if timing.key.scenario == "kick/doorbell" && !baseline {
+            // The baselines are 3 ns apart, and the library 2 ns above them.
             timing.figures.median += 3.0;
         }
     }
     for ratio in &mut result.ratios {
-        let floor = ratio.key.side == Side::Floor;
+        let baseline = ratio.key.client == Client::Baseline;
         match ratio.key.scenario.as_str() {
-            "crossing/in" if floor => ratio.figures.median = 1.601,
-            "kick/eventfd" if !floor => ratio.figures.median = 1.021,
+            "crossing/in" if baseline => ratio.figures.median = 1.601,
+            "kick/eventfd" if !baseline => ratio.figures.median = 1.021,
             _ => {}
         }
     }
@@ -37,11 +37,11 @@ fn times_are_held_against_the_emulated_kernel() {
 #[test]
 fn instructions_are_held_against_the_native_kernel() {
     let mut result = fixture::instructions();
-    // The library is 1% over its floor, a doorbell takes 2 more than it, and everything repeated.
+    // The library is 1% over its baseline, a doorbell takes 2 more than it, and everything repeated.
     assert_eq!(holds(&result), [true, true, true, true]);
     let first = result.timings.clone();
     for timing in &mut result.timings {
-        if timing.key.side != Side::Library {
+        if timing.key.client != Client::Library {
             continue;
         }
         timing.figures.median *= match timing.key.scenario.as_str() {
@@ -51,8 +51,8 @@ fn instructions_are_held_against_the_native_kernel() {
             _ => 1.0,
         };
     }
-    let subject = Subject::plain(Interface::VhostMdev);
-    let key = Key::new(Scenario::Setup(1), subject, Side::Library);
+    let configuration = Configuration::plain(Interface::VhostMdev);
+    let key = Key::new(Scenario::Setup(1), configuration, Client::Library);
     let differs = |repeat: &mut Option<Repeat>| {
         if let Some(repeat) = repeat {
             repeat.within_thousandth -= 1;

@@ -1,7 +1,7 @@
 //! What the reports say, and that they say nothing that no result says.
 
 use vhost_accel_bench::report::{self, Evidence};
-use vhost_accel_bench::{Mode, ResultFile, Scenario, Subject};
+use vhost_accel_bench::{Configuration, Mode, ResultFile, Scenario};
 use vhost_accel_core::Interface;
 
 use crate::{fixture, has_row};
@@ -54,7 +54,7 @@ fn the_verdict_follows_the_figures() {
     let cheap = |file: &ResultFile, interface, scenario: &str| {
         let mut file = file.clone();
         for timing in &mut file.timings {
-            let of = timing.key.subject() == Subject::plain(interface);
+            let of = timing.key.configuration() == Configuration::plain(interface);
             if of && timing.key.scenario.starts_with(scenario) {
                 timing.figures.median /= 2.0;
             }

@@ -13,7 +13,7 @@ mod schema;
 
 use std::fs;
 
-use vhost_accel_bench::{Clock, Error, KernelHalf, Machine, ResultFile};
+use vhost_accel_bench::{Clock, Error, KernelHalf, Platform, ResultFile};
 
 /// Whether a line of `text` begins with these words.
 fn has_row(text: &str, cells: &[&str]) -> bool {
@@ -60,12 +60,12 @@ fn runs_of_one_day_have_files_of_their_own() {
         file.file_name().trim_end_matches("-example-r-cpu-1-ghz.json").to_owned()
     };
     let (native, wall) = (KernelHalf::Native, Clock::Wall);
-    assert_eq!(name(KernelHalf::Emulated, Machine::Host, wall), "2026-01-02-emulated");
-    assert_eq!(name(native, Machine::Host, wall), "2026-01-02-native");
-    assert_eq!(name(native, Machine::Tcg, wall), "2026-01-02-native-tcg");
+    assert_eq!(name(KernelHalf::Emulated, Platform::Host, wall), "2026-01-02-emulated");
+    assert_eq!(name(native, Platform::Host, wall), "2026-01-02-native");
+    assert_eq!(name(native, Platform::Tcg, wall), "2026-01-02-native-tcg");
     assert_eq!(
-        name(native, Machine::Tcg, Clock::Instructions),
+        name(native, Platform::Tcg, Clock::Instructions),
         "2026-01-02-native-tcg-instructions"
     );
-    assert_eq!(name(native, Machine::Kvm, wall), "2026-01-02-native-kvm");
+    assert_eq!(name(native, Platform::Kvm, wall), "2026-01-02-native-kvm");
 }

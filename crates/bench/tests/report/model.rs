@@ -1,7 +1,7 @@
 //! The cost model.
 
 use vhost_accel_bench::report::{self, Evidence, mean_absolute_error, predictions};
-use vhost_accel_bench::{Scenario, Step, Subject, Variant};
+use vhost_accel_bench::{Configuration, Scenario, Step, Variant};
 use vhost_accel_core::Interface;
 
 use crate::fixture;
@@ -16,26 +16,28 @@ fn work_is_the_sum_of_its_crossings_prices() {
     let mut status = file.costs[0].clone();
     status.kind = "ioctl VFIO_GROUP_GET_STATUS".into();
     status.cost = 900.0;
-    for subject in Subject::ALL {
-        (status.interface, status.variant) = (subject.interface, subject.variant);
+    for configuration in Configuration::ALL {
+        (status.interface, status.variant) = (configuration.interface, configuration.variant);
         file.costs.push(status.clone());
     }
     let all = predictions(&file);
-    let find = |scenario, subject| {
-        all.iter().find(|one| (one.scenario, one.subject) == (scenario, subject)).copied()
+    let find = |scenario, configuration| {
+        all.iter()
+            .find(|one| (one.scenario, one.configuration) == (scenario, configuration))
+            .copied()
     };
-    let subject = Subject::plain(Interface::VhostMdev);
+    let configuration = Configuration::plain(Interface::VhostMdev);
     // setup/4 through the interface at place 2: 30 + 2 + 10 × 4 crossings, one of them the status.
-    let one = find(Scenario::Setup(4), subject).unwrap();
+    let one = find(Scenario::Setup(4), configuration).unwrap();
     assert!((one.predicted - (71.0 * 1_900.0 + 900.0 + 72.0 * 100.0)).abs() < 1e-6);
     assert!((one.measured - (5.0 + 2_000.0 * 72.0 + 2.0)).abs() < 1e-6);
     assert!(!one.fitted);
     assert!((one.error() + 1_007.0 / 144_007.0).abs() < 1e-9, "{}", one.error());
-    assert!(find(Scenario::Setup(1), subject).unwrap().fitted);
+    assert!(find(Scenario::Setup(1), configuration).unwrap().fitted);
     // Its crossings have no price.
-    assert_eq!(find(Scenario::SetupStep(Step::Open), subject), None);
+    assert_eq!(find(Scenario::SetupStep(Step::Open), configuration), None);
     assert_eq!(
-        find(Scenario::MemTable(8), Subject::new(Interface::VhostMdev, Variant::MemTable)),
+        find(Scenario::MemTable(8), Configuration::new(Interface::VhostMdev, Variant::MemTable)),
         None
     );
     assert!(mean_absolute_error(&all).unwrap() < 0.02);

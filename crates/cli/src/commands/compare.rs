@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use vhost_accel_bench::{Comparison, Figure, Key, Only, ResultFile, Side};
+use vhost_accel_bench::{Client, Comparison, Figure, Key, Only, ResultFile};
 
 use crate::args::Compare;
 use crate::error::CliError;
@@ -71,12 +71,12 @@ fn table(comparison: &Comparison, threshold: f64) -> Result<(), CliError> {
 }
 
 fn named(key: &Key) -> String {
-    let side = match key.side {
-        Side::Library => "",
-        Side::Floor => " floor",
-        Side::Peer => " peer",
+    let client = match key.client {
+        Client::Library => "",
+        Client::Baseline => " floor",
+        Client::Peer => " peer",
     };
-    format!("{} {}{side}", key.scenario, key.subject())
+    format!("{} {}{client}", key.scenario, key.configuration())
 }
 
 fn figure(value: f64) -> String {

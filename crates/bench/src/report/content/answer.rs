@@ -8,7 +8,7 @@ use crate::report::evidence::Evidence;
 use crate::report::numbers::ratio;
 use crate::report::rank::{Rank, TIE, Use, uses};
 use crate::report::words::{each_figure, join, name, names};
-use crate::{Clock, Scenario, Subject};
+use crate::{Clock, Configuration, Scenario};
 
 /// A mail answers the question that stands quoted above; a document asks it first.
 pub(super) fn answer(evidence: &Evidence<'_>, mail: bool) -> Vec<Block> {
@@ -144,14 +144,14 @@ fn kicks(evidence: &Evidence<'_>) -> Option<Block> {
     let counts = evidence.counts()?;
     let silent: Vec<Interface> = Interface::ALL
         .into_iter()
-        .filter(|&interface| counts.total(kick, Subject::plain(interface)) == Some(0))
+        .filter(|&interface| counts.total(kick, Configuration::plain(interface)) == Some(0))
         .collect();
     if silent.is_empty() {
         return None;
     }
     let file = evidence.real().or_else(|| evidence.instructions()).or_else(|| evidence.emulated());
     let cost = file.and_then(|file| {
-        each_figure(file.run.clock, |interface| file.median(kick, Subject::plain(interface)))
+        each_figure(file.run.clock, |interface| file.median(kick, Configuration::plain(interface)))
     });
     let looped = match file.map(|file| file.run.clock) {
         Some(Clock::Instructions) => ", of which four are the measuring loop's",

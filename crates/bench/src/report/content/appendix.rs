@@ -6,9 +6,9 @@ use super::model;
 use crate::report::document::{Block, Table};
 use crate::report::evidence::{Evidence, Kind};
 use crate::report::numbers::work;
-use crate::report::tables::{crossings, over_control, over_floor, times};
+use crate::report::tables::{crossings, over_baseline, over_control, times};
 use crate::report::words::name;
-use crate::{LIVE, MapSize, ResultFile, Scenario, Subject};
+use crate::{Configuration, LIVE, MapSize, ResultFile, Scenario};
 
 /// Each interface over vhost-vdpa.
 pub(super) fn control(evidence: &Evidence<'_>) -> Vec<Block> {
@@ -52,7 +52,7 @@ pub(super) fn tables(evidence: &Evidence<'_>) -> Vec<Block> {
     }
     for file in evidence.quoted() {
         blocks.extend(Block::table(times(file)));
-        blocks.extend(Block::table(over_floor(file)));
+        blocks.extend(Block::table(over_baseline(file)));
         blocks.extend(Block::table(over_control(file, Scenario::all())));
         blocks.extend(model::all(evidence, file));
     }
@@ -102,9 +102,9 @@ fn side_by_side(kind: Kind, runs: &[&ResultFile]) -> Table {
     let mut rows = Vec::new();
     for scenario in key {
         for interface in Interface::ALL {
-            let cells = runs
-                .iter()
-                .map(|file| work(file.run.clock, file.median(scenario, Subject::plain(interface))));
+            let cells = runs.iter().map(|file| {
+                work(file.run.clock, file.median(scenario, Configuration::plain(interface)))
+            });
             let row = std::iter::once(format!("{scenario} {}", name(interface))).chain(cells);
             rows.push(row.collect::<Vec<_>>());
         }

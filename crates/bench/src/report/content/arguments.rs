@@ -11,11 +11,13 @@ use crate::report::document::Block;
 use crate::report::evidence::Evidence;
 use crate::report::numbers::{percent, ratio, said};
 use crate::report::words::{each, each_figure, join};
-use crate::{Argument, CONTROL, LIVE, Over, REGIONS, ResultFile, Scenario, Side, Subject, Variant};
+use crate::{
+    Argument, CONTROL, Client, Configuration, LIVE, Over, REGIONS, ResultFile, Scenario, Variant,
+};
 
 /// What takes so many times as much is worth a word.
 const NOTABLE: f64 = 1.1;
-const TABLE: Subject = Subject::new(Interface::VhostMdev, Variant::MemTable);
+const TABLE: Configuration = Configuration::new(Interface::VhostMdev, Variant::MemTable);
 
 /// What there is to say to an argument.
 type Text = fn(&Evidence<'_>) -> String;
@@ -42,7 +44,7 @@ pub(super) fn arguments(evidence: &Evidence<'_>) -> Vec<Block> {
 
 /// Crossings through the library, used plainly.
 fn total(evidence: &Evidence<'_>, scenario: Scenario, interface: Interface) -> Option<u64> {
-    evidence.counts()?.total(scenario, Subject::plain(interface))
+    evidence.counts()?.total(scenario, Configuration::plain(interface))
 }
 
 /// The run whose figures of work are the best there are.
@@ -57,7 +59,7 @@ fn best<'a>(evidence: &Evidence<'a>, has: impl Fn(&ResultFile) -> bool) -> Optio
 fn work(evidence: &Evidence<'_>, scenario: Scenario) -> Option<String> {
     let has = |file: &ResultFile| file.median(scenario, CONTROL).is_some();
     let file = best(evidence, has)?;
-    each_figure(file.run.clock, |interface| file.median(scenario, Subject::plain(interface)))
+    each_figure(file.run.clock, |interface| file.median(scenario, Configuration::plain(interface)))
 }
 
 fn userspace(evidence: &Evidence<'_>) -> String {
@@ -67,11 +69,11 @@ fn userspace(evidence: &Evidence<'_>) -> String {
         .to_owned();
     let peers: Vec<f64> = evidence.quoted().first().map_or_else(Vec::new, |_| {
         let file =
-            best(evidence, |file| file.ratios.iter().any(|ratio| ratio.key.side == Side::Peer));
+            best(evidence, |file| file.ratios.iter().any(|ratio| ratio.key.client == Client::Peer));
         file.map_or_else(Vec::new, |file| {
             file.ratios
                 .iter()
-                .filter(|ratio| ratio.key.side == Side::Peer && ratio.over == Over::Library)
+                .filter(|ratio| ratio.key.client == Client::Peer && ratio.over == Over::Library)
                 .map(|ratio| ratio.figures.median)
                 .collect()
         })
@@ -133,7 +135,7 @@ fn protocol(evidence: &Evidence<'_>) -> String {
         ));
     }
     let batch = |pairs| {
-        let way = Subject::new(Interface::VfioMsg, Variant::Batch);
+        let way = Configuration::new(Interface::VfioMsg, Variant::Batch);
         evidence.counts()?.total(Scenario::SetupBatched(pairs), way)
     };
     if let (Some(few), Some(many)) = (batch(4), batch(64)) {
@@ -158,9 +160,9 @@ fn replaced(evidence: &Evidence<'_>) -> String {
         .to_owned();
     let share = |interface| {
         let file = evidence.counts()?;
-        let (scenario, subject) = (Scenario::Setup(4), Subject::plain(interface));
-        let vfio = file.of_kind(scenario, subject, "ioctl VFIO_").filter(|&vfio| vfio > 0)?;
-        let total = file.total(scenario, subject)?;
+        let (scenario, configuration) = (Scenario::Setup(4), Configuration::plain(interface));
+        let vfio = file.of_kind(scenario, configuration, "ioctl VFIO_").filter(|&vfio| vfio > 0)?;
+        let total = file.total(scenario, configuration)?;
         Some(format!("{vfio} of {total} ({})", percent(vfio as f64 / total as f64)))
     };
     if let Some(shares) = each(share) {
@@ -192,10 +194,15 @@ fn table(evidence: &Evidence<'_>) -> String {
                     vIOMMU by itself\" (Tiwei Bie, 9 July 2019, of #2); Jason Wang found it too heavyweight \
                     as well. "
         .to_owned();
-    let of = |scenario, subject, kind| evidence.counts()?.of_kind(scenario, subject, kind);
+    let of =
+        |scenario, configuration, kind| evidence.counts()?.of_kind(scenario, configuration, kind);
     if let (Some(table), Some(map)) = (
         of(Scenario::SetupBatched(4), TABLE, "ioctl VHOST_SET_MEM_TABLE"),
-        of(Scenario::Setup(4), Subject::plain(Interface::VhostMdev), "ioctl VHOST_MDEV_MAP_DMA"),
+        of(
+            Scenario::Setup(4),
+            Configuration::plain(Interface::VhostMdev),
+            "ioctl VHOST_MDEV_MAP_DMA",
+        ),
     ) {
         let verdict = match table.cmp(&map) {
             Ordering::Less => "By crossings it is the lighter",
@@ -234,7 +241,7 @@ fn table(evidence: &Evidence<'_>) -> String {
 /// What `scenario` takes on #2 by table and by request, in the best run that has both.
 fn both<'a>(evidence: &Evidence<'a>, scenario: Scenario) -> Option<(&'a ResultFile, f64, f64)> {
     let figures = |file: &ResultFile| {
-        let map = file.median(scenario, Subject::plain(Interface::VhostMdev))?;
+        let map = file.median(scenario, Configuration::plain(Interface::VhostMdev))?;
         Some((file.median(scenario, TABLE)?, map)).filter(|_| map > 0.0)
     };
     let file = best(evidence, |file| figures(file).is_some())?;
@@ -291,11 +298,11 @@ fn map(evidence: &Evidence<'_>) -> String {
     }
     let maps = Scenario::DmaChurn(LIVE[0]);
     let over = best(evidence, |file| {
-        file.ratio(maps, Subject::plain(Interface::VhostMdev), Side::Library, Over::Control)
+        file.ratio(maps, Configuration::plain(Interface::VhostMdev), Client::Library, Over::Control)
             .is_some()
     })
     .and_then(|file| {
-        file.over(maps, Subject::plain(Interface::VhostMdev), Side::Library, Over::Control)
+        file.over(maps, Configuration::plain(Interface::VhostMdev), Client::Library, Over::Control)
     });
     if let Some(over) = over {
         let little = if (1.0 / NOTABLE..=NOTABLE).contains(&over) { "little" } else { "something" };
@@ -351,7 +358,7 @@ fn bars(evidence: &Evidence<'_>) -> String {
         .to_owned();
     let container = each(|interface| {
         let file = evidence.counts()?;
-        let law = file.setup_law(Scenario::Setup, Subject::plain(interface))?;
+        let law = file.setup_law(Scenario::Setup, Configuration::plain(interface))?;
         Some(law.fixed.to_string())
     });
     if let Some(container) = container {

@@ -8,7 +8,7 @@ use crate::report::evidence::Evidence;
 use crate::report::numbers::said;
 use crate::report::tables::{head, medians, on};
 use crate::report::words::{each, way};
-use crate::{LIVE, MapSize, REGIONS, ResultFile, Scenario, Subject, Variant};
+use crate::{Configuration, LIVE, MapSize, REGIONS, ResultFile, Scenario, Variant};
 
 pub(super) fn dma(evidence: &Evidence<'_>, charts: &[Chart]) -> Vec<Block> {
     let mut blocks = Vec::new();
@@ -63,10 +63,10 @@ fn mappings(file: &ResultFile) -> Table {
 
 /// What the first and the last `dma-churn` that an interface gets through take.
 fn growth(file: &ResultFile) -> Option<Block> {
-    let ends = |subject: Subject| {
+    let ends = |configuration: Configuration| {
         let mut done = LIVE
             .into_iter()
-            .filter_map(|live| Some((live, file.median(Scenario::DmaChurn(live), subject)?)));
+            .filter_map(|live| Some((live, file.median(Scenario::DmaChurn(live), configuration)?)));
         let first = done.next()?;
         let last = done.next_back()?;
         Some(format!(
@@ -77,8 +77,8 @@ fn growth(file: &ResultFile) -> Option<Block> {
             last.0
         ))
     };
-    let grown = each(|interface| ends(Subject::plain(interface)))?;
-    let table = Subject::new(Interface::VhostMdev, Variant::MemTable);
+    let grown = each(|interface| ends(Configuration::plain(interface)))?;
+    let table = Configuration::new(Interface::VhostMdev, Variant::MemTable);
     let table = ends(table)
         .map_or_else(String::new, |ends| format!(" By VHOST_SET_MEM_TABLE: {ends} live mappings."));
     Some(Block::paragraph(format!(
@@ -92,8 +92,8 @@ fn limits(file: &ResultFile) -> Table {
         .limits
         .iter()
         .map(|limit| {
-            let subject = Subject::new(limit.interface, limit.variant);
-            vec![limit.scenario.clone(), way(subject), limit.mappings.to_string()]
+            let configuration = Configuration::new(limit.interface, limit.variant);
+            vec![limit.scenario.clone(), way(configuration), limit.mappings.to_string()]
         })
         .collect();
     let head = ["not done to the end", "by", "mappings, at most"];

@@ -8,7 +8,7 @@ use crate::report::evidence::{Evidence, Kind};
 use crate::report::numbers::time;
 use crate::report::tables::{head, medians, on};
 use crate::report::words::each_figure;
-use crate::{Clock, Machine, ResultFile, Scenario, Side, Subject};
+use crate::{Client, Clock, Configuration, Platform, ResultFile, Scenario};
 
 pub(super) fn kicks(evidence: &Evidence<'_>, charts: &[Chart]) -> Vec<Block> {
     let mut blocks = Vec::new();
@@ -47,7 +47,7 @@ pub(super) fn kicks(evidence: &Evidence<'_>, charts: &[Chart]) -> Vec<Block> {
 fn costs(file: &ResultFile) -> Option<Block> {
     let kick = |kind| {
         each_figure(file.run.clock, |interface| {
-            file.median(Scenario::Kick(kind), Subject::plain(interface))
+            file.median(Scenario::Kick(kind), Configuration::plain(interface))
         })
     };
     let all: Vec<String> = [
@@ -84,7 +84,7 @@ fn all() -> impl Iterator<Item = Scenario> {
 }
 
 fn latencies(file: &ResultFile) -> Table {
-    let warning = if file.run.machine == Machine::Tcg {
+    let warning = if file.run.machine == Platform::Tcg {
         " A translator's time is not a CPU's, and its ratios need not be either."
     } else {
         ""
@@ -100,13 +100,13 @@ fn latencies(file: &ResultFile) -> Table {
 fn spread(file: &ResultFile) -> Table {
     let mut rows = Vec::new();
     for scenario in all() {
-        for subject in scenario.subjects() {
-            let Some(spread) = file.distribution(scenario, subject, Side::Library) else {
+        for configuration in scenario.configurations() {
+            let Some(spread) = file.distribution(scenario, configuration, Client::Library) else {
                 continue;
             };
             let cells = [spread.min, spread.p50, spread.p99, spread.p99_9, spread.max]
                 .map(|ns| time(Some(ns as f64)));
-            let name = format!("{scenario} {}", subject.interface.thread_id());
+            let name = format!("{scenario} {}", configuration.interface.thread_id());
             rows.push(std::iter::once(name).chain(cells).collect());
         }
     }

@@ -7,7 +7,7 @@ use crate::report::document::{Block, Table};
 use crate::report::evidence::Evidence;
 use crate::report::numbers::{interval, work};
 use crate::report::tables::{on, quotient};
-use crate::{CONTROL, Over, ResultFile, Scenario, Side};
+use crate::{CONTROL, Client, Over, ResultFile, Scenario};
 
 pub(super) fn library(evidence: &Evidence<'_>) -> Vec<Block> {
     let mut blocks: Vec<Block> = evidence.quoted().into_iter().flat_map(sentences).collect();
@@ -37,19 +37,19 @@ fn sentences(file: &ResultFile) -> Vec<Block> {
     claims(file).iter().map(|claim| Block::paragraph(claim.sentence(file))).collect()
 }
 
-/// Whether a backend makes a crossing that the floor doesn't make.
+/// Whether a backend makes a crossing that the baseline doesn't make.
 fn crossings(file: &ResultFile) -> Option<Block> {
     let mut compared = false;
     let mut differ = BTreeSet::new();
-    for counted in file.crossings.iter().filter(|counted| counted.key.side == Side::Library) {
-        let floor = file.crossings.iter().find(|other| {
-            other.key.side == Side::Floor
+    for counted in file.crossings.iter().filter(|counted| counted.key.client == Client::Library) {
+        let baseline = file.crossings.iter().find(|other| {
+            other.key.client == Client::Baseline
                 && other.key.scenario == counted.key.scenario
-                && other.key.subject() == counted.key.subject()
+                && other.key.configuration() == counted.key.configuration()
         });
-        let Some(floor) = floor else { continue };
+        let Some(baseline) = baseline else { continue };
         compared = true;
-        if floor.kinds != counted.kinds {
+        if baseline.kinds != counted.kinds {
             differ.insert(counted.key.to_string());
         }
     }
@@ -72,8 +72,8 @@ fn peer(file: &ResultFile) -> Option<Block> {
     let rows = Scenario::all()
         .into_iter()
         .filter_map(|scenario| {
-            let over = file.ratio(scenario, CONTROL, Side::Peer, Over::Library)?;
-            let peer = file.timing(scenario, CONTROL, Side::Peer);
+            let over = file.ratio(scenario, CONTROL, Client::Peer, Over::Library)?;
+            let peer = file.timing(scenario, CONTROL, Client::Peer);
             Some(vec![
                 scenario.to_string(),
                 work(clock, peer.map(|timing| timing.figures.median)),

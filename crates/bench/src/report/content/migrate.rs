@@ -38,8 +38,8 @@ fn crossings(file: &ResultFile) -> Table {
     Table {
         caption: "Crossings while the vrings stand still.".to_owned(),
         head: head("migrate"),
-        rows: by_scenario(MIGRATED.map(Scenario::Migrate), |scenario, subject| {
-            count(file.total(scenario, subject))
+        rows: by_scenario(MIGRATED.map(Scenario::Migrate), |scenario, configuration| {
+            count(file.total(scenario, configuration))
         }),
     }
 }

@@ -81,7 +81,7 @@ pub fn html(evidence: &Evidence<'_>) -> Result<String> {
 /// The comparison table of one run, as a terminal shows it.
 pub fn table(file: &ResultFile) -> String {
     let mut blocks = Vec::new();
-    for table in [tables::crossings(file), tables::times(file), tables::over_floor(file)] {
+    for table in [tables::crossings(file), tables::times(file), tables::over_baseline(file)] {
         blocks.extend(Block::table(table));
     }
     blocks.extend(section("What the library promises", library::promises(file)));

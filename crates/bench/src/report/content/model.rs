@@ -114,7 +114,7 @@ fn rows_of<'a>(
         .map(|one| {
             let fit = if one.fitted { " *" } else { "" };
             vec![
-                format!("{} {}{fit}", one.scenario, way(one.subject)),
+                format!("{} {}{fit}", one.scenario, way(one.configuration)),
                 work(clock, Some(one.predicted)),
                 work(clock, Some(one.measured)),
                 one.shown_error(),

@@ -15,7 +15,9 @@ use crate::{LIVE, MapSize, ResultFile, Scenario};
 pub fn readme_table(evidence: &Evidence<'_>) -> String {
     let mut out = String::new();
     if let Some(file) = evidence.counts() {
-        let rows = by_scenario(setups(), |scenario, subject| count(file.total(scenario, subject)));
+        let rows = by_scenario(setups(), |scenario, configuration| {
+            count(file.total(scenario, configuration))
+        });
         let caption =
             "**System calls from open to a running device**, exact on any kernel".to_owned();
         add(&mut out, evidence, file, Table { caption, head: columns(), rows });

@@ -8,7 +8,7 @@ use crate::report::evidence::Evidence;
 use crate::report::numbers::{batched, count, percent, work};
 use crate::report::tables::{self, head, medians, on};
 use crate::report::words::{each, name};
-use crate::{Cost, EVENTFD_PAIRS, PAIRS, ResultFile, Scenario, Step, Subject};
+use crate::{Configuration, Cost, EVENTFD_PAIRS, PAIRS, ResultFile, Scenario, Step};
 
 pub(super) fn setup(evidence: &Evidence<'_>, charts: &[Chart]) -> Vec<Block> {
     let mut blocks = vec![Block::paragraph(
@@ -50,9 +50,9 @@ pub(super) fn setup(evidence: &Evidence<'_>, charts: &[Chart]) -> Vec<Block> {
 
 /// What a kind of crossing costs where `interface` is used plainly.
 fn price(file: &ResultFile, interface: Interface, kind: &str) -> Option<f64> {
-    let subject = Subject::plain(interface);
+    let configuration = Configuration::plain(interface);
     let of = |cost: &&Cost| {
-        (cost.interface, cost.variant) == (interface, subject.variant) && cost.kind == kind
+        (cost.interface, cost.variant) == (interface, configuration.variant) && cost.kind == kind
     };
     file.costs.iter().find(of).map(|cost| cost.cost)
 }
@@ -84,12 +84,13 @@ pub(super) fn dearest(file: &ResultFile) -> Option<Block> {
     let all: Vec<String> = Interface::ALL
         .into_iter()
         .filter_map(|interface| {
-            let setup = file.median(Scenario::Setup(1), Subject::plain(interface))?;
+            let setup = file.median(Scenario::Setup(1), Configuration::plain(interface))?;
             let dearest = file
                 .costs
                 .iter()
                 .filter(|cost| {
-                    cost.interface == interface && cost.variant == Subject::plain(interface).variant
+                    cost.interface == interface
+                        && cost.variant == Configuration::plain(interface).variant
                 })
                 .max_by(|a, b| a.cost.total_cmp(&b.cost))?;
             (dearest.cost > setup / 2.0).then(|| {
@@ -142,7 +143,8 @@ fn costs(file: &ResultFile) -> Table {
 
 /// Where a setup's cost lies: each step and its share of all steps.
 fn steps(file: &ResultFile) -> Table {
-    let cost = |step, interface| file.median(Scenario::SetupStep(step), Subject::plain(interface));
+    let cost =
+        |step, interface| file.median(Scenario::SetupStep(step), Configuration::plain(interface));
     let sum = |interface| -> Option<f64> {
         Step::ALL.into_iter().map(|step| cost(step, interface)).sum::<Option<f64>>()
     };
@@ -176,7 +178,8 @@ fn steps(file: &ResultFile) -> Table {
 /// A difference that is our kernel half's doing, not the interface's: it must not decide anything.
 fn doorbell_pages(file: &ResultFile) -> Option<Block> {
     let pages = |interface| {
-        let pages = file.of_kind(Scenario::Setup(64), Subject::plain(interface), "mmap doorbell");
+        let pages =
+            file.of_kind(Scenario::Setup(64), Configuration::plain(interface), "mmap doorbell");
         pages.filter(|&pages| pages > 0)
     };
     let (control, own) = (pages(Interface::VhostVdpa)?, pages(Interface::VhostMdev)?);
@@ -187,7 +190,7 @@ fn doorbell_pages(file: &ResultFile) -> Option<Block> {
     let more = 2 * 64_u64;
     let mut by_page = Vec::new();
     for interface in [Interface::VhostMdev, Interface::VhostVdpa] {
-        let total = file.total(Scenario::Setup(64), Subject::plain(interface))?;
+        let total = file.total(Scenario::Setup(64), Configuration::plain(interface))?;
         let total = total - pages(interface)? + more;
         by_page.push(format!("{total} on {}", name(interface)));
     }

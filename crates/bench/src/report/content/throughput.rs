@@ -22,10 +22,10 @@ fn frames(file: &ResultFile) -> Option<Block> {
     let scenarios = FRAMES
         .into_iter()
         .flat_map(|bytes| BATCHES.map(|batch| Scenario::Throughput { batch, bytes }));
-    let rows = by_scenario(scenarios, |scenario, subject| {
+    let rows = by_scenario(scenarios, |scenario, configuration| {
         let Scenario::Throughput { batch, .. } = scenario else { return "-".to_owned() };
         let batch = f64::from(batch);
-        let median = file.median(scenario, subject).filter(|&median| median > 0.0);
+        let median = file.median(scenario, configuration).filter(|&median| median > 0.0);
         match file.run.clock {
             Clock::Wall => rate(median.map(|ns| batch * 1e9 / ns)),
             Clock::Instructions => instructions(median.map(|count| count / batch)),

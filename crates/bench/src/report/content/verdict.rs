@@ -7,7 +7,7 @@ use crate::report::evidence::Evidence;
 use crate::report::numbers::said;
 use crate::report::rank::{Use, uses};
 use crate::report::words::{each, join, names};
-use crate::{LIVE, MapSize, ResultFile, Scenario, Subject, Variant};
+use crate::{Configuration, LIVE, MapSize, ResultFile, Scenario, Variant};
 
 pub(super) fn verdicts(evidence: &Evidence<'_>) -> Vec<Block> {
     let mut blocks = Vec::new();
@@ -97,7 +97,7 @@ fn viommu(evidence: &Evidence<'_>, use_: &Use<'_>) -> String {
         "A guest's IOMMU driver maps and unmaps all the time, next to many mappings that stay. ",
     );
     all.push_str(&also(evidence, use_, "With 64 of them", few));
-    let table = Subject::new(Interface::VhostMdev, Variant::MemTable);
+    let table = Configuration::new(Interface::VhostMdev, Variant::MemTable);
     for file in evidence.quoted() {
         let limits: Vec<String> = LIVE
             .iter()
@@ -126,10 +126,13 @@ fn viommu(evidence: &Evidence<'_>, use_: &Use<'_>) -> String {
 }
 
 /// dma-churn with the fewest mappings, by table and by a request for each.
-fn grows<'a>(evidence: &Evidence<'a>, table: Subject) -> Option<(&'a ResultFile, (f64, f64))> {
+fn grows<'a>(
+    evidence: &Evidence<'a>,
+    table: Configuration,
+) -> Option<(&'a ResultFile, (f64, f64))> {
     let scenario = Scenario::DmaChurn(LIVE[0]);
     evidence.quoted().into_iter().find_map(|file| {
-        let plain = file.median(scenario, Subject::plain(table.interface))?;
+        let plain = file.median(scenario, Configuration::plain(table.interface))?;
         Some((file, (file.median(scenario, table)?, plain)))
     })
 }
@@ -143,9 +146,10 @@ fn queues(evidence: &Evidence<'_>, use_: &Use<'_>) -> String {
     );
     let pages = each(|interface| {
         let file = evidence.counts()?;
-        let (scenario, subject) = (Scenario::Setup(64), Subject::plain(interface));
-        let pages = file.of_kind(scenario, subject, "mmap doorbell").filter(|&pages| pages > 0)?;
-        Some(format!("{pages} of {}", file.total(scenario, subject)?))
+        let (scenario, configuration) = (Scenario::Setup(64), Configuration::plain(interface));
+        let pages =
+            file.of_kind(scenario, configuration, "mmap doorbell").filter(|&pages| pages > 0)?;
+        Some(format!("{pages} of {}", file.total(scenario, configuration)?))
     });
     match pages {
         None => plain,
@@ -179,7 +183,9 @@ fn open(evidence: &Evidence<'_>) -> Vec<String> {
     let kicks = Scenario::KickLatency(KickKind::Doorbell);
     let native = [evidence.real(), evidence.translated()];
     let latency = native.into_iter().flatten().any(|file| {
-        Interface::ALL.into_iter().any(|one| file.median(kicks, Subject::plain(one)).is_some())
+        Interface::ALL
+            .into_iter()
+            .any(|one| file.median(kicks, Configuration::plain(one)).is_some())
     });
     if !latency {
         open.push(

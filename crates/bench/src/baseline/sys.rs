@@ -1,6 +1,6 @@
 //! System calls, and nothing around them.
 
-#![expect(unsafe_code, reason = "bare system calls are what the floor is")]
+#![expect(unsafe_code, reason = "bare system calls are what the baseline is")]
 
 use std::cell::RefCell;
 use std::ffi::CStr;

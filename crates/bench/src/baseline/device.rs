@@ -20,17 +20,17 @@ use super::kick::{self, BareKicker, Way};
 use super::message::Config;
 use super::sys::{self, Pages, ioctl, ioctl_value};
 use super::vfio::{Vfio, c_path};
+use crate::configuration::{Configuration, Variant};
 use crate::error::{Error, Result};
-use crate::rig::FEATURES;
+use crate::guest::FEATURES;
 use crate::session::Session;
-use crate::subject::{Subject, Variant};
 
 /// `_IO(0xAF, 0xff)`: no interface has it.
 const UNKNOWN: u32 = 0xafff;
 
 /// An open device, driven by bare system calls.
 #[derive(Debug)]
-pub(crate) struct Floor {
+pub(crate) struct Baseline {
     doorbells: Vec<Pages>,
     file: OpenFile,
     wire: Wire,
@@ -66,7 +66,7 @@ impl OpenFile {
     }
 }
 
-impl Floor {
+impl Baseline {
     /// A request that the kernel half reads.
     fn set<T: IntoBytes + Immutable>(
         &mut self,
@@ -76,7 +76,7 @@ impl Floor {
     ) -> Result<()> {
         match &mut self.wire {
             // SAFETY: the kernel reads a `T`, whose size the request's number encodes. What an
-            // address in it lends is the caller's rig.
+            // address in it lends is the caller's guest.
             Wire::Ioctl => unsafe { ioctl(call, self.file.fd(), request, &mut arg) }.map(drop),
             Wire::Messages(config) => config.send(self.file.fd(), request, arg.as_bytes()),
         }
@@ -226,50 +226,50 @@ impl Floor {
     }
 }
 
-impl Session for Floor {
+impl Session for Baseline {
     type Kicker = BareKicker;
     type Name = PathBuf;
 
-    fn name(_: Subject, path: &Path) -> PathBuf {
+    fn name(_: Configuration, path: &Path) -> PathBuf {
         path.to_owned()
     }
 
-    fn open(subject: Subject, path: &PathBuf) -> Result<Self> {
-        let batch = subject.variant == Variant::Batch;
-        let file = match subject.interface {
+    fn open(configuration: Configuration, path: &PathBuf) -> Result<Self> {
+        let batch = configuration.variant == Variant::Batch;
+        let file = match configuration.interface {
             Interface::VfioMsg | Interface::VfioIoctl => OpenFile::Vfio(Vfio::open(path)?),
             Interface::VhostMdev => OpenFile::Mdev(sys::open(&c_path(path)?)?),
             Interface::VhostVdpa => OpenFile::Vdpa(sys::open(&c_path(path)?)?),
         };
         let (mut wire, mut vrings) = (Wire::Ioctl, 0);
-        if let (OpenFile::Vfio(vfio), Interface::VfioMsg) = (&file, subject.interface) {
+        if let (OpenFile::Vfio(vfio), Interface::VfioMsg) = (&file, configuration.interface) {
             vfio.ask_messages()?;
             wire = Wire::Messages(Config::new(batch, vfio.config.offset));
             vrings = vfio.vrings as u16;
         }
-        let mut floor = Self {
+        let mut baseline = Self {
             doorbells: Vec::new(),
             file,
             wire,
-            variant: subject.variant,
+            variant: configuration.variant,
             vrings,
             table: Vec::new(),
             lent: Vec::new(),
         };
         let bit = |number: u32| 1u64 << number;
         let mut wanted = bit(uapi::BACKEND_F_SUSPEND) | bit(uapi::BACKEND_F_RESUME);
-        if subject.interface == Interface::VhostVdpa {
+        if configuration.interface == Interface::VhostVdpa {
             wanted |= bit(uapi::BACKEND_F_IOTLB_MSG_V2);
             wanted |= bit(uapi::BACKEND_F_ENABLE_AFTER_DRIVER_OK);
             wanted |= bit(uapi::BACKEND_F_IOTLB_PERSIST);
             wanted |= u64::from(batch) << uapi::BACKEND_F_IOTLB_BATCH;
         }
-        floor.identify(wanted)?;
-        if matches!(floor.file, OpenFile::Mdev(_) | OpenFile::Vdpa(_)) {
+        baseline.identify(wanted)?;
+        if matches!(baseline.file, OpenFile::Mdev(_) | OpenFile::Vdpa(_)) {
             // Whether there are doorbells, only mmap(2) tells.
-            floor.map_doorbells(0)?;
+            baseline.map_doorbells(0)?;
         }
-        Ok(floor)
+        Ok(baseline)
     }
 
     fn map_all(&mut self, leases: &[Lease]) -> Result<()> {

@@ -8,8 +8,8 @@ use vhost_accel_core::{Features, Interface, Iova, KickKind, QueueIndex, Vring};
 use vhost_accel_driver::{Lease, RawRing, Region};
 
 use crate::MapSize;
+use crate::baseline;
 use crate::error::Result;
-use crate::floor;
 use crate::placement::Placement;
 use crate::results::Clock;
 
@@ -80,7 +80,7 @@ impl Waiting {
 
 /// Guest memory of two regions: rings in one, buffers in the other.
 #[derive(Debug)]
-pub(crate) struct Rig {
+pub(crate) struct Guest {
     pub(crate) waiting: Waiting,
     leases: [Lease; 2],
     extra: Vec<Lease>,
@@ -88,7 +88,7 @@ pub(crate) struct Rig {
     calls: Vec<File>,
 }
 
-impl Rig {
+impl Guest {
     /// Memory for a device with `queues` vrings.
     ///
     /// # Errors
@@ -119,7 +119,7 @@ impl Rig {
                 .iter()
                 .map(|size| extra.part(0, size.bytes() as usize, EXTRA_IOVA))
                 .collect(),
-            calls: (0..queues).map(|_| floor::eventfd()).collect::<Result<_>>()?,
+            calls: (0..queues).map(|_| baseline::eventfd()).collect::<Result<_>>()?,
         })
     }
 

@@ -30,14 +30,14 @@ impl Variant {
 
 /// An interface in one of its ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Subject {
+pub struct Configuration {
     /// The interface.
     pub interface: Interface,
     /// Which way.
     pub variant: Variant,
 }
 
-impl Subject {
+impl Configuration {
     /// All there are, in the order in which tables show them.
     pub const ALL: [Self; 7] = [
         Self::new(Interface::VfioMsg, Variant::Plain),
@@ -60,7 +60,7 @@ impl Subject {
     }
 }
 
-impl fmt::Display for Subject {
+impl fmt::Display for Configuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.variant {
             Variant::Plain => self.interface.fmt(f),

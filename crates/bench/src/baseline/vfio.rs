@@ -1,7 +1,7 @@
 //! Container, group and device of VFIO, opened and closed as `vfio-ioctls` does it.
 //!
 //! A program of its own could do without the questions whose answers it knows (versions, extensions,
-//! interrupts); they stay, since the floor is the same work and not less of it.
+//! interrupts); they stay, since the baseline is the same work and not less of it.
 
 #![expect(unsafe_code, reason = "ioctls with structures")]
 
@@ -134,7 +134,7 @@ impl Vfio {
         };
         let request = uapi::IOMMU_MAP_DMA;
         // SAFETY: the kernel reads the structure. The memory is a region's, to which nobody holds a
-        // reference, and `Floor` keeps the region until the device is closed.
+        // reference, and `Baseline` keeps the region until the device is closed.
         unsafe { ioctl("ioctl VFIO_IOMMU_MAP_DMA", &self.container, request, &mut map) }.map(drop)
     }
 

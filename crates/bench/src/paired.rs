@@ -20,7 +20,7 @@ const LONG: Duration = Duration::from_millis(40);
 
 /// Runs both about `count` times, in turns, and says what the first takes over what the second does: the
 /// median of the pairs. In a pair one comes first and last, the other twice in between, so that who comes first doesn't matter.
-pub(crate) fn take_turns<A: Session, B: Session>(
+pub(crate) fn paired<A: Session, B: Session>(
     of: &mut Stage<'_, A>,
     over: &mut Stage<'_, B>,
     count: u64,

@@ -1,6 +1,6 @@
 //! Kicks with nothing around them.
 
-#![expect(unsafe_code, reason = "a raw store and bare system calls are what the floor is")]
+#![expect(unsafe_code, reason = "a raw store and bare system calls are what the baseline is")]
 
 use std::fs::File;
 use std::hint::black_box;
@@ -71,7 +71,7 @@ fn repeat(count: u64, kick: impl Fn() -> io::Result<()>) -> Result<()> {
 
 #[inline]
 fn store(page: NonNull<u16>, queue: QueueIndex) {
-    // SAFETY: a doorbell page of a device that is open as long as its kickers are used: see `Floor`.
+    // SAFETY: a doorbell page of a device that is open as long as its kickers are used: see `Baseline`.
     unsafe { page.write_volatile(queue.0) }
 }
 

@@ -1,0 +1,42 @@
+//! What a run is asked for.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::results::{Clock, Crossings, KernelHalf, Mode, Platform};
+use crate::selection::Selection;
+
+/// What to run and how.
+#[derive(Debug)]
+pub struct RunOptions {
+    /// How thoroughly.
+    pub mode: Mode,
+    /// On whose code: the emulated kernel, or the devices of this machine.
+    pub kernel_half: KernelHalf,
+    /// What the clock of this machine counts.
+    pub clock: Clock,
+    /// What runs this machine.
+    pub machine: Platform,
+    /// What of it all.
+    pub selection: Selection,
+    /// Where criterion keeps its own files.
+    pub criterion: PathBuf,
+    /// Where what was measured so far is kept, until all is.
+    pub partial: PathBuf,
+    /// Whether to go on where the run that left [`partial`](Self::partial) behind was stopped.
+    pub resume: bool,
+    /// Counts that were taken otherwise: on a native kernel this program can't take them itself.
+    pub crossings: Option<Vec<Crossings>>,
+    /// The command that repeats the run.
+    pub command: String,
+    /// The git revision that is run.
+    pub revision: Option<String>,
+    /// Ends the run early when it is set; what was measured until then is its result.
+    pub stop: &'static AtomicBool,
+}
+
+impl RunOptions {
+    pub(crate) fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}

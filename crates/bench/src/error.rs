@@ -46,6 +46,9 @@ pub enum Error {
     /// There is no device of an interface.
     #[error("no {0} device on this machine")]
     NoDevice(vhost_accel_core::Interface),
+    /// Nobody has written an interface's system calls down bare.
+    #[error("there is no baseline of {0}")]
+    NoBaseline(vhost_accel_core::Interface),
     /// The emulated kernel could not be had.
     #[error(transparent)]
     Emulator(#[from] vhost_accel_emulator::Error),

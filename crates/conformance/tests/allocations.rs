@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "an allocator that counts")]
 
-#[path = "../examples/fifth_backend.rs"]
+#[path = "../examples/fifth_backend/backend.rs"]
 mod fifth_backend;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -9,7 +9,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-#[path = "../examples/fifth_backend.rs"]
+#[path = "../examples/fifth_backend/backend.rs"]
 mod fifth_backend;
 
 use std::io;
@@ -183,6 +183,7 @@ fn uri(kernel: &EmulatedKernel, variant: &str) -> Uri {
         Interface::VfioMsg | Interface::VfioIoctl => DeviceKind::Vfio,
         Interface::VhostMdev => DeviceKind::VhostMdev,
         Interface::VhostVdpa => DeviceKind::VhostVdpa,
+        Interface::Other(other) => panic!("no kernel has {}", other.name),
     };
     let path = kernel.device(kind, 0).unwrap().path().display();
     format!("{interface}:{path}{option}").parse().unwrap()

@@ -6,7 +6,7 @@
 //! have in common, so that the same driver runs over each and only the interface changes.
 //!
 //! # Words
-//! - **interface**: one of the four ways, [`Interface`]; **backend**: our driver for one.
+//! - **interface**: one of the four ways or another, [`Interface`]; **backend**: our driver for one.
 //! - **vring**: a virtqueue in memory, set up by a [`Vring`]; **kick**: driver to device, a
 //!   [`Kicker`]; **call**: device to driver, an eventfd.
 //! - **[`Iova`]**: an address as the device uses it; **[`Hva`]**: one of this process;
@@ -57,7 +57,7 @@ pub use features::{Features, Status};
 #[cfg(feature = "vm-memory")]
 pub use guest_memory::map_guest_memory;
 pub use info::DeviceInfo;
-pub use interface::{Interface, UnknownInterface};
+pub use interface::{Interface, InterfaceFacts, UnknownInterface};
 pub use kick::{Kick, KickKind, Kicker};
 pub use opening::Opening;
 pub use vring::{QueueIndex, Vring};

@@ -32,7 +32,7 @@ struct Choice {
 const fn choice(interface: Interface) -> Option<Choice> {
     let (option, standard, other, variant) = match interface {
         Interface::VfioMsg => ("batch", "on", "off", Variant::Unbatched),
-        Interface::VfioIoctl => return None,
+        Interface::VfioIoctl | Interface::Other(_) => return None,
         Interface::VhostMdev => ("dma", "map-unmap", "mem-table", Variant::MemTable),
         Interface::VhostVdpa => ("iotlb", "batch", "plain", Variant::PlainIotlb),
     };
@@ -166,6 +166,7 @@ const fn example(interface: Interface) -> &'static str {
         Interface::VfioIoctl => "vfio-ioctl:/sys/bus/mdev/devices/UUID",
         Interface::VhostMdev => "vhost-mdev:/dev/vhost-mdev-0",
         Interface::VhostVdpa => "vhost-vdpa:/dev/vhost-vdpa-0",
+        Interface::Other(_) => "INTERFACE:PATH",
     }
 }
 

@@ -185,6 +185,7 @@ fn capabilities_are_those_of_the_interface() {
                 common | Capabilities::KICK_EVENTFD | one_by_one | Capabilities::BATCH_DMA
             }
             (Interface::VhostVdpa, _) => common | Capabilities::KICK_EVENTFD | one_by_one,
+            (Interface::Other(other), _) => panic!("{} is not among these", other.name),
         };
         let info = device.info();
         assert_eq!(info.capabilities, expected, "{uri}");

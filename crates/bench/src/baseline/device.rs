@@ -240,6 +240,7 @@ impl Session for Baseline {
             Interface::VfioMsg | Interface::VfioIoctl => OpenFile::Vfio(Vfio::open(path)?),
             Interface::VhostMdev => OpenFile::Mdev(sys::open(&c_path(path)?)?),
             Interface::VhostVdpa => OpenFile::Vdpa(sys::open(&c_path(path)?)?),
+            Interface::Other(_) => return Err(Error::NoBaseline(configuration.interface)),
         };
         let (mut wire, mut vrings) = (Wire::Ioctl, 0);
         if let (OpenFile::Vfio(vfio), Interface::VfioMsg) = (&file, configuration.interface) {

@@ -198,7 +198,7 @@ pub(super) fn batched(interface: Interface) -> Option<Configuration> {
     let variant = match interface {
         Interface::VfioMsg | Interface::VhostVdpa => Variant::Batch,
         Interface::VhostMdev => Variant::MemTable,
-        Interface::VfioIoctl => return None,
+        Interface::VfioIoctl | Interface::Other(_) => return None,
     };
     Some(Configuration::new(interface, variant))
 }

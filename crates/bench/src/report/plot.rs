@@ -45,6 +45,7 @@ fn colour(interface: Interface) -> RGBColor {
         Interface::VfioIoctl => RGBColor(0x00, 0x72, 0xb2),
         Interface::VhostMdev => RGBColor(0x00, 0x9e, 0x73),
         Interface::VhostVdpa => RGBColor(0x00, 0x00, 0x00),
+        Interface::Other(_) => RGBColor(0xcc, 0x79, 0xa7),
     }
 }
 
@@ -57,6 +58,7 @@ fn marker(area: &Area<'_>, interface: Interface, at: (i32, i32), filled: bool) -
         Interface::VfioIoctl => &[(0, -6), (6, 5), (-6, 5), (0, -6)],
         Interface::VhostMdev => &[(-5, -5), (5, -5), (5, 5), (-5, 5), (-5, -5)],
         Interface::VhostVdpa => &[(0, -7), (7, 0), (0, 7), (-7, 0), (0, -7)],
+        Interface::Other(_) => &[(0, 6), (6, -5), (-6, -5), (0, 6)],
     };
     let corners: Vec<_> = corners.iter().map(|(x, y)| (at.0 + x, at.1 + y)).collect();
     if filled {

@@ -45,6 +45,7 @@ const fn columns(interface: Interface) -> [&'static str; 4] {
             "SET_VRING_CALL",
             "IOTLB messages v2, batched",
         ],
+        Interface::Other(_) => ["-"; 4],
     }
 }
 

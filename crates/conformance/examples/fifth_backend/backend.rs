@@ -2,24 +2,28 @@
 //!
 //! A backend is a choice in two columns. [`InProcess`] is the control column, what is asked of the
 //! device; [`Space`] is the DMA column, what it may touch. [`Device`] joins them and does the rest.
-//! `main` runs the suite on it.
 
 #![expect(unsafe_code, reason = "the device gets access to memory that the caller names")]
-#![expect(clippy::print_stdout, reason = "the example reports what it found")]
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use vhost_accel_conformance::{Outcome, Target, cases};
 use vhost_accel_core::{
     Access, Capabilities, Control, Device, DeviceInfo, Dma, DmaLimits, DmaMapping, Error, Failure,
-    Features, Hva, Interface, Iova, IovaRange, Kick, Kicker, Operation, QueueIndex, Reason, Status,
-    Subject, VhostAccel, Vring,
+    Features, Hva, Interface, InterfaceFacts, Iova, IovaRange, Kick, Kicker, Operation, QueueIndex,
+    Reason, Status, Subject, VhostAccel, Vring,
 };
 use vhost_accel_device::dma::{self, ClientMemory, DmaSpace, PinPolicy};
 use vhost_accel_device::{Device as Accelerator, DeviceConfig, Errno, eventfd};
+
+/// Its name in errors, and the head of its column where interfaces are compared.
+const IN_PROCESS: Interface = Interface::Other(&InterfaceFacts {
+    name: "in-process",
+    label: "#3",
+    kicks: Capabilities::KICK_EVENTFD,
+});
 
 fn io(errno: Errno) -> io::Error {
     io::Error::from_raw_os_error(errno.0)
@@ -175,8 +179,7 @@ pub(crate) fn accelerator(pairs: u16) -> io::Result<Arc<Accelerator>> {
 
 /// Opens it, for one client at a time.
 pub(crate) fn open(accelerator: &Arc<Accelerator>) -> Result<Box<dyn VhostAccel>, Error> {
-    // There is no fifth name: the interface that it is closest to.
-    let (interface, path) = (Interface::VhostMdev, Arc::from(Path::new("in-process")));
+    let (interface, path) = (IN_PROCESS, Arc::from(Path::new("a thread")));
     // SAFETY: what is mapped or logged to is what the users of `VhostAccel` promise for, until it is
     // unmapped or the device is dropped.
     let memory = unsafe { ClientMemory::same_process() };
@@ -198,24 +201,4 @@ pub(crate) fn open(accelerator: &Arc<Accelerator>) -> Result<Box<dyn VhostAccel>
             - Capabilities::BATCH_DMA,
     };
     Ok(Box::new(Device::new(info, InProcess(Arc::clone(accelerator)), Space(space))))
-}
-
-#[allow(dead_code, reason = "the suite's own tests include this file for what is above")]
-fn main() -> io::Result<()> {
-    let accelerator = accelerator(4)?;
-    let open = || open(&accelerator);
-    let target = Target::new(&open);
-    let mut failures = 0;
-    for case in cases() {
-        match case.run(&target) {
-            Outcome::Passed => println!("{}: passed", case.name()),
-            Outcome::NotApplicable(need) => println!("{}: not applicable: {need}", case.name()),
-            Outcome::Failed(failure) => {
-                failures += 1;
-                println!("{}: FAILED: {failure}", case.name());
-            }
-        }
-    }
-    println!("{failures} failures");
-    std::process::exit(i32::from(failures > 0));
 }

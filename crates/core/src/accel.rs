@@ -25,7 +25,9 @@ pub trait VhostAccel: Send {
     /// The features that the device offers.
     fn features(&self) -> Result<Features>;
 
-    /// Negotiates features; `wanted` is cut down to what the device offers. Returns what holds now.
+    /// Negotiates features; `wanted` is cut down to what the device offers, and to what the library can
+    /// drive: [`Features::DRIVEN`] says which and why. Returns what holds now;
+    /// [`withheld`](Self::withheld) is what was taken out of what is wanted and offered.
     ///
     /// # Errors
     /// [`State`](crate::Reason::State) unless the device is fresh;
@@ -35,6 +37,12 @@ pub trait VhostAccel: Send {
 
     /// What was negotiated; `None` when the device is fresh. Makes no crossing.
     fn negotiated(&self) -> Option<Features>;
+
+    /// What the last `negotiate` took out of what was wanted and offered because the library can't drive
+    /// it, whether the device then took the rest or not; empty after a reset. Makes no crossing.
+    ///
+    /// [`Features::undriven`] says it of any set, before anything is negotiated.
+    fn withheld(&self) -> Features;
 
     /// The device status as the device has it: [`Status::NEEDS_RESET`] tells of a stopped vring.
     fn status(&self) -> Result<Status>;
@@ -83,6 +91,9 @@ pub trait VhostAccel: Send {
 
     /// The next available index that the device will look at. Stable only while suspended or
     /// stopped; the base to go on from, here or on another device.
+    ///
+    /// # Errors
+    /// [`Base`](crate::Reason::Base) for more than 16 bits, which no split ring has.
     fn vring_base(&self, queue: QueueIndex) -> Result<u16>;
 
     /// Sets, replaces or removes the eventfd that the device signals after using buffers.

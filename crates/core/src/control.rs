@@ -93,8 +93,9 @@ pub trait Control: Send {
     /// Enables or disables a vring.
     fn enable_vring(&mut self, queue: QueueIndex, enabled: bool) -> io::Result<()>;
 
-    /// The next available index that the device will look at.
-    fn vring_base(&self, queue: QueueIndex) -> io::Result<u16>;
+    /// The next available index that the device will look at: all that the kernel says, since more than
+    /// 16 bits are no split ring's.
+    fn vring_base(&self, queue: QueueIndex) -> io::Result<u32>;
 
     /// Sets or removes the call eventfd.
     fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> io::Result<()>;

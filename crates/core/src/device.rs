@@ -26,6 +26,7 @@ pub struct Device<C, D> {
     dma: D,
     phase: Phase,
     negotiated: Features,
+    withheld: Features,
     /// Which vrings are set up.
     set_up: Vec<bool>,
 }
@@ -37,8 +38,8 @@ impl<C: Control, D: Dma> Device<C, D> {
     /// The device that `info` describes, just opened.
     pub fn new(info: DeviceInfo, control: C, dma: D) -> Self {
         let set_up = vec![false; usize::from(info.queue_count)];
-        let (phase, negotiated) = (Phase::Fresh, Features::empty());
-        Self { info, control, dma, phase, negotiated, set_up }
+        let (phase, negotiated, withheld) = (Phase::Fresh, Features::empty(), Features::empty());
+        Self { info, control, dma, phase, negotiated, withheld, set_up }
     }
 
     fn error(&self, operation: Operation, subject: Subject, reason: impl Into<Reason>) -> Error {
@@ -162,7 +163,9 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
     fn negotiate(&mut self, wanted: Features) -> Result<Features> {
         let operation = Operation::Negotiate;
         self.in_phase(operation, &[Phase::Fresh])?;
-        let accepted = wanted & self.features()?;
+        let possible = wanted & self.features()?;
+        self.withheld = possible.undriven();
+        let accepted = possible - self.withheld;
         let status = match self.control.negotiate(accepted) {
             Ok(status) => status,
             Err(failure) => return Err(self.failure(operation, Subject::Device, failure)),
@@ -177,6 +180,10 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
 
     fn negotiated(&self) -> Option<Features> {
         (self.phase != Phase::Fresh).then_some(self.negotiated)
+    }
+
+    fn withheld(&self) -> Features {
+        self.withheld
     }
 
     fn status(&self) -> Result<Status> {
@@ -235,7 +242,9 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
     fn vring_base(&self, queue: QueueIndex) -> Result<u16> {
         let operation = Operation::GetVringBase;
         self.check_queue(operation, queue)?;
-        self.control.vring_base(queue).map_err(self.failed(operation, Subject::Queue(queue)))
+        let subject = Subject::Queue(queue);
+        let base = self.control.vring_base(queue).map_err(self.failed(operation, subject))?;
+        u16::try_from(base).map_err(|_| self.error(operation, subject, Reason::Base(base)))
     }
 
     fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> Result<()> {
@@ -330,6 +339,7 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
         let reset = self.control.reset();
         reset.map_err(self.failed(Operation::Reset, Subject::Device))?;
         (self.phase, self.negotiated) = (Phase::Fresh, Features::empty());
+        self.withheld = Features::empty();
         self.set_up.fill(false);
         Ok(())
     }

@@ -160,6 +160,9 @@ pub enum Reason {
     /// The device did not keep FEATURES_OK.
     #[error("the device refused the features {0:#x}")]
     FeaturesRefused(Features),
+    /// The device gave more than an available index.
+    #[error("the base {0:#x} has more than 16 bits: it is not a split ring's")]
+    Base(u32),
     /// The device has not the properties that this driver needs.
     #[error("unexpected device: {0}")]
     Device(&'static str),

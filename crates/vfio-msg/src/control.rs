@@ -209,11 +209,9 @@ impl<P: Port> Control for Messages<P> {
         Ok(())
     }
 
-    fn vring_base(&self, queue: QueueIndex) -> io::Result<u16> {
+    fn vring_base(&self, queue: QueueIndex) -> io::Result<u32> {
         let mut buffer = [0; HEADER_LEN + size_of::<VringState>()];
-        let base = Exchange::single(&mut buffer, &self.port).ask_base(queue.0.into())?;
-        // The upper half is a packed ring's used index; split rings have none.
-        Ok(base as u16)
+        Ok(Exchange::single(&mut buffer, &self.port).ask_base(queue.0.into())?)
     }
 
     fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> io::Result<()> {

@@ -129,9 +129,8 @@ impl<F: AsFd + Send + Sync> Control for VhostIoctls<F> {
         Ok(())
     }
 
-    fn vring_base(&self, queue: QueueIndex) -> io::Result<u16> {
-        // The upper half is a packed ring's used index; split rings have none.
-        vhost::get_vring_base(&self.fd, queue.0.into()).map(|base| base as u16)
+    fn vring_base(&self, queue: QueueIndex) -> io::Result<u32> {
+        vhost::get_vring_base(&self.fd, queue.0.into())
     }
 
     fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> io::Result<()> {

@@ -92,8 +92,8 @@ impl Control for InProcess {
         self.0.set_vring_enable(queue.0, enabled).map_err(io)
     }
 
-    fn vring_base(&self, queue: QueueIndex) -> io::Result<u16> {
-        self.0.vring_base(queue.0).map_err(io)
+    fn vring_base(&self, queue: QueueIndex) -> io::Result<u32> {
+        self.0.vring_base(queue.0).map(u32::from).map_err(io)
     }
 
     fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> io::Result<()> {

@@ -3,145 +3,15 @@
 #![expect(unsafe_code, reason = "the recording backend implements the unsafe DMA methods")]
 #![expect(clippy::unwrap_used, reason = "a test's helpers panic as the test does")]
 
-use std::io;
-use std::os::fd::BorrowedFd;
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+mod recorder;
+mod undriven;
 
 use proptest::prelude::*;
+use recorder::{OFFERED, Recorder, abilities, device};
 use vhost_accel_core::{
-    Access, Capabilities, Control, Device, DeviceInfo, Dma, DmaLimits, DmaMapping, Error, Failure,
-    Features, Hva, Interface, Invalid, Iova, IovaRange, Kick, KickKind, Kicker, Operation, Phase,
-    QueueIndex, Reason, Status, Subject, VhostAccel, Vring,
+    Access, Capabilities, DmaMapping, Error, Features, Hva, Invalid, Iova, IovaRange, Kick,
+    KickKind, Operation, Phase, QueueIndex, Reason, Subject, Vring,
 };
-
-/// What crossed into the backend, and at which crossing it is to fail.
-#[derive(Default)]
-struct Log {
-    calls: Vec<String>,
-    fail: Option<&'static str>,
-    refuse_features: bool,
-}
-
-#[derive(Clone, Default)]
-struct Recorder(Arc<Mutex<Log>>);
-
-impl Recorder {
-    fn call(&self, name: String) -> io::Result<()> {
-        let mut log = self.0.lock().unwrap();
-        let fails = log.fail.is_some_and(|fail| name.starts_with(fail));
-        log.calls.push(name);
-        if fails { Err(io::Error::from_raw_os_error(libc::EIO)) } else { Ok(()) }
-    }
-
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap().calls)
-    }
-
-    fn fail_at(&self, call: &'static str) {
-        self.0.lock().unwrap().fail = Some(call);
-    }
-}
-
-const OFFERED: Features =
-    Features::VERSION_1.union(Features::ACCESS_PLATFORM).union(Features::LOG_ALL);
-
-impl Control for Recorder {
-    fn features(&self) -> io::Result<Features> {
-        self.call("features".into())?;
-        Ok(OFFERED)
-    }
-    fn set_features(&mut self, features: Features) -> io::Result<()> {
-        self.call(format!("set_features {:#x}", features.bits()))
-    }
-    fn status(&self) -> io::Result<Status> {
-        self.call("status".into())?;
-        let refuse = self.0.lock().unwrap().refuse_features;
-        Ok(if refuse { Status::DRIVER } else { Status::DRIVER | Status::FEATURES_OK })
-    }
-    fn set_status(&mut self, status: Status) -> io::Result<()> {
-        self.call(format!("set_status {}", status.bits()))
-    }
-    fn config_size(&self) -> io::Result<u32> {
-        self.call("config_size".into()).map(|()| 12)
-    }
-    fn read_config(&self, offset: u32, data: &mut [u8]) -> io::Result<()> {
-        self.call(format!("read_config {offset}+{}", data.len()))
-    }
-    fn write_config(&mut self, offset: u32, data: &[u8]) -> io::Result<()> {
-        self.call(format!("write_config {offset}+{}", data.len()))
-    }
-    fn setup_vrings(&mut self, vrings: &[Vring<'_>]) -> Result<(), Failure> {
-        for vring in vrings {
-            self.call(format!("setup_vring {}", vring.queue))
-                .map_err(Failure::on(Operation::SetVringAddr, vring.queue))?;
-        }
-        Ok(())
-    }
-    fn enable_vring(&mut self, queue: QueueIndex, enabled: bool) -> io::Result<()> {
-        self.call(format!("enable_vring {queue} {enabled}"))
-    }
-    fn vring_base(&self, queue: QueueIndex) -> io::Result<u16> {
-        self.call(format!("vring_base {queue}")).map(|()| 7)
-    }
-    fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        self.call(format!("set_call {queue} {}", call.is_some()))
-    }
-    fn set_error(&mut self, queue: QueueIndex, error: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        self.call(format!("set_error {queue} {}", error.is_some()))
-    }
-    fn set_config_call(&mut self, call: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        self.call(format!("set_config_call {}", call.is_some()))
-    }
-    fn kicker(&mut self, queue: QueueIndex, kick: Kick<'_>) -> Result<Kicker, Failure> {
-        assert!(matches!(kick, Kick::Kind(KickKind::EventFd) | Kick::EventFd(_)));
-        let given = if let Kick::EventFd(fd) = kick { Some(fd) } else { None };
-        Ok(Kicker::eventfd(queue, given, |_| self.call(format!("set_kick {queue}")))?)
-    }
-    fn suspend(&mut self) -> io::Result<()> {
-        self.call("suspend".into())
-    }
-    fn resume(&mut self) -> io::Result<()> {
-        self.call("resume".into())
-    }
-    unsafe fn set_log_base(&mut self, base: Hva) -> io::Result<()> {
-        self.call(format!("set_log_base {base}"))
-    }
-}
-
-impl Dma for Recorder {
-    unsafe fn map(&mut self, mapping: &DmaMapping) -> io::Result<()> {
-        self.call(format!("map {}", mapping.range()))
-    }
-    fn unmap(&mut self, range: IovaRange) -> io::Result<()> {
-        self.call(format!("unmap {range}"))
-    }
-    fn limits(&self) -> io::Result<DmaLimits> {
-        Err(io::Error::from_raw_os_error(libc::ENOTTY))
-    }
-}
-
-fn abilities() -> Capabilities {
-    Capabilities::KICK_EVENTFD
-        | Capabilities::SUSPEND
-        | Capabilities::RESUME
-        | Capabilities::DIRTY_LOG
-        | Capabilities::VIRTIO_STATUS
-}
-
-fn device(capabilities: Capabilities) -> (Recorder, Box<dyn VhostAccel>) {
-    let recorder = Recorder::default();
-    let info = DeviceInfo {
-        interface: Interface::VhostMdev,
-        path: Arc::from(Path::new("/dev/vhost-mdev-9")),
-        device_id: 1,
-        queue_count: 3,
-        max_queue_size: 256,
-        capabilities,
-    };
-    let device = Box::new(Device::new(info, recorder.clone(), recorder.clone()));
-    (recorder, device)
-}
 
 fn vring(queue: u16) -> Vring<'static> {
     Vring {

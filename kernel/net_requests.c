@@ -22,6 +22,7 @@ static bool net_running(const struct net_dev *nd)
 	return (nd->status & VIRTIO_CONFIG_S_DRIVER_OK) && !nd->suspended;
 }
 
+/* The counters are the device's, not its client's: they go on. */
 void net_reset(struct net_dev *nd)
 {
 	u16 q;
@@ -31,10 +32,6 @@ void net_reset(struct net_dev *nd)
 	nd->suspended = false;
 	nd->driver_features = 0;
 	nd->active_pairs = 1;
-	nd->frames = 0;
-	nd->rx_dropped = 0;
-	nd->tx_dropped = 0;
-	memset(nd->faults, 0, sizeof(nd->faults));
 	ether_addr_copy(nd->mac, nd->first_mac);
 	for (q = 0; q < nd->va.nvqs; q++) {
 		struct net_vq *vq = &nd->vqs[q];

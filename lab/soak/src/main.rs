@@ -1,6 +1,7 @@
 //! Opens a device, sets it up, keeps frames flowing, and is killed: N times on each device of
 //! `VHOST_ACCEL_URIS`. Then the kernel must have released as many pinned pages as it acquired, and a
-//! client that closes its device is charged for no memory any more.
+//! client that closes its device is charged for no memory any more. What the device counts goes on over a
+//! reset and a close.
 //!
 //! `lab-soak N`, in the lab as root. Unloading the modules afterwards is the lab's own test that no
 //! reference is held.
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use vhost_accel::{OpenError, VhostAccel};
+use vhost_accel::{OpenError, Status, VhostAccel};
 use vhost_accel_driver::{Config, NetDriver};
 
 /// Frames of a killed client's length, in flight when it dies.
@@ -43,12 +44,64 @@ fn run() -> Result<()> {
         }
         let pages = released(uri)? - before;
         let charged = charged(uri)?;
+        let frames = counted(uri)?;
         println!(
-            "{uri}: {cycles} cycles in {:.1} s, {pages} pages pinned and released, {charged} kB charged and given back",
+            "{uri}: {cycles} cycles in {:.1} s, {pages} pages pinned and released, {charged} kB charged and given back, \
+            {frames} frames counted by the devices",
             begun.elapsed().as_secs_f32(),
         );
     }
     Ok(())
+}
+
+/// A frame and a fault more are counted, and still when the device was reset and when it was closed. How
+/// many frames there were on all devices together.
+fn counted(uri: &str) -> Result<u64> {
+    let (frames, faults) = counters()?;
+    let expected = (frames + 1, faults + 1);
+    let is_so = |when: &str| -> Result<()> {
+        match counters()? {
+            counted if counted == expected => Ok(()),
+            counted => {
+                Err(format!("{uri}: {counted:?} counted {when}, {expected:?} expected").into())
+            }
+        }
+    };
+    let mut driver = NetDriver::open(open(uri)?, Config { queue_size: 16, ..Config::default() })?;
+    driver.run()?;
+    driver.send(0, &[&FRAME[..]])?;
+    driver.wait(0, Duration::from_secs(5))?;
+    let ring = driver.tx(0).ring();
+    ring.set_avail_index(ring.avail_index().wrapping_add(17));
+    driver.tx(0).kick()?;
+    let end = Instant::now() + RELEASE;
+    while !driver.device().status()?.contains(Status::NEEDS_RESET) {
+        if Instant::now() > end {
+            return Err(format!("{uri}: an available index too far ahead is no fault").into());
+        }
+    }
+    is_so("while it runs")?;
+    driver.device().reset()?;
+    is_so("after a reset")?;
+    drop(driver);
+    is_so("after the close")?;
+    Ok(expected.0)
+}
+
+/// Frames and faults that all devices have counted.
+fn counters() -> Result<(u64, u64)> {
+    let (mut frames, mut faults) = (0, 0);
+    for device in fs::read_dir("/sys/kernel/debug/vhost_accel_net")? {
+        for line in fs::read_to_string(device?.path())?.lines() {
+            match line.split_once(' ').ok_or("a counter without a name")? {
+                ("frames", count) => frames += count.parse::<u64>()?,
+                (name, count) if name.starts_with("fault_") => faults += count.parse::<u64>()?,
+                // Drops and mappings.
+                (_, _) => {}
+            }
+        }
+    }
+    Ok((frames, faults))
 }
 
 /// What a client that lives is charged for while it has the device, which must be nothing before and after.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use virtio_bindings::virtio_net::{VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_MQ};
 
-use super::rig::{CONFIG, FEATURES, IOVA, Rig, eventfd, let_it_err, same_process, signals, until};
+use super::rig::{
+    CONFIG, FEATURES, IOVA, Rig, SIZE, eventfd, let_it_err, same_process, signals, until,
+};
 use crate::Errno;
 use crate::config::{REQUIRED, VHOST_F_LOG_ALL};
 use crate::eventfd::check;
@@ -282,6 +284,22 @@ fn opening_is_exclusive_and_closing_lets_go() {
     let dma = Arc::clone(&rig.dma);
     assert_eq!(rig.device.bind(same_process(), dma, Some(pages)), Err(Errno::EINVAL));
     rig.device.bind(same_process(), Arc::clone(&rig.dma), None).unwrap();
+}
+
+#[test]
+fn counters_are_the_devices_and_go_on_over_reset_and_close() {
+    let mut rig = Rig::started(0);
+    rig.round_trip(0, &[1; 60]);
+    rig.offer(1, SIZE);
+    rig.kick(1);
+    until(|| rig.device.counters().all_faults() == 1);
+    let counted = rig.device.counters();
+    assert_eq!(counted.frames, 1);
+    rig.device.reset();
+    assert_eq!(rig.device.counters(), counted);
+    rig.device.unbind();
+    rig.device.bind(same_process(), Arc::clone(&rig.dma), None).unwrap();
+    assert_eq!(rig.device.counters(), counted);
 }
 
 #[test]

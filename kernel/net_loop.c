@@ -146,24 +146,6 @@ static int deliver(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx,
 	return 0;
 }
 
-/* A chain that won't be read at all must still lie in memory. */
-static int check_ends(struct net_dev *nd, const struct net_chain *chain)
-{
-	const struct net_seg *seg = nd->tx_segs;
-	int ret = 0;
-	u32 i;
-
-	for (i = 0; !ret && i < chain->nr; i++, seg++) {
-		if (!seg->len)
-			continue;
-		ret = net_dma_check(nd, seg->addr, 1, false);
-		if (!ret)
-			ret = net_dma_check(nd, seg->addr + seg->len - 1, 1,
-					    false);
-	}
-	return ret;
-}
-
 /* One frame: 1 when it is done with, 0 when there is none or it must wait. */
 static int forward(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx)
 {
@@ -188,10 +170,8 @@ static int forward(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx)
 	ret = net_ring_used_ready(nd, tx, 1);
 	if (ret)
 		return ret;
+	/* What isn't read need not be there. */
 	if (chain.len_read > NET_HDR_LEN + NET_MAX_FRAME) {
-		ret = check_ends(nd, &chain);
-		if (ret)
-			return net_ring_failed(nd, tx, ret);
 		nd->tx_dropped++;
 		goto used;
 	}

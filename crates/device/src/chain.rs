@@ -146,6 +146,10 @@ impl Chain {
             return Err(FaultKind::ChainTooLong);
         }
         let segment = Segment { iova: descriptor.address, len: descriptor.len.into() };
+        // Whether it will be accessed or not: a range that wraps is nowhere.
+        if segment.len > 0 && segment.iova.checked_add(segment.len - 1).is_none() {
+            return Err(FaultKind::Unmapped);
+        }
         if descriptor.has(VRING_DESC_F_WRITE) {
             self.writable_len += segment.len;
         } else if self.writable < self.segments.len() {

@@ -6,7 +6,9 @@ use vhost_accel_core::{Access, Capabilities, Iova, page_size};
 
 use super::{small, small_pairs, watch};
 use crate::case::Case;
-use crate::check::{LIMIT, Stop, echoes, equal, faulted, healthy, holds, quiet, untouched};
+use crate::check::{
+    LIMIT, Stop, echoes, equal, eventually, faulted, healthy, holds, quiet, untouched,
+};
 use crate::random::frame;
 use crate::target::Target;
 use vhost_accel_driver::{Config, Descriptor, Event, HEADER, NetDriver, Region};
@@ -19,6 +21,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("dma_faults::a_buffer_that_runs_off_its_mapping", runs_off),
     Case::new("dma_faults::a_receive_buffer_that_runs_off_its_mapping", rx_runs_off),
     Case::new("dma_faults::an_address_that_wraps_around", wraps_around),
+    Case::new("dma_faults::a_frame_that_is_dropped_unread", dropped_unread),
     Case::new("dma_faults::read_only_memory_is_not_written", read_only).needing(ACCESS),
     Case::new("dma_faults::write_only_memory_is_not_read", write_only).needing(ACCESS),
     Case::new("dma_faults::one_way_memory_works_one_way", one_way).needing(ACCESS),
@@ -95,6 +98,25 @@ fn unmapped_tx(target: &Target<'_>) -> Result<(), Stop> {
     let mut stage = Stage::new(target)?;
     stage.send_from(PLACE, 100)?;
     stage.tx_stopped()
+}
+
+/// A frame longer than any is dropped, wherever it is said to be; but nowhere is no address.
+fn dropped_unread(target: &Target<'_>) -> Result<(), Stop> {
+    let mut stage = Stage::new(target)?;
+    let ring = stage.driver.tx(0).ring().clone();
+    ring.set_desc(0, Descriptor::readable(PLACE, 1 << 17));
+    ring.set_avail(0, 0);
+    ring.set_avail_index(1);
+    stage.driver.tx(0).kick()?;
+    eventually("the frame comes back unread", || ring.used_index() == 1)?;
+    healthy(&mut stage.driver)?;
+    ring.set_desc(0, Descriptor::readable(Iova(u64::MAX - 99), 1 << 17));
+    ring.set_avail(1, 0);
+    ring.set_avail_index(2);
+    stage.driver.tx(0).kick()?;
+    faulted(&mut stage.driver, &stage.config)?;
+    equal("used transmit chains", ring.used_index(), 1)?;
+    echoes(&mut stage.driver, 1, &frame(9, 100))
 }
 
 fn unmapped_rx(target: &Target<'_>) -> Result<(), Stop> {
@@ -218,7 +240,7 @@ fn buffers_unmapped(target: &Target<'_>) -> Result<(), Stop> {
     let frames: Vec<_> = (0..200).map(|seed| frame(seed, 9000)).collect();
     let all: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
     equal("frames sent", driver.send(0, &all)?, 200)?;
-    crate::check::eventually("the first frame arrives", || driver.rx(0).has_used())?;
+    eventually("the first frame arrives", || driver.rx(0).has_used())?;
     driver.machine().unmap(lease.range())?;
     region.fill(0, region.len(), 0xa5);
     // Those that were still to come hit the hole; if none were, these do.

@@ -236,7 +236,7 @@ static u8 control(struct net_dev *nd, const struct ctrl *ctrl, u64 len)
 	const u64 data = len - sizeof(ctrl->hdr);
 	u16 pairs, q;
 
-	if (len < sizeof(ctrl->hdr))
+	if (len < sizeof(ctrl->hdr) || len > sizeof(*ctrl))
 		return VIRTIO_NET_ERR;
 	switch (ctrl->hdr.class << 8 | ctrl->hdr.cmd) {
 	case VIRTIO_NET_CTRL_MAC << 8 | VIRTIO_NET_CTRL_MAC_ADDR_SET:
@@ -274,8 +274,11 @@ static int process_control(struct net_dev *nd, struct net_vq *vq)
 		return net_ring_want_kick(nd, vq, 0);
 	if (ret < 0)
 		return ret;
-	ret = cursor_read(nd, &from, &ctrl,
-			  min_t(u64, chain.len_read, sizeof(ctrl)));
+	/* A command that is longer than any is refused unread. */
+	if (chain.len_read <= sizeof(ctrl))
+		ret = cursor_read(nd, &from, &ctrl, chain.len_read);
+	else
+		ret = 0;
 	if (ret)
 		return net_ring_failed(nd, vq, ret);
 	ret = net_ring_used_ready(nd, vq, 1);
@@ -301,15 +304,22 @@ static int process_control(struct net_dev *nd, struct net_vq *vq)
 	return 1;
 }
 
-/* 0: nothing more to do, 1: there is, EAGAIN: there will be. */
+/*
+ * 0: nothing more to do, 1: there is, EAGAIN: there will be.
+ *
+ * Where the control queue is depends on what was negotiated: virtio 1.2, 5.1.2.
+ * What lies behind it has no use then, and is not looked at.
+ */
 int net_process(struct net_dev *nd, u16 q)
 {
+	u16 ctrl = net_has(nd, VIRTIO_NET_F_MQ) ? 2 * nd->pairs : 2;
 	int ret = 0;
 
 	lockdep_assert_held(&nd->lock);
-	if (q < 2 * nd->pairs) {
+	if (q < ctrl) {
 		ret = process_pair(nd, q);
-	} else if (net_vq_runs(nd, &nd->vqs[q])) {
+	} else if (q == ctrl && net_has(nd, VIRTIO_NET_F_CTRL_VQ) &&
+		   net_vq_runs(nd, &nd->vqs[q])) {
 		ret = process_control(nd, &nd->vqs[q]);
 		net_ring_settle(nd, &nd->vqs[q]);
 	}

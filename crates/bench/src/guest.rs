@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use vhost_accel_core::{Features, Interface, Iova, KickKind, QueueIndex, Vring};
-use vhost_accel_driver::{Lease, RawRing, Region};
+use vhost_accel_driver::{Config, Lease, RawRing, Region};
 
 use crate::MapSize;
 use crate::baseline;
@@ -162,9 +162,9 @@ impl Guest {
         (0..2 * pairs).map(QueueIndex)
     }
 
-    /// The vrings of `pairs` queue pairs and the control queue, which is the device's last.
+    /// The vrings of `pairs` queue pairs and the control queue.
     pub(crate) fn vrings(&self, pairs: u16) -> Vec<Vring<'_>> {
-        let control = QueueIndex(self.queues() - 1);
+        let control = Config::control_queue(FEATURES, self.queues() / 2);
         Self::data(pairs)
             .chain([control])
             .map(|queue| {

@@ -12,8 +12,9 @@ use virtio_bindings::virtio_net::{
 use super::counters::count;
 use super::fault::FaultKind;
 use super::net::Scratch;
-use super::shared::{Pass, Shared, lock};
+use super::shared::{Pass, Role, Shared, lock};
 use super::vring::{Bus, Ring};
+use crate::dma::Segment;
 
 /// Class, command and the longest data of a command that is known: a MAC.
 const LONGEST: usize = 2 + 6;
@@ -22,11 +23,15 @@ const LONGEST: usize = 2 + 6;
 const BATCH: u32 = 16;
 
 impl Shared {
-    /// Carries out a kick of the control queue.
-    pub(super) fn control(&self, scratch: &mut Scratch) -> Pass {
-        let mut vring = self.vring(self.control_queue());
+    /// Carries out a kick of `queue`, which is the control queue, or was a moment ago.
+    pub(super) fn control(&self, queue: u16, scratch: &mut Scratch) -> Pass {
+        let mut vring = self.vring(queue);
         if self.is_held() {
             return Pass::HELD;
+        }
+        // Since the caller asked, a reset may have made it a queue of another kind.
+        if self.role(queue) != Role::Control {
+            return Pass::default();
         }
         let Some(ring) = &mut vring.ring else { return Pass::default() };
         let dma = Arc::clone(&ring.dma);
@@ -72,6 +77,12 @@ impl Shared {
         let head = ring.chain(bus, 0, chain)?;
         let mut command = [0; LONGEST];
         let len = usize::try_from(chain.readable_len()).unwrap_or(usize::MAX);
+        // A command is carried out when its answer can be given, and not else.
+        let room = u64::min(chain.writable_len(), 1) as usize;
+        let ack_at = chain.writable().iter().find(|segment| segment.len > 0);
+        let ack_at = ack_at.map(|segment| Segment { iova: segment.iova, len: 1 });
+        let answer = ack_at.into_iter().chain([ring.next_used()?]);
+        bus.view.writable(answer, &mut scratch.spans)?;
         let known = match command.get_mut(..len) {
             Some(command) => {
                 bus.view.read_all(chain.readable().iter().copied(), &mut scratch.spans, command)?;
@@ -80,7 +91,6 @@ impl Shared {
             None => false,
         };
         let ack = [if known { VIRTIO_NET_OK } else { VIRTIO_NET_ERR } as u8];
-        let room = u64::min(chain.writable_len(), 1) as usize;
         bus.write_all(chain.writable(), &mut scratch.spans, &ack[..room])?;
         count(&self.counters.commands, 1);
         ring.complete(bus, head, room as u32)
@@ -107,7 +117,7 @@ impl Shared {
                 }
                 let before = self.active_pairs.swap(pairs, Ordering::Relaxed);
                 // Frames may wait in the queues that have come to life.
-                (before..pairs).for_each(|pair| self.mark(2 * pair + 1));
+                (2 * before..2 * pairs).for_each(|queue| self.mark(queue));
                 true
             }
             _ => false,

@@ -219,11 +219,14 @@ impl Shared {
         }
     }
 
-    /// Looks at the receive queue of `pair` for nothing but an index that can't be.
+    /// Looks at the receive queue of `pair`, if it is active, for nothing but an index that can't be.
     pub(super) fn look_at_receive(&self, pair: u16) -> Pass {
         let mut rx = self.vring(2 * pair);
         if self.is_held() {
             return Pass::HELD;
+        }
+        if !self.is_active(pair) {
+            return Pass::default();
         }
         let Some(ring) = &mut rx.ring else { return Pass::default() };
         let dma = Arc::clone(&ring.dma);

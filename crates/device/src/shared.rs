@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use virtio_bindings::virtio_config::VIRTIO_CONFIG_S_NEEDS_RESET;
+use virtio_bindings::virtio_net::{VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ};
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 use vmm_sys_util::eventfd::EventFd;
 
@@ -36,6 +37,19 @@ pub(super) struct Pass {
 impl Pass {
     /// Nothing was done, and the queue is to be looked at when the device is let go of.
     pub(super) const HELD: Self = Self { work: 0, more: true };
+}
+
+/// What a vring is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The receive queue of a pair.
+    Receive(u16),
+    /// The transmit queue of a pair.
+    Transmit(u16),
+    /// The control queue.
+    Control,
+    /// Nothing, with the features that were negotiated. It can be set up, and is not looked at.
+    None,
 }
 
 /// # Locks
@@ -130,8 +144,16 @@ impl Shared {
         held
     }
 
-    pub(super) fn control_queue(&self) -> u16 {
-        2 * self.config.pairs
+    /// What a vring is for: virtio 1.2, section 5.1.2. It stays while a vring runs, since features
+    /// don't change then; who holds the lock of one that runs may rely on it.
+    pub(super) fn role(&self, queue: u16) -> Role {
+        let pairs = if self.negotiated(VIRTIO_NET_F_MQ) { self.config.pairs } else { 1 };
+        match queue / 2 {
+            pair if pair < pairs && queue.is_multiple_of(2) => Role::Receive(pair),
+            pair if pair < pairs => Role::Transmit(pair),
+            _ if queue == 2 * pairs && self.negotiated(VIRTIO_NET_F_CTRL_VQ) => Role::Control,
+            _ => Role::None,
+        }
     }
 
     /// A vring, held still. `queue` is in range.

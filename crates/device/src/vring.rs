@@ -157,6 +157,11 @@ impl Ring {
         Ok(head)
     }
 
+    /// Where the next chain is returned: what must be writable for that.
+    pub(super) fn next_used(&self) -> Result<Segment, FaultKind> {
+        Ok(Segment { iova: at(self.at.used, 4 + 8 * self.slot(self.next))?, len: 8 })
+    }
+
     /// Returns the next chain, whose head is `head`, with `len` bytes written to it. The driver sees
     /// it when it is [published](Self::publish).
     pub(super) fn complete(&mut self, bus: &Bus<'_>, head: u16, len: u32) -> Result<(), FaultKind> {

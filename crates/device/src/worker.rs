@@ -9,7 +9,7 @@ use super::counters::count;
 use super::doorbell::DoorbellPages;
 use super::net::Scratch;
 use super::queues::QueueSet;
-use super::shared::{Pass, Shared, WAKE, lock};
+use super::shared::{Pass, Role, Shared, WAKE, lock};
 use super::wait::{quiet_thread, wait};
 
 /// How long after its last work a queue's doorbell is polled, and the worker does not sleep.
@@ -105,8 +105,9 @@ impl Worker<'_> {
             if pass.work > 0 {
                 self.worked = now;
                 self.heat(queue, now);
-                if queue != self.shared.control_queue() {
-                    self.heat(queue ^ 1, now);
+                match self.shared.role(queue) {
+                    Role::Receive(_) | Role::Transmit(_) => self.heat(queue ^ 1, now),
+                    Role::Control | Role::None => {}
                 }
             }
         }
@@ -114,19 +115,20 @@ impl Worker<'_> {
 
     /// Does what a kick of `queue` asks for.
     fn look(&mut self, queue: u16) -> Pass {
-        let (shared, pair) = (self.shared, queue / 2);
-        if queue == shared.control_queue() {
-            shared.control(&mut self.scratch)
-        } else if queue % 2 == 1 {
-            shared.transmit(pair, &mut self.scratch)
-        } else {
-            let pass = shared.look_at_receive(pair);
-            if pass.more {
-                return pass;
+        let shared = self.shared;
+        match shared.role(queue) {
+            Role::Control => shared.control(queue, &mut self.scratch),
+            Role::Transmit(pair) => shared.transmit(pair, &mut self.scratch),
+            Role::Receive(pair) => {
+                let pass = shared.look_at_receive(pair);
+                if pass.more {
+                    return pass;
+                }
+                // New buffers are only of interest to a transmit queue that waits for them.
+                let waits = shared.vring(queue + 1).ring.as_ref().is_some_and(|ring| ring.kicked);
+                if waits { shared.transmit(pair, &mut self.scratch) } else { Pass::default() }
             }
-            // New buffers are only of interest to a transmit queue that waits for them.
-            let waits = shared.vring(queue + 1).ring.as_ref().is_some_and(|ring| ring.kicked);
-            if waits { shared.transmit(pair, &mut self.scratch) } else { Pass::default() }
+            Role::None => Pass::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a guest looks like.
 
-use vhost_accel_core::{Features, Iova, KickKind};
+use vhost_accel_core::{Features, Iova, KickKind, QueueIndex};
 use virtio_bindings::virtio_net::{
     VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF,
 };
@@ -51,6 +51,12 @@ impl Config {
     pub const CTRL_MAC_ADDR: Features = feature(VIRTIO_NET_F_CTRL_MAC_ADDR);
     /// What no device here goes without.
     pub const REQUIRED: Features = Features::VERSION_1.union(Features::ACCESS_PLATFORM);
+
+    /// Where a device of `pairs` queue pairs has its control queue: behind all pairs with MQ, behind
+    /// the first without (virtio 1.2, 5.1.2).
+    pub fn control_queue(features: Features, pairs: u16) -> QueueIndex {
+        QueueIndex(if features.contains(Self::MQ) { 2 * pairs } else { 2 })
+    }
 
     /// The default with this many pairs.
     pub fn pairs(pairs: u16) -> Self {

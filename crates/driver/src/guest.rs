@@ -26,6 +26,8 @@ const NO_ANSWER: u8 = 0x5a;
 #[derive(Debug)]
 pub struct Guest {
     config: Config,
+    /// Pairs that the device has.
+    max_pairs: u16,
     leases: Vec<Lease>,
     receive: Vec<Queue>,
     transmit: Vec<Queue>,
@@ -49,7 +51,8 @@ impl Plan {
 }
 
 impl Guest {
-    /// Allocates a guest for a device with `queue_count` vrings, of which the last is the control queue.
+    /// Allocates a guest for a device with `queue_count` vrings: two for each pair, and the control
+    /// queue, whose [place](Config::control_queue) is known when features are negotiated.
     ///
     /// # Errors
     /// [`Error::Pairs`] when the device has fewer, and those of memory and eventfds.
@@ -107,10 +110,12 @@ impl Guest {
             queues.push(queue(index, size, at, buffer(index.into()), table, segments)?);
         }
         let table = 2 * Descriptor::SIZE;
-        let control = queue(queue_count - 1, CONTROL_SIZE, control_at, CONTROL_BUFFER, table, 2)?;
+        let last = 2 * max_pairs;
+        let control = queue(last, CONTROL_SIZE, control_at, CONTROL_BUFFER, table, 2)?;
         let mut guest = Self {
             frame: Vec::with_capacity(config.tx_buffer),
             config,
+            max_pairs,
             leases,
             receive,
             transmit,
@@ -143,6 +148,7 @@ impl Guest {
         for queue in &mut self.transmit {
             queue.clear(base, features);
         }
+        self.control.move_to(Config::control_queue(features, self.max_pairs));
         self.control.clear(base, features);
         for queue in &mut self.receive {
             queue.clear(base, features);

@@ -87,6 +87,11 @@ impl Queue {
         })
     }
 
+    /// Makes it another vring of the device.
+    pub(super) fn move_to(&mut self, index: QueueIndex) {
+        self.index = index;
+    }
+
     /// Empties the ring, which goes on at `base`, and takes every slot back.
     pub(super) fn clear(&mut self, base: u16, features: Features) {
         self.ring.clear(base);

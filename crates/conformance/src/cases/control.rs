@@ -1,17 +1,21 @@
 //! The control queue.
 
-use vhost_accel_core::Capabilities;
+use std::sync::Arc;
+
+use vhost_accel_core::{Capabilities, Features, Iova, Kick, QueueIndex, Vring};
 use virtio_bindings::virtio_net::{
     VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, VIRTIO_NET_CTRL_MQ,
     VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, VIRTIO_NET_ERR, VIRTIO_NET_OK,
 };
 
-use super::{small, small_pairs};
+use super::{small, small_pairs, watch};
 use crate::case::Case;
-use crate::check::{Stop, arrives, echoes, equal, healthy, holds, quiet, same};
+use crate::check::{
+    Stop, arrives, echoes, equal, eventually, faulted, healthy, holds, quiet, same,
+};
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::{Config, NetDriver};
+use vhost_accel_driver::{Config, Descriptor, NetDriver, Region};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("control::the_mac_is_set", the_mac_is_set).needing(Capabilities::VIRTIO_STATUS),
@@ -22,7 +26,19 @@ pub(super) const CASES: &[Case] = &[
     Case::new("control::a_pair_can_be_switched_off", a_pair_can_be_switched_off),
     Case::new("control::pair_counts_that_cannot_be_are_refused", bad_pair_counts),
     Case::new("control::many_commands_in_a_row", many_commands_in_a_row),
+    Case::new("control::without_multiqueue_it_is_queue_2", without_multiqueue),
+    Case::new("control::without_multiqueue_the_vrings_behind_it_rest", the_vrings_behind_it_rest),
+    Case::new("control::without_its_feature_there_is_none", without_its_feature),
+    Case::new("control::a_receive_queue_rests_while_its_pair_does", a_receive_queue_rests),
+    Case::new("control::a_command_longer_than_any_is_not_read", a_command_longer_than_any),
+    Case::new("control::a_command_without_an_answer_is_not_carried_out", no_answer_no_effect)
+        .needing(Capabilities::VIRTIO_STATUS),
 ];
+
+/// Where nothing is mapped.
+const NOWHERE: Iova = Iova(6 << 30);
+/// Where a case's own memory is mapped.
+const PLACE: Iova = Iova(7 << 30);
 
 const OK: u8 = VIRTIO_NET_OK as u8;
 const ERR: u8 = VIRTIO_NET_ERR as u8;
@@ -93,7 +109,7 @@ fn one_pair_is_active_at_first(target: &Target<'_>) -> Result<(), Stop> {
 fn a_pair_can_be_switched_off(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small_pairs(2))?;
     echoes(&mut driver, 1, &frame(1, 100))?;
-    crate::check::eventually("the chain comes back", || driver.tx(1).used_count() == 1)?;
+    eventually("the chain comes back", || driver.tx(1).used_count() == 1)?;
     driver.set_pairs(1)?;
     let sent = frame(2, 100);
     driver.send(1, &[&sent])?;
@@ -128,4 +144,112 @@ fn many_commands_in_a_row(target: &Target<'_>) -> Result<(), Stop> {
         same("the MAC", &mac(&mut driver)?, &[2, 0, 0, 0, 0, 99])?;
     }
     equal("the used index", driver.control().ring().used_index(), 65500u16.wrapping_add(100))
+}
+
+/// A guest that does without several pairs, as most do by default.
+fn one_pair(features: Features) -> Config {
+    Config { features, ..small() }
+}
+
+/// Virtio 1.2, 5.1.2: without MQ the control queue is behind the first pair, however many there are.
+fn without_multiqueue(target: &Target<'_>) -> Result<(), Stop> {
+    target.need_pairs(2)?;
+    let mut driver = target.running(one_pair(Config::CTRL_VQ | Config::CTRL_MAC_ADDR))?;
+    equal("the control queue", driver.control().index(), QueueIndex(2))?;
+    equal("the answer", set_mac(&mut driver, &MAC)?, OK)?;
+    equal("the answer to a pair count", set_pairs(&mut driver, &[2, 0])?, ERR)?;
+    echoes(&mut driver, 0, &frame(1, 100))
+}
+
+/// They can be set up and kicked, and are not looked at: a look would be a fault here.
+fn the_vrings_behind_it_rest(target: &Target<'_>) -> Result<(), Stop> {
+    target.need_pairs(2)?;
+    let mut driver = target.driver(one_pair(Config::CTRL_VQ | Config::CTRL_MAC_ADDR))?;
+    driver.setup()?;
+    unmapped(&mut driver, 3..target.info()?.queue_count)?;
+    equal("the answer", set_mac(&mut driver, &MAC)?, OK)?;
+    echoes(&mut driver, 0, &frame(1, 100))?;
+    quiet();
+    healthy(&mut driver)
+}
+
+fn without_its_feature(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.driver(one_pair(Features::empty()))?;
+    driver.setup()?;
+    unmapped(&mut driver, 2..target.info()?.queue_count)?;
+    echoes(&mut driver, 0, &frame(1, 100))?;
+    quiet();
+    healthy(&mut driver)
+}
+
+/// Sets up `queues` where nothing is mapped, starts the device, and kicks them.
+fn unmapped(driver: &mut NetDriver, queues: std::ops::Range<u16>) -> Result<(), Stop> {
+    let vring = driver.rx(0).polled_vring();
+    let queues = queues.map(QueueIndex);
+    for queue in queues.clone() {
+        let (desc, avail, used) = (NOWHERE, NOWHERE, NOWHERE);
+        let vring = Vring { queue, desc, avail, used, ..vring };
+        driver.device().setup_vring(&vring)?;
+    }
+    driver.start()?;
+    for queue in queues {
+        driver.device().kicker(queue, Kick::Best)?.kick()?;
+    }
+    Ok(())
+}
+
+/// An index that can't be is found when the pair is switched on, and not before.
+fn a_receive_queue_rests(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.driver(small_pairs(2))?;
+    driver.setup()?;
+    let config = watch(&mut driver)?;
+    let ring = driver.rx(1).ring().clone();
+    ring.set_avail_index(ring.size() + 1);
+    driver.start()?;
+    driver.rx(1).kick()?;
+    echoes(&mut driver, 0, &frame(1, 100))?;
+    quiet();
+    healthy(&mut driver)?;
+    driver.set_pairs(2)?;
+    faulted(&mut driver, &config)
+}
+
+/// Makes a command of `len` bytes at `command` with its answer at `answer` available, and kicks.
+fn ask(driver: &mut NetDriver, command: Iova, len: u32, answer: Iova) -> Result<(), Stop> {
+    let ring = driver.control().ring();
+    ring.set_desc(0, Descriptor::readable(command, len).then(1));
+    ring.set_desc(1, Descriptor::writable(answer, 1));
+    ring.set_avail(0, 0);
+    ring.set_avail_index(1);
+    Ok(driver.control().kick()?)
+}
+
+/// A device that takes commands, and memory for them at [`PLACE`], a page.
+fn commanded(target: &Target<'_>) -> Result<(NetDriver, Arc<Region>), Stop> {
+    let mut driver = target.running(one_pair(Config::CTRL_VQ | Config::CTRL_MAC_ADDR))?;
+    let memory = Region::new(1)?;
+    memory.fill(0, memory.len(), 0x5a);
+    driver.machine().map(&memory.at(PLACE))?;
+    Ok((driver, memory))
+}
+
+/// What is refused whatever it says is not read, and need not be there.
+fn a_command_longer_than_any(target: &Target<'_>) -> Result<(), Stop> {
+    let (mut driver, memory) = commanded(target)?;
+    ask(&mut driver, NOWHERE, 9, PLACE)?;
+    eventually("the answer comes", || driver.control().ring().used_index() == 1)?;
+    equal("the answer", memory.bytes(0, 1)[0], ERR)?;
+    healthy(&mut driver)
+}
+
+fn no_answer_no_effect(target: &Target<'_>) -> Result<(), Stop> {
+    let (mut driver, memory) = commanded(target)?;
+    let before = mac(&mut driver)?;
+    let config = watch(&mut driver)?;
+    let header = [VIRTIO_NET_CTRL_MAC as u8, VIRTIO_NET_CTRL_MAC_ADDR_SET as u8];
+    memory.write(0, &header);
+    memory.write(2, &MAC);
+    ask(&mut driver, PLACE, 8, NOWHERE)?;
+    faulted(&mut driver, &config)?;
+    same("the MAC", &mac(&mut driver)?, &before)
 }

@@ -135,6 +135,15 @@ impl<'a> DmaView<'a> {
         unsafe { self.memory.scatter(spans, from) }.map_err(|_| DmaFault::Host)
     }
 
+    /// Whether all of `segments` may be written. `spans` is scratch space.
+    pub(crate) fn writable(
+        &self,
+        segments: impl IntoIterator<Item = Segment>,
+        spans: &mut Vec<Span>,
+    ) -> Result<(), DmaFault> {
+        self.translate(segments, Access::Write, spans)
+    }
+
     fn translate(
         &self,
         segments: impl IntoIterator<Item = Segment>,

@@ -1,4 +1,4 @@
-//! Frames and commands.
+//! Frames.
 
 use virtio_bindings::virtio_net::VIRTIO_NET_F_MRG_RXBUF;
 use virtio_bindings::virtio_ring::VIRTIO_RING_F_EVENT_IDX;
@@ -6,9 +6,8 @@ use virtio_bindings::virtio_ring::VIRTIO_RING_F_EVENT_IDX;
 use super::rig::{
     CONFIG, FEATURES, INDIRECT, IOVA, NEXT, Rig, WRITE, descriptor, let_it_err, same_process, until,
 };
-use crate::DeviceConfig;
-use crate::config::REQUIRED;
 use crate::dma::{ClientMemory, PinPolicy};
+use crate::{DeviceConfig, FaultKind};
 
 const MERGEABLE: u64 = 1 << VIRTIO_NET_F_MRG_RXBUF;
 
@@ -189,38 +188,27 @@ fn a_frame_that_no_full_queue_holds_is_dropped() {
     assert_eq!(rig.device.counters().rx_dropped, 1);
 }
 
-#[test]
-fn commands_are_acknowledged() {
-    let mut rig = Rig::started(0);
-    assert_eq!(rig.command(&[1, 1, 6, 5, 4, 3, 2, 1]), 0);
-    let mut mac = [0; 6];
-    rig.device.read_config(0, &mut mac).unwrap();
-    assert_eq!(mac, [6, 5, 4, 3, 2, 1]);
-    for bad in [
-        &[1, 1, 6, 5, 4, 3, 2][..],   // a short MAC
-        &[1, 1, 6, 5, 4, 3, 2, 1, 0], // a long one
-        &[1, 0, 6, 5, 4, 3, 2, 1],    // MAC_TABLE_SET
-        &[4, 0, 0, 0],                // no pairs
-        &[4, 0, 3, 0],                // too many
-        &[4, 0, 1],                   // half a number
-        &[4, 1, 1, 0],                // RSS
-        &[0, 0, 1],                   // promiscuous
-        &[1],                         // no command
-        &[0xff; 1000],
-    ] {
-        assert_eq!(rig.command(bad), 1, "{bad:?}");
-    }
-    rig.device.read_config(0, &mut mac).unwrap();
-    assert_eq!(mac, [6, 5, 4, 3, 2, 1]);
-    assert_eq!(rig.device.counters().commands, 11);
+/// Two descriptors of queue 1 that make a chain longer than any frame: eight bytes of memory, and then
+/// `rest` bytes at `address`.
+fn too_long(rig: &mut Rig, address: u64, rest: u32) {
+    rig.chained(1, 0, IOVA + rig.buffer(1, 0), 8, NEXT, 1);
+    rig.descriptor(1, 1, address, rest, 0);
+    rig.offer(1, 0);
+    rig.kick(1);
 }
 
 #[test]
-fn commands_need_their_feature() {
-    let mut rig = Rig::new();
-    rig.start(REQUIRED);
-    assert_eq!(rig.command(&[1, 1, 6, 5, 4, 3, 2, 1]), 1);
-    assert_eq!(rig.command(&[4, 0, 2, 0]), 1);
+fn what_is_dropped_unread_need_not_be_mapped() {
+    let mut rig = Rig::started(0);
+    too_long(&mut rig, 0x10_0000, 1 << 17);
+    assert_eq!(rig.used(1), (0, 0));
+    rig.round_trip(0, &[1; 60]);
+    let counters = rig.device.counters();
+    assert_eq!((counters.tx_dropped, counters.all_faults()), (1, 0));
+    // A range that wraps is no range, and found when the chain is read.
+    too_long(&mut rig, 0_u64.wrapping_sub(36), 1 << 17);
+    until(|| rig.device.counters().faults(FaultKind::Unmapped) == 1);
+    assert_eq!(rig.device.counters().tx_dropped, 1);
 }
 
 #[test]

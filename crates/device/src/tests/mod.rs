@@ -1,5 +1,6 @@
 //! A driver for the device in the same process, and what it sees.
 
+mod control;
 mod faults;
 mod garbage;
 mod kicks;

@@ -294,7 +294,8 @@ impl Rig {
 
     /// Runs a command on the control queue and returns its ack.
     pub(super) fn command(&mut self, command: &[u8]) -> u8 {
-        let queue = self.device.queue_count() - 1;
+        let multiqueue = self.device.features() & 1 << VIRTIO_NET_F_MQ != 0;
+        let queue = if multiqueue { self.device.queue_count() - 1 } else { 2 };
         let buffer = self.buffer(queue, 0);
         self.arena.write(buffer, command);
         self.arena.write(buffer + 1024, &[0xaa]);

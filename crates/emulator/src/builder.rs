@@ -1,8 +1,6 @@
 //! Putting an emulated kernel and its devices together.
 
 use std::{
-    collections::HashMap,
-    ffi::CString,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -12,11 +10,11 @@ use vhost_accel_uapi::vfio;
 
 use crate::{
     MAX_DEVICES,
+    chardevs::Chardevs,
     error::Error,
-    front::{
-        Node, container::ContainerNode, group::Group, vhost_mdev::MdevNode, vhost_vdpa::VdpaNode,
-    },
+    front::{container::ContainerNode, group::Group, vhost_mdev::MdevNode, vhost_vdpa::VdpaNode},
     kernel::EmulatedKernel,
+    numbers::Numbers,
     shadow::Shadow,
 };
 use vhost_accel_device::{Counters, Device, DeviceConfig};
@@ -105,15 +103,19 @@ impl Builder {
         }
         let setup = |source| Error::Setup { what: "the tree that stands for sysfs", source };
         let shadow = Shadow::new().map_err(setup)?;
-        let mut nodes = Nodes::default();
+        let numbers = Numbers::new()
+            .map_err(|source| Error::Setup { what: "a device number of each kind", source })?;
+        shadow.file("/proc/devices", &numbers.devices).map_err(setup)?;
+        shadow.file("/proc/misc", &numbers.misc).map_err(setup)?;
+        let mut nodes = Nodes { shadow: &shadow, numbers: &numbers, chardevs: Chardevs::default() };
         let mut devices = Vec::new();
         for number in 0..self.devices {
             for kind in DeviceKind::ALL {
                 let device = self.device(kind, number)?;
                 match kind {
-                    DeviceKind::Vfio => nodes.vfio(&shadow, number, &device),
-                    DeviceKind::VhostMdev => nodes.vhost_mdev(&shadow, number, &device),
-                    DeviceKind::VhostVdpa => nodes.vhost_vdpa(&shadow, number, &device),
+                    DeviceKind::Vfio => nodes.vfio(number, &device),
+                    DeviceKind::VhostMdev => nodes.vhost_mdev(number, &device),
+                    DeviceKind::VhostVdpa => nodes.vhost_vdpa(number, &device),
                 }
                 .map_err(setup)?;
                 devices.push(EmulatedDevice {
@@ -125,8 +127,9 @@ impl Builder {
             }
         }
         let container = ContainerNode { dma_entry_limit: self.dma_entry_limit };
-        nodes.add(&shadow, "/dev/vfio/vfio", container).map_err(setup)?;
-        EmulatedKernel::start(shadow, nodes.0, devices, self.everything)
+        nodes.container(container).map_err(setup)?;
+        let chardevs = nodes.chardevs;
+        EmulatedKernel::start(shadow, chardevs, devices, self.everything)
     }
 
     fn device(&self, kind: DeviceKind, number: u16) -> Result<Arc<Device>, Error> {
@@ -206,47 +209,57 @@ fn uuid(kind: DeviceKind, number: u16) -> String {
 }
 
 /// The character devices while they are being made, with what sysfs says of them.
-#[derive(Default)]
-struct Nodes(HashMap<CString, Arc<dyn Node>>);
+struct Nodes<'a> {
+    shadow: &'a Shadow,
+    numbers: &'a Numbers,
+    chardevs: Chardevs,
+}
 
-impl Nodes {
-    fn add(&mut self, shadow: &Shadow, path: &str, node: impl Node + 'static) -> io::Result<()> {
-        shadow.node(path)?;
-        self.0.insert(CString::new(path)?, Arc::new(node));
-        Ok(())
-    }
-
-    fn vfio(&mut self, shadow: &Shadow, number: u16, device: &Arc<Device>) -> io::Result<()> {
+impl Nodes<'_> {
+    fn vfio(&mut self, number: u16, device: &Arc<Device>) -> io::Result<()> {
         let uuid = uuid(DeviceKind::Vfio, number);
-        mdev(shadow, &uuid, vfio::DEVICE_API_VHOST)?;
+        mdev(self.shadow, &uuid, vfio::DEVICE_API_VHOST)?;
         let group = format!("/sys/kernel/iommu_groups/{number}");
-        shadow.link(
+        self.shadow.link(
             &format!("{group}/devices/{uuid}"),
             &format!("../../../../bus/mdev/devices/{uuid}"),
         )?;
-        shadow.link(
+        self.shadow.link(
             &format!("/sys/bus/mdev/devices/{uuid}/iommu_group"),
             &format!("../../../../kernel/iommu_groups/{number}"),
         )?;
-        let group = Group::new(Arc::clone(device), uuid);
-        self.add(shadow, &format!("/dev/vfio/{number}"), group)
+        let entry = format!("/sys/devices/virtual/vfio/{number}");
+        let target = format!("../../devices/virtual/vfio/{number}");
+        self.shadow.link(&format!("/sys/class/vfio/{number}"), &target)?;
+        let group = Arc::new(Group::new(Arc::clone(device), uuid));
+        let path = format!("/dev/vfio/{number}");
+        self.chardevs.add(self.shadow, &path, self.numbers.group(number), &entry, group)
     }
 
-    fn vhost_mdev(&mut self, shadow: &Shadow, number: u16, device: &Arc<Device>) -> io::Result<()> {
+    fn container(&mut self, container: ContainerNode) -> io::Result<()> {
+        let entry = "/sys/devices/virtual/misc/vfio";
+        self.shadow.link("/sys/class/misc/vfio", "../../devices/virtual/misc/vfio")?;
+        let number = self.numbers.container();
+        self.chardevs.add(self.shadow, "/dev/vfio/vfio", number, entry, Arc::new(container))
+    }
+
+    fn vhost_mdev(&mut self, number: u16, device: &Arc<Device>) -> io::Result<()> {
         let uuid = uuid(DeviceKind::VhostMdev, number);
-        mdev(shadow, &uuid, "vhost-mdev")?;
+        mdev(self.shadow, &uuid, "vhost-mdev")?;
         let name = format!("vhost-mdev-{number}");
         // Of a class of its own, which the driver core gives a directory.
         let entry = format!("/sys/bus/mdev/devices/{uuid}/vhost_mdev/{name}");
-        shadow.file(&format!("{entry}/uevent"), &format!("DEVNAME={name}\n"))?;
-        self.add(shadow, &format!("/dev/{name}"), MdevNode(Arc::clone(device)))
+        let node = Arc::new(MdevNode(Arc::clone(device)));
+        let path = format!("/dev/{name}");
+        self.chardevs.add(self.shadow, &path, self.numbers.vhost_mdev(number), &entry, node)
     }
 
-    fn vhost_vdpa(&mut self, shadow: &Shadow, number: u16, device: &Arc<Device>) -> io::Result<()> {
+    fn vhost_vdpa(&mut self, number: u16, device: &Arc<Device>) -> io::Result<()> {
         let name = format!("vhost-vdpa-{number}");
         let entry = format!("/sys/bus/vdpa/devices/vdpa{number}/{name}");
-        shadow.file(&format!("{entry}/uevent"), &format!("DEVNAME={name}\n"))?;
-        self.add(shadow, &format!("/dev/{name}"), VdpaNode(Arc::clone(device)))
+        let node = Arc::new(VdpaNode(Arc::clone(device)));
+        let path = format!("/dev/{name}");
+        self.chardevs.add(self.shadow, &path, self.numbers.vhost_vdpa(number), &entry, node)
     }
 }
 

@@ -15,6 +15,7 @@ use std::{
 use vhost_accel_device::{Errno, dma::ClientMemory};
 
 use crate::{
+    chardevs::Chardev,
     front::Front,
     lock,
     paths::ProcPath,
@@ -35,11 +36,14 @@ pub(crate) struct OpenFile {
     inode: Inode,
     /// What the file does.
     pub(crate) front: Arc<dyn Front>,
+    /// What was opened. None: it has no name, as the descriptor of a VFIO device.
+    pub(crate) chardev: Option<Arc<Chardev>>,
     /// Kept, so that the inode lives as long as anybody here compares with it.
-    _memfd: OwnedFd,
+    pub(crate) memfd: OwnedFd,
 }
 
-type Inode = (u64, u64);
+/// Device and number of an inode.
+pub(crate) type Inode = (u64, u64);
 
 /// A thread of a client.
 #[derive(Debug)]
@@ -135,12 +139,13 @@ impl Files {
         });
     }
 
-    /// Opens a file: `make` says what it does, `install` gives the descriptor to the client and
+    /// Opens a file, of `chardev` where it has a name: `make` says what it does, `install` gives the descriptor to the client and
     /// returns its number there.
     pub(crate) fn open(
         &self,
         tid: u32,
         flags: i32,
+        chardev: Option<Arc<Chardev>>,
         make: impl FnOnce(&Arc<Task>, &OwnedFd) -> Result<Arc<dyn Front>, Errno>,
         install: impl FnOnce(&OwnedFd) -> Result<u32, Errno>,
     ) -> Result<u32, Errno> {
@@ -161,7 +166,7 @@ impl Files {
             front.release();
             failed(error)
         })?;
-        let file = Arc::new(OpenFile { inode, front, _memfd: memfd });
+        let file = Arc::new(OpenFile { inode, front, chardev, memfd });
         table.by_inode.insert(inode, Arc::clone(&file));
         table.by_watch.insert(watch, inode);
         // From here on a failure is a close: the description ends, and the next drain sees it.

@@ -89,6 +89,7 @@ const FDS: &[(i64, Trap)] = &[
     (libc::SYS_fcntl, Trap::Fd(0)),
     (libc::SYS_mmap, Trap::Fd(4)),
     (libc::SYS_lseek, Trap::Fd(0)),
+    (libc::SYS_fstat, Trap::Fd(0)),
     (libc::SYS_ftruncate, Trap::Fd(0)),
     (libc::SYS_fallocate, Trap::Fd(0)),
     (libc::SYS_close_range, Trap::Span),

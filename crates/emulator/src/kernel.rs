@@ -1,8 +1,6 @@
 //! The emulated kernel as its users see it.
 
 use std::{
-    collections::HashMap,
-    ffi::CString,
     io,
     os::fd::AsRawFd,
     process::{Child, Command},
@@ -13,11 +11,10 @@ use std::{
 
 use crate::{
     builder::{Builder, DeviceKind, EmulatedDevice},
+    chardevs::Chardevs,
     crossings::Crossings,
     error::Error,
-    filter,
-    front::Node,
-    lock,
+    filter, lock,
     machine::Engine,
     server::Server,
     shadow::Shadow,
@@ -47,11 +44,11 @@ impl EmulatedKernel {
 
     pub(crate) fn start(
         shadow: Shadow,
-        nodes: HashMap<CString, Arc<dyn Node>>,
+        chardevs: Chardevs,
         devices: Vec<EmulatedDevice>,
         everything: bool,
     ) -> Result<Self, Error> {
-        let engine = Engine::start(shadow, nodes, everything)?;
+        let engine = Engine::start(shadow, chardevs, everything)?;
         let program = filter::program(&engine.machine.range, everything);
         Ok(Self {
             engine: Arc::new(engine),

@@ -35,8 +35,8 @@
 //!   EINVAL, and one that is passed over a socket, or opened again through /proc, is a plain file.
 //! - Of the calls that take a path, open, stat, access and readlink see the emulated names; chdir(2) and
 //!   the others do not.
-//! - `/dev` itself does not list the devices, `/dev/vfio` and the directories in sysfs do. fstat(2) on an
-//!   open device says a regular file, stat(2) on its path a character device.
+//! - `/dev` itself does not list the devices, `/dev/vfio` and the directories in sysfs do. stat(2) and
+//!   fstat(2) say a character device, with a number that `/proc/devices` and `/sys/dev/char` have too.
 //! - A forked child has copies of all descriptors until it executes a program: for that moment an open
 //!   device stays open, whoever closes it, as with any kernel. Tests that start processes and tests that
 //!   open a device again at once had better not run at the same time in one process.
@@ -45,6 +45,7 @@
 
 mod builder;
 mod call;
+mod chardevs;
 mod crossings;
 mod error;
 mod files;
@@ -53,6 +54,7 @@ mod front;
 mod kernel;
 mod machine;
 pub mod names;
+mod numbers;
 mod paths;
 mod probe;
 mod server;

@@ -1,8 +1,6 @@
 //! What all servers of one emulated kernel share.
 
 use std::{
-    collections::HashMap,
-    ffi::CString,
     io,
     ops::Range,
     os::fd::OwnedFd,
@@ -11,10 +9,10 @@ use std::{
 };
 
 use crate::{
+    chardevs::Chardevs,
     crossings::Counters,
     error::Error,
     files::{FILE_SIZE, Files},
-    front::Node,
     shadow::Shadow,
     sys,
 };
@@ -33,8 +31,7 @@ pub(crate) struct Machine {
     pub(crate) shadow: Shadow,
     pub(crate) files: Files,
     pub(crate) counters: Counters,
-    /// The character devices, by path.
-    pub(crate) nodes: HashMap<CString, Arc<dyn Node>>,
+    pub(crate) chardevs: Chardevs,
     /// Whether every system call is trapped and counted.
     pub(crate) everything: bool,
     /// Whether waiting for a system call ends when no filtered thread is left (Linux 6.11).
@@ -52,7 +49,7 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn start(
         shadow: Shadow,
-        nodes: HashMap<CString, Arc<dyn Node>>,
+        chardevs: Chardevs,
         everything: bool,
     ) -> Result<Self, Error> {
         let setup = |what| move |source| Error::Setup { what, source };
@@ -68,7 +65,7 @@ impl Engine {
             shadow,
             files,
             counters: Counters::new(),
-            nodes,
+            chardevs,
             everything,
             receive_ends: sys::kernel_release().is_some_and(|release| release >= (6, 11)),
         });

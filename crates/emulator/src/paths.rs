@@ -7,12 +7,25 @@ use std::{ffi::CStr, fmt, io::Write as _};
 use crate::sys;
 
 /// Directories, and beginnings of names, that the emulated kernel answers for.
-const DIRECTORIES: &[&[u8]] =
-    &[b"/dev/vfio", b"/sys/bus/mdev", b"/sys/bus/vdpa", b"/sys/kernel/iommu_groups"];
+const DIRECTORIES: &[&[u8]] = &[
+    b"/dev/vfio",
+    b"/proc/devices",
+    b"/proc/misc",
+    b"/sys/bus/mdev",
+    b"/sys/bus/vdpa",
+    b"/sys/class/misc/vfio",
+    b"/sys/class/vfio",
+    b"/sys/devices/virtual/misc/vfio",
+    b"/sys/devices/virtual/vfio",
+    b"/sys/kernel/iommu_groups",
+];
 const PREFIXES: &[&[u8]] = &[b"/dev/vhost-mdev-", b"/dev/vhost-vdpa-"];
+/// Where sysfs finds character devices by their numbers, which are ours where they are.
+const NUMBERS: &[u8] = b"/sys/dev/char/";
 
 /// Words of which one is in every relative path that may be ours.
-const HINTS: &[&[u8]] = &[b"vfio", b"vhost-", b"mdev", b"vdpa", b"iommu_groups"];
+const HINTS: &[&[u8]] =
+    &[b"vfio", b"vhost-", b"mdev", b"vdpa", b"iommu_groups", b"devices", b"misc", b":"];
 
 const PATH_MAX: usize = libc::PATH_MAX as usize;
 /// A directory, a slash, what is relative to it, and a NUL.
@@ -26,18 +39,20 @@ pub(crate) struct Paths {
     len: usize,
     /// Where the shadow tree really is: a client's directory descriptor may point into it.
     shadow: Vec<u8>,
+    /// The device numbers that are ours, as sysfs writes them.
+    numbers: Vec<Vec<u8>>,
 }
 
 impl Paths {
-    pub(crate) fn new(shadow: Vec<u8>) -> Self {
-        Self { raw: Box::new([0; PATH_MAX]), plain: Box::new([0; ROOM]), len: 0, shadow }
+    pub(crate) fn new(shadow: Vec<u8>, numbers: Vec<Vec<u8>>) -> Self {
+        Self { raw: Box::new([0; PATH_MAX]), plain: Box::new([0; ROOM]), len: 0, shadow, numbers }
     }
 
     /// The path at `address` of thread `tid`, relative to `dir`, if it is one of ours.
     pub(crate) fn ours(&mut self, tid: u32, dir: i32, address: u64) -> Option<&CStr> {
         let len = self.read(tid, address)?;
         self.resolve(tid, dir, len)?;
-        if !is_ours(&self.plain[..self.len]) {
+        if !self.is_ours(&self.plain[..self.len]) {
             return None;
         }
         self.plain[self.len] = 0;
@@ -47,6 +62,20 @@ impl Paths {
     /// The path that [`Paths::ours`] found last.
     pub(crate) fn current(&self) -> &CStr {
         CStr::from_bytes_until_nul(&*self.plain).unwrap_or_default()
+    }
+
+    fn is_ours(&self, path: &[u8]) -> bool {
+        let in_directory = |directory: &&[u8]| {
+            let rest = path.strip_prefix(*directory);
+            rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        };
+        let is_number = |rest: &[u8]| {
+            let name = rest.split(|&byte| byte == b'/').next();
+            name.is_some_and(|name| self.numbers.iter().any(|number| number == name))
+        };
+        DIRECTORIES.iter().any(in_directory)
+            || PREFIXES.iter().any(|prefix| path.starts_with(prefix))
+            || path.strip_prefix(NUMBERS).is_some_and(is_number)
     }
 
     /// Copies the client's string to `raw`; its length. None: it can't be read or has no end.
@@ -117,14 +146,6 @@ fn base(link: &ProcPath, shadow: &[u8], into: &mut [u8]) -> Option<usize> {
     (into[..len].first() == Some(&b'/')).then_some(if len == 1 { 0 } else { len })
 }
 
-fn is_ours(path: &[u8]) -> bool {
-    let in_directory = |directory: &&[u8]| {
-        let rest = path.strip_prefix(*directory);
-        rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-    };
-    DIRECTORIES.iter().any(in_directory) || PREFIXES.iter().any(|prefix| path.starts_with(prefix))
-}
-
 fn contains(path: &[u8], word: &[u8]) -> bool {
     path.windows(word.len()).any(|window| window == word)
 }
@@ -156,7 +177,7 @@ mod tests {
     use super::*;
 
     fn ours(path: &str) -> Option<String> {
-        let mut paths = Paths::new(b"/shadow".to_vec());
+        let mut paths = Paths::new(b"/shadow".to_vec(), vec![b"511:0".to_vec()]);
         let text = std::ffi::CString::new(path).unwrap();
         let path = paths.ours(std::process::id(), libc::AT_FDCWD, text.as_ptr() as u64);
         path.map(|path| path.to_str().unwrap().to_owned())
@@ -172,6 +193,9 @@ mod tests {
             ("/dev/vfio/", "/dev/vfio"),
             ("/dev/vhost-mdev-12", "/dev/vhost-mdev-12"),
             ("/sys/bus/mdev/devices", "/sys/bus/mdev/devices"),
+            ("/proc/./devices", "/proc/devices"),
+            ("/sys/dev/char/511:0", "/sys/dev/char/511:0"),
+            ("/sys/dev/char/511:0/../511:0/dev", "/sys/dev/char/511:0/dev"),
         ] {
             assert_eq!(ours(path).as_deref(), Some(plain), "{path}");
         }
@@ -190,6 +214,10 @@ mod tests {
             "/dev/vfio/../null",
             "/home/dev/vfio/vfio",
             "/sys/bus/pci/devices",
+            "/proc/device",
+            "/sys/dev/char",
+            "/sys/dev/char/511:01",
+            "/sys/dev/char/511",
         ] {
             assert_eq!(ours(path), None, "{path}");
         }
@@ -197,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_path_that_cannot_be_read_or_has_no_end_is_not_ours() {
-        let mut paths = Paths::new(Vec::new());
+        let mut paths = Paths::new(Vec::new(), Vec::new());
         assert!(paths.ours(std::process::id(), libc::AT_FDCWD, 8).is_none());
         let endless = vec![b'/'; 2 * PATH_MAX];
         let address = endless.as_ptr() as u64;
@@ -206,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_name_relative_to_a_directory_is_found() {
-        let mut paths = Paths::new(b"/shadow".to_vec());
+        let mut paths = Paths::new(b"/shadow".to_vec(), vec![b"511:0".to_vec()]);
         let dev = std::fs::File::open("/dev").unwrap();
         let ours = paths.ours(std::process::id(), dev.as_raw_fd(), c"vfio/7".as_ptr() as u64);
         assert_eq!(ours, Some(c"/dev/vfio/7"));
@@ -217,7 +245,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
         std::fs::create_dir_all(root.join("dev/vfio")).unwrap();
-        let mut paths = Paths::new(root.as_os_str().as_encoded_bytes().to_vec());
+        let mut paths = Paths::new(root.as_os_str().as_encoded_bytes().to_vec(), Vec::new());
         let below = std::fs::File::open(root.join("dev/vfio")).unwrap();
         let ours = paths.ours(std::process::id(), below.as_raw_fd(), c"7".as_ptr() as u64);
         assert_eq!(ours, Some(c"/dev/vfio/7"));

@@ -8,14 +8,14 @@ use std::{
         fd::OwnedFd,
         unix::{
             ffi::OsStrExt,
-            fs::{DirBuilderExt, PermissionsExt, symlink},
+            fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink},
         },
     },
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use crate::sys;
+use crate::{files::Inode, sys};
 
 /// The tree. Dropping it removes it.
 #[derive(Debug)]
@@ -57,10 +57,12 @@ impl Shadow {
     }
 
     /// Makes the placeholder of the character device that clients see at `path`.
-    pub(crate) fn node(&self, path: &str) -> io::Result<()> {
+    pub(crate) fn node(&self, path: &str) -> io::Result<Inode> {
         let path = self.place(path)?;
         fs::write(&path, "")?;
-        fs::set_permissions(path, Permissions::from_mode(0o666))
+        fs::set_permissions(&path, Permissions::from_mode(0o666))?;
+        let metadata = fs::metadata(path)?;
+        Ok((metadata.dev(), metadata.ino()))
     }
 
     /// Makes the symbolic link that clients see at `path`.

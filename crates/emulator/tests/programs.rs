@@ -159,7 +159,14 @@ fn programs_that_know_nothing_of_us_see_the_devices() {
     let kernel = EmulatedKernel::builder().devices(2).build().unwrap();
     let mut command = Command::new("/bin/sh");
     let script = "ls /dev/vfio; ls /sys/bus/vdpa/devices; cat /sys/bus/mdev/devices/*/mdev_type/device_api; \
-                  stat -c %F /dev/vhost-mdev-1; readlink /sys/bus/mdev/devices/*/iommu_group | head -1";
+                  stat -c %F /dev/vhost-mdev-1; stat -c %F - </dev/null; \
+                  cat /sys/dev/char/$(stat -c %Hr:%Lr /dev/vfio/vfio)/uevent; \
+                  for node in vfio/1 vhost-mdev-1 vhost-vdpa-1; do \
+                    number=$(stat -c %Hr:%Lr /dev/$node); \
+                    grep -w ^${number%:*} /proc/devices | cut -d' ' -f2; \
+                    grep -hx $number /sys/dev/char/$number/dev >/dev/null && \
+                    grep DEVNAME /sys/dev/char/$number/uevent; \
+                  done; readlink /sys/bus/mdev/devices/*/iommu_group | head -1";
     command.args(["-c", script]).stdout(Stdio::piped());
     let output = kernel.spawn(command).unwrap().wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -175,6 +182,16 @@ fn programs_that_know_nothing_of_us_see_the_devices() {
         "vhost-mdev",
         "vhost-mdev",
         "character special file",
+        "character special file",
+        "MAJOR=10",
+        "MINOR=196",
+        "DEVNAME=vfio/vfio",
+        "vfio",
+        "DEVNAME=vfio/1",
+        "vhost-mdev",
+        "DEVNAME=vhost-mdev-1",
+        "vhost-vdpa",
+        "DEVNAME=vhost-vdpa-1",
         "../../../../kernel/iommu_groups/0",
     ];
     assert_eq!(lines, want);

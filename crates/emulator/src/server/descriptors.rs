@@ -1,12 +1,17 @@
 //! System calls on descriptors: what they do where the descriptor is one of ours.
 
-use std::{ops::Range, os::fd::OwnedFd, sync::Mutex};
+use std::{
+    ops::Range,
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex},
+};
 
 use super::{CONTINUE, Reply, Server};
 use vhost_accel_device::Errno;
 
 use crate::{
     call::UserBuf,
+    chardevs::Chardev,
     crossings::Kind,
     files::own_pid,
     front::{Answer, Mapping, Node},
@@ -62,7 +67,7 @@ impl Server {
             Ok(Answer::Value(value)) => Reply::Now(Response::Return(value)),
             Ok(Answer::File(node)) => {
                 let flags = libc::O_RDWR | libc::O_CLOEXEC;
-                self.open_node(notification, &*node, flags)
+                self.open_node(notification, &*node, None, flags)
             }
             Err(Errno(number)) => Reply::Now(Response::Fail(number)),
         }
@@ -188,12 +193,14 @@ impl Server {
         &self,
         notification: &Notification,
         node: &dyn Node,
+        chardev: Option<Arc<Chardev>>,
         flags: i32,
     ) -> Reply {
         let cloexec = flags & libc::O_CLOEXEC != 0;
         let opened = self.machine.files.open(
             notification.tid(),
             flags,
+            chardev,
             |task, memfd| node.open(task, memfd),
             |file| self.give(notification, file, Place::From(0), cloexec),
         );

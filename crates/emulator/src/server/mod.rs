@@ -5,6 +5,7 @@
 
 mod descriptors;
 mod paths;
+mod status;
 
 use std::{io, ops::Range, sync::Arc};
 
@@ -46,7 +47,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn new(machine: Arc<Machine>, listener: Listener) -> Self {
         let shadow = machine.shadow.real_path().as_os_str().as_encoded_bytes();
-        let paths = Paths::new(shadow.to_vec());
+        let paths = Paths::new(shadow.to_vec(), machine.chardevs.numbers().to_vec());
         Self { machine, listener, paths }
     }
 
@@ -122,9 +123,9 @@ impl Server {
             libc::SYS_openat => self.open(notification, args[0] as i32, args[1], args[2] as i32),
             libc::SYS_openat2 => self.openat2(notification),
             libc::SYS_newfstatat => {
-                let follow = args[3] as i32 & libc::AT_SYMLINK_NOFOLLOW == 0;
-                self.stat(notification, args[0] as i32, args[1], args[2], follow)
+                self.stat(notification, args[0] as i32, args[1], args[2], args[3] as i32)
             }
+            libc::SYS_fstat => self.stat_descriptor(notification),
             libc::SYS_statx => self.statx(notification),
             libc::SYS_readlinkat => {
                 self.read_link(notification, args[0] as i32, args[1], args[2], args[3])
@@ -146,9 +147,11 @@ impl Server {
                 self.open(notification, libc::AT_FDCWD, args[0], flags)
             }
             #[cfg(target_arch = "x86_64")]
-            libc::SYS_stat | libc::SYS_lstat => {
-                let follow = nr == libc::SYS_stat;
-                self.stat(notification, libc::AT_FDCWD, args[0], args[1], follow)
+            libc::SYS_stat => self.stat(notification, libc::AT_FDCWD, args[0], args[1], 0),
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_lstat => {
+                let flags = libc::AT_SYMLINK_NOFOLLOW;
+                self.stat(notification, libc::AT_FDCWD, args[0], args[1], flags)
             }
             #[cfg(target_arch = "x86_64")]
             libc::SYS_readlink => {

@@ -1,17 +1,14 @@
 //! System calls on paths: what they do where the path is one of ours.
 
-use std::os::fd::OwnedFd;
+use std::{os::fd::OwnedFd, sync::Arc};
 
-use super::{CONTINUE, Reply, Server};
+use super::{CONTINUE, Reply, Server, status::Subject};
 use vhost_accel_device::Errno;
 
 use crate::sys::{
     self,
     seccomp::{Notification, Response},
 };
-
-/// The device number that stat(2) shows for our character devices: 240 to 254 are for local use.
-const DEVICE_NUMBER: libc::dev_t = libc::makedev(240, 0);
 
 impl Server {
     pub(super) fn open(
@@ -25,9 +22,9 @@ impl Server {
             return CONTINUE;
         };
         // An O_PATH descriptor of a device doesn't open it.
-        let node = match self.machine.nodes.get(path) {
-            Some(node) if flags & libc::O_PATH == 0 => node,
-            _ => return self.open_shadow(notification, flags),
+        let chardev = match self.machine.chardevs.at(path) {
+            Some(chardev) if flags & libc::O_PATH == 0 => Arc::clone(chardev),
+            Some(_) | None => return self.open_shadow(notification, flags),
         };
         if flags & libc::O_DIRECTORY != 0 {
             return Reply::Now(Response::Fail(libc::ENOTDIR));
@@ -35,7 +32,7 @@ impl Server {
         if flags & (libc::O_CREAT | libc::O_EXCL) == libc::O_CREAT | libc::O_EXCL {
             return Reply::Now(Response::Fail(libc::EEXIST));
         }
-        self.open_node(notification, &**node, flags)
+        self.open_node(notification, &*Arc::clone(&chardev.node), Some(chardev), flags)
     }
 
     pub(super) fn openat2(&mut self, notification: &Notification) -> Reply {
@@ -81,70 +78,6 @@ impl Server {
         }
     }
 
-    /// Opens the path that the client names, if it is ours, to ask about it.
-    pub(super) fn look_up(
-        &mut self,
-        notification: &Notification,
-        dir: i32,
-        path: u64,
-        follow: bool,
-    ) -> Option<Result<OwnedFd, Errno>> {
-        let path = self.paths.ours(notification.tid(), dir, path)?;
-        let flags = libc::O_PATH | if follow { 0 } else { libc::O_NOFOLLOW };
-        let opened = self.machine.shadow.open(path, flags);
-        Some(opened.map_err(|error| sys::errno(&error)))
-    }
-
-    /// Whether the path asked about last is a device.
-    pub(super) fn is_device(&self) -> bool {
-        self.machine.nodes.contains_key(self.paths.current())
-    }
-
-    pub(super) fn stat(
-        &mut self,
-        notification: &Notification,
-        dir: i32,
-        path: u64,
-        to: u64,
-        follow: bool,
-    ) -> Reply {
-        let Some(file) = self.look_up(notification, dir, path, follow) else {
-            return CONTINUE;
-        };
-        let answer = file.and_then(|file| {
-            let mut stat = sys::fs::stat(&file).map_err(|error| sys::errno(&error))?;
-            if self.is_device() {
-                stat.st_mode = libc::S_IFCHR | 0o666;
-                stat.st_rdev = DEVICE_NUMBER;
-            }
-            sys::remote::write_memory(notification.tid(), to, sys::fs::stat_bytes(&stat))
-                .map_err(|error| sys::errno(&error))?;
-            Ok(0)
-        });
-        answer.into()
-    }
-
-    pub(super) fn statx(&mut self, notification: &Notification) -> Reply {
-        let [dir, path, flags, mask, to, _] = *notification.args();
-        let follow = flags as i32 & libc::AT_SYMLINK_NOFOLLOW == 0;
-        let Some(file) = self.look_up(notification, dir as i32, path, follow) else {
-            return CONTINUE;
-        };
-        let answer = file.and_then(|file| {
-            let mut statx =
-                sys::fs::statx(&file, mask as u32).map_err(|error| sys::errno(&error))?;
-            if self.is_device() {
-                statx.stx_mode = (libc::S_IFCHR | 0o666) as u16;
-                statx.stx_rdev_major = libc::major(DEVICE_NUMBER);
-                statx.stx_rdev_minor = libc::minor(DEVICE_NUMBER);
-            }
-            sys::remote::write_memory(notification.tid(), to, sys::fs::statx_bytes(&statx))
-                .map_err(|error| sys::errno(&error))?;
-            Ok(0)
-        });
-        answer.into()
-    }
-
     pub(super) fn read_link(
         &mut self,
         notification: &Notification,
@@ -153,10 +86,13 @@ impl Server {
         to: u64,
         len: u64,
     ) -> Reply {
-        let Some(file) = self.look_up(notification, dir, path, false) else {
+        let Some(subject) = self.look_up(notification, dir, path, libc::AT_SYMLINK_NOFOLLOW) else {
             return CONTINUE;
         };
-        let answer = file.and_then(|file| {
+        let answer = subject.and_then(|subject| {
+            let Subject::Shadow(file) = subject else {
+                return Err(Errno(libc::EINVAL));
+            };
             let mut target = [0; 4096];
             let room = (len as usize).min(target.len());
             if room == 0 {
@@ -170,34 +106,5 @@ impl Server {
             Ok(target.len() as u64)
         });
         answer.into()
-    }
-
-    pub(super) fn access(
-        &mut self,
-        notification: &Notification,
-        dir: i32,
-        path: u64,
-        mode: i32,
-        flags: i32,
-    ) -> Reply {
-        let follow = flags & libc::AT_SYMLINK_NOFOLLOW == 0;
-        let Some(file) = self.look_up(notification, dir, path, follow) else {
-            return CONTINUE;
-        };
-        let answer = file.and_then(|file| {
-            sys::fs::access(&file, mode, flags).map_err(|error| sys::errno(&error))?;
-            Ok(0)
-        });
-        answer.into()
-    }
-
-    /// Extended attributes, which `ls -l` asks for: our files have none.
-    pub(super) fn attributes(&mut self, notification: &Notification, follow: bool) -> Reply {
-        let path = notification.args()[0];
-        let Some(file) = self.look_up(notification, libc::AT_FDCWD, path, follow) else {
-            return CONTINUE;
-        };
-        let Errno(number) = file.err().unwrap_or(Errno(libc::EOPNOTSUPP));
-        Reply::Now(Response::Fail(number))
     }
 }

@@ -6,7 +6,6 @@ mod paths;
 mod processes;
 
 use std::{
-    collections::HashMap,
     ffi::CString,
     io,
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
@@ -19,6 +18,7 @@ use std::{
 use crate::{
     EmulatedKernel,
     call::{Call, UserBuf},
+    chardevs::Chardevs,
     files::Task,
     front::{Answer, Front, Mapping, Node},
     shadow::Shadow,
@@ -92,6 +92,7 @@ impl Front for OpenToy {
 }
 
 const PATH: &str = "/dev/vhost-vdpa-0";
+const NUMBER: libc::dev_t = libc::makedev(4000, 7);
 
 /// A child has a copy of every descriptor of this process from fork to exec, so a device stays open
 /// for that moment whoever closes it. Tests that start processes run alone.
@@ -107,12 +108,12 @@ fn quiet_kernel(everything: bool) -> (EmulatedKernel, Arc<Toy>, RwLockReadGuard<
 fn kernel(everything: bool) -> (EmulatedKernel, Arc<Toy>) {
     let toy = Arc::new(Toy::default());
     let shadow = Shadow::new().unwrap();
-    shadow.node(PATH).unwrap();
     shadow.file("/sys/bus/mdev/devices/x/name", "toy\n").unwrap();
     shadow.link("/sys/bus/mdev/devices/x/link", "name").unwrap();
     let node: Arc<dyn Node> = Arc::new(Arc::clone(&toy));
-    let nodes = HashMap::from([(CString::new(PATH).unwrap(), node)]);
-    (EmulatedKernel::start(shadow, nodes, Vec::new(), everything).unwrap(), toy)
+    let mut chardevs = Chardevs::default();
+    chardevs.add(&shadow, PATH, NUMBER, "/sys/bus/vdpa/devices/toy", node).unwrap();
+    (EmulatedKernel::start(shadow, chardevs, Vec::new(), everything).unwrap(), toy)
 }
 
 fn result(value: impl Into<i64>) -> Result<i64, i32> {

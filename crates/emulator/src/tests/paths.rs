@@ -1,6 +1,9 @@
 //! What a client learns by path.
 
-use std::{fs, os::unix::fs::FileTypeExt};
+use std::{
+    fs,
+    os::unix::fs::{FileTypeExt, MetadataExt},
+};
 
 use super::*;
 
@@ -44,6 +47,65 @@ fn sysfs_and_dev_can_be_looked_at() {
     assert_eq!(toy.opens.load(Ordering::SeqCst), 0, "looking is not opening");
     // Outside a client the emulated names mean what they always did.
     assert!(!fs::exists("/sys/bus/mdev/devices/x").unwrap());
+}
+
+/// fstat(2), bare: the standard library's may be statx(2).
+fn fstat(fd: &impl AsRawFd) -> libc::stat {
+    let mut stat = std::mem::MaybeUninit::uninit();
+    // SAFETY: the structure lives.
+    let ret = unsafe { libc::syscall(libc::SYS_fstat, fd.as_raw_fd(), stat.as_mut_ptr()) };
+    assert_eq!(result(ret), Ok(0));
+    // SAFETY: filled by the kernel, or by us in its stead.
+    unsafe { stat.assume_init() }
+}
+
+#[test]
+fn an_open_device_is_the_one_that_its_path_says() {
+    let (kernel, _, _quiet) = quiet_kernel(false);
+    kernel
+        .run(|| {
+            let named = fs::metadata(PATH).unwrap();
+            assert_eq!(named.rdev(), NUMBER);
+            let fd = open(PATH).unwrap();
+            let open = fstat(&fd);
+            assert_eq!(open.st_mode, libc::S_IFCHR | 0o666);
+            assert_eq!((open.st_rdev, open.st_size), (NUMBER, 0));
+            assert_eq!((open.st_dev, open.st_ino), (named.dev(), named.ino()));
+            // statx(2) with an empty path, and newfstatat(2) with one.
+            let metadata = fs::File::from(fd.try_clone().unwrap()).metadata().unwrap();
+            assert!(metadata.file_type().is_char_device());
+            assert_eq!((metadata.rdev(), metadata.ino()), (NUMBER, named.ino()));
+            let mut at = open;
+            at.st_rdev = 0;
+            // SAFETY: the path ends in a NUL, and the structure lives.
+            let ret = unsafe {
+                libc::fstatat(fd.as_raw_fd(), c"".as_ptr(), &raw mut at, libc::AT_EMPTY_PATH)
+            };
+            assert_eq!((result(ret), at.st_rdev, at.st_mode), (Ok(0), NUMBER, open.st_mode));
+            // SAFETY: a bad pointer is what is tried.
+            let ret = unsafe { libc::syscall(libc::SYS_fstat, fd.as_raw_fd(), 8) };
+            assert_eq!(result(ret), Err(libc::EFAULT));
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_device_is_found_by_its_number() {
+    let (kernel, _, _quiet) = quiet_kernel(false);
+    kernel
+        .run(|| {
+            let read = |path| fs::read_to_string(path).unwrap();
+            assert_eq!(read("/sys/dev/char/4000:7/dev"), "4000:7\n");
+            let uevent = "MAJOR=4000\nMINOR=7\nDEVNAME=vhost-vdpa-0\n";
+            assert_eq!(read("/sys/dev/char/4000:7/uevent"), uevent);
+            let link = fs::read_link("/sys/dev/char/4000:7").unwrap();
+            assert_eq!(link.to_str(), Some("../../bus/vdpa/devices/toy"));
+            // Others' numbers are the machine's own business.
+            assert!(fs::exists("/sys/dev/char/4000:70").is_ok_and(|exists| !exists));
+            let host = fs::read_dir("/sys/dev/char").unwrap().next().unwrap().unwrap();
+            assert!(fs::exists(host.path()).unwrap());
+        })
+        .unwrap();
 }
 
 #[test]

@@ -1,0 +1,182 @@
+//! What stat(2), access(2) and their relatives say of the files that are ours.
+
+use std::{os::fd::OwnedFd, sync::Arc};
+
+use super::{CONTINUE, Reply, Server};
+use vhost_accel_device::Errno;
+
+use crate::{
+    chardevs::Chardev,
+    files::OpenFile,
+    sys::{
+        self,
+        seccomp::{Notification, Response},
+    },
+};
+
+/// A file of ours that a client asks about.
+pub(super) enum Subject {
+    /// One of the shadow tree, opened as a path.
+    Shadow(OwnedFd),
+    /// An open one without a name.
+    Anonymous(Arc<OpenFile>),
+}
+
+/// The type and permissions of an open file without a name, as the kernel's anonymous inode has them.
+const ANONYMOUS_MODE: libc::mode_t = 0o600;
+
+impl Server {
+    /// The file that the client names, if it is ours, with the flags of the `…at` calls.
+    pub(super) fn look_up(
+        &mut self,
+        notification: &Notification,
+        dir: i32,
+        path: u64,
+        flags: i32,
+    ) -> Option<Result<Subject, Errno>> {
+        if flags & libc::AT_EMPTY_PATH != 0
+            && self.in_range(dir as u64)
+            && is_empty(notification.tid(), path)
+        {
+            return self.subject(notification.tid(), dir as u32);
+        }
+        let path = self.paths.ours(notification.tid(), dir, path)?;
+        let follow = flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+        let flags = libc::O_PATH | if follow { 0 } else { libc::O_NOFOLLOW };
+        let opened = self.machine.shadow.open(path, flags);
+        Some(opened.map(Subject::Shadow).map_err(|error| sys::errno(&error)))
+    }
+
+    /// What descriptor `fd` of thread `tid` is, if it is ours.
+    fn subject(&self, tid: u32, fd: u32) -> Option<Result<Subject, Errno>> {
+        let file = self.machine.files.find(tid, fd)?.file;
+        let Some(chardev) = &file.chardev else {
+            return Some(Ok(Subject::Anonymous(file)));
+        };
+        let opened = self.machine.shadow.open(&chardev.path, libc::O_PATH);
+        Some(opened.map(Subject::Shadow).map_err(|error| sys::errno(&error)))
+    }
+
+    /// fstat(2).
+    pub(super) fn stat_descriptor(&self, notification: &Notification) -> Reply {
+        let [fd, to, ..] = *notification.args();
+        let tid = notification.tid();
+        let Some(subject) = self.subject(tid, fd as u32) else {
+            return CONTINUE;
+        };
+        subject.and_then(|subject| self.tell(tid, &subject, to)).into()
+    }
+
+    pub(super) fn stat(
+        &mut self,
+        notification: &Notification,
+        dir: i32,
+        path: u64,
+        to: u64,
+        flags: i32,
+    ) -> Reply {
+        let Some(subject) = self.look_up(notification, dir, path, flags) else {
+            return CONTINUE;
+        };
+        subject.and_then(|subject| self.tell(notification.tid(), &subject, to)).into()
+    }
+
+    /// Puts what stat(2) says of `subject` to `to` in the client's memory.
+    fn tell(&self, tid: u32, subject: &Subject, to: u64) -> Result<u64, Errno> {
+        let failed = |error: std::io::Error| sys::errno(&error);
+        let stat = match subject {
+            Subject::Shadow(file) => {
+                let mut stat = sys::fs::stat(file).map_err(failed)?;
+                if let Some(chardev) = self.machine.chardevs.behind((stat.st_dev, stat.st_ino)) {
+                    stat.st_mode = Chardev::MODE;
+                    stat.st_rdev = chardev.number;
+                }
+                stat
+            }
+            Subject::Anonymous(file) => {
+                let mut stat = sys::fs::stat(&file.memfd).map_err(failed)?;
+                stat.st_mode = ANONYMOUS_MODE;
+                stat.st_nlink = 1;
+                stat.st_size = 0;
+                stat.st_blocks = 0;
+                stat
+            }
+        };
+        sys::remote::write_memory(tid, to, sys::fs::stat_bytes(&stat)).map_err(failed)?;
+        Ok(0)
+    }
+
+    pub(super) fn statx(&mut self, notification: &Notification) -> Reply {
+        let [dir, path, flags, mask, to, _] = *notification.args();
+        let Some(subject) = self.look_up(notification, dir as i32, path, flags as i32) else {
+            return CONTINUE;
+        };
+        let answer = subject.and_then(|subject| {
+            let failed = |error: std::io::Error| sys::errno(&error);
+            let statx = match &subject {
+                Subject::Shadow(file) => {
+                    let mut statx = sys::fs::statx(file, mask as u32).map_err(failed)?;
+                    let stat = sys::fs::stat(file).map_err(failed)?;
+                    if let Some(chardev) = self.machine.chardevs.behind((stat.st_dev, stat.st_ino))
+                    {
+                        statx.stx_mode = Chardev::MODE as u16;
+                        statx.stx_rdev_major = libc::major(chardev.number);
+                        statx.stx_rdev_minor = libc::minor(chardev.number);
+                    }
+                    statx
+                }
+                Subject::Anonymous(file) => {
+                    let mut statx = sys::fs::statx(&file.memfd, mask as u32).map_err(failed)?;
+                    statx.stx_mode = ANONYMOUS_MODE as u16;
+                    statx.stx_nlink = 1;
+                    statx.stx_size = 0;
+                    statx.stx_blocks = 0;
+                    statx
+                }
+            };
+            sys::remote::write_memory(notification.tid(), to, sys::fs::statx_bytes(&statx))
+                .map_err(failed)?;
+            Ok(0)
+        });
+        answer.into()
+    }
+
+    pub(super) fn access(
+        &mut self,
+        notification: &Notification,
+        dir: i32,
+        path: u64,
+        mode: i32,
+        flags: i32,
+    ) -> Reply {
+        let Some(subject) = self.look_up(notification, dir, path, flags) else {
+            return CONTINUE;
+        };
+        let answer = subject.and_then(|subject| match subject {
+            Subject::Shadow(file) => {
+                sys::fs::access(&file, mode, flags).map(|()| 0).map_err(|error| sys::errno(&error))
+            }
+            // Read and write, as its mode says: it is the client's own.
+            Subject::Anonymous(_) if mode & libc::X_OK != 0 => Err(Errno(libc::EACCES)),
+            Subject::Anonymous(_) => Ok(0),
+        });
+        answer.into()
+    }
+
+    /// Extended attributes, which `ls -l` asks for: our files have none.
+    pub(super) fn attributes(&mut self, notification: &Notification, follow: bool) -> Reply {
+        let path = notification.args()[0];
+        let flags = if follow { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
+        let Some(subject) = self.look_up(notification, libc::AT_FDCWD, path, flags) else {
+            return CONTINUE;
+        };
+        let Errno(number) = subject.err().unwrap_or(Errno(libc::EOPNOTSUPP));
+        Reply::Now(Response::Fail(number))
+    }
+}
+
+/// Whether the path at `address` of thread `tid` is empty, or none at all (Linux 6.11).
+fn is_empty(tid: u32, address: u64) -> bool {
+    let mut first = [0xff];
+    address == 0 || (sys::remote::read_memory(tid, address, &mut first).is_ok() && first == [0])
+}

@@ -26,6 +26,8 @@ pub(super) const CASES: &[Case] = &[
     Case::new("control::a_pair_can_be_switched_off", a_pair_can_be_switched_off),
     Case::new("control::pair_counts_that_cannot_be_are_refused", bad_pair_counts),
     Case::new("control::many_commands_in_a_row", many_commands_in_a_row),
+    Case::new("control::it_is_behind_all_pairs", behind_all_pairs),
+    Case::new("control::it_is_behind_the_only_pair", behind_all_pairs).on_pairs(1),
     Case::new("control::without_multiqueue_it_is_queue_2", without_multiqueue),
     Case::new("control::without_multiqueue_the_vrings_behind_it_rest", the_vrings_behind_it_rest),
     Case::new("control::without_its_feature_there_is_none", without_its_feature),
@@ -149,6 +151,13 @@ fn many_commands_in_a_row(target: &Target<'_>) -> Result<(), Stop> {
 /// A guest that does without several pairs, as most do by default.
 fn one_pair(features: Features) -> Config {
     Config { features, ..small() }
+}
+
+/// With all that is offered: a device of one pair offers no MQ, and it comes to the same.
+fn behind_all_pairs(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.running(small())?;
+    equal("the control queue", driver.control().index(), QueueIndex(2 * target.pairs()?))?;
+    equal("the answer", set_mac(&mut driver, &MAC)?, OK)
 }
 
 /// Virtio 1.2, 5.1.2: without MQ the control queue is behind the first pair, however many there are.

@@ -111,11 +111,31 @@ static int gather(struct net_dev *nd, struct net_vq *rx, u64 need, u64 *room)
 	return n;
 }
 
+/*
+ * The frame could not be written. If it can't be read either, that is the fault:
+ * as of a device that reads all of it first.
+ */
+static int rx_failed(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx,
+		     u32 nr_read, int err)
+{
+	u32 i;
+
+	for (i = 0; err == -EFAULT && i < nr_read; i++) {
+		const struct net_seg *seg = &nd->tx_segs[i];
+		int ret = net_dma_check(nd, seg->addr, seg->len, false);
+
+		if (ret)
+			return net_ring_failed(nd, tx, ret);
+	}
+	return net_ring_failed(nd, rx, err);
+}
+
 static int deliver(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx,
-		   u64 need, u16 n)
+		   const struct net_chain *sent, u16 n)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr;
 	struct cursor from = { nd->tx_segs }, to = { nd->rx_segs };
+	u64 need = sent->len_read;
 	int ret, faulty;
 	u16 i;
 
@@ -127,10 +147,12 @@ static int deliver(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx,
 	hdr.num_buffers = net_virtio16(n);
 	ret = cursor_write(nd, &to, &hdr, sizeof(hdr));
 	if (ret)
-		return net_ring_failed(nd, rx, ret);
+		return rx_failed(nd, rx, tx, sent->nr_read, ret);
 	ret = cursor_copy(nd, &to, &from, need - NET_HDR_LEN, &faulty);
+	if (ret && faulty)
+		return rx_failed(nd, rx, tx, sent->nr_read, ret);
 	if (ret)
-		return net_ring_failed(nd, faulty ? rx : tx, ret);
+		return net_ring_failed(nd, tx, ret);
 
 	for (i = 0; i < n; i++) {
 		const struct net_chain *chain = &nd->rx_chains[i];
@@ -185,7 +207,7 @@ static int forward(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx)
 	} else {
 		ret = net_ring_used_ready(nd, rx, n);
 		if (!ret)
-			ret = deliver(nd, rx, tx, chain.len_read, n);
+			ret = deliver(nd, rx, tx, &chain, n);
 		if (ret)
 			return ret;
 	}

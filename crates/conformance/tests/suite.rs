@@ -61,6 +61,7 @@ const NOT_APPLICABLE: &[(&str, &str, &str)] = &[
     ("vhost-vdpa*", "log::*", "needs dirty-log"),
     ("vhost-vdpa*", "order::a_dirty_log_needs_negotiation", "needs dirty-log"),
     ("vhost-vdpa*", "events::an_error_event_*", "needs error-event"),
+    ("vhost-vdpa*", "dma_faults::of_two_faults_*", "needs error-event"),
     // The example has no doorbells, no region and no second process.
     (FIFTH, "kicks::a_doorbell_*", "needs kick-doorbell"),
     (FIFTH, "kicks::a_region_write_*", "needs kick-region-write"),

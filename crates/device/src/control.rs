@@ -81,8 +81,8 @@ impl Shared {
         let room = u64::min(chain.writable_len(), 1) as usize;
         let ack_at = chain.writable().iter().find(|segment| segment.len > 0);
         let ack_at = ack_at.map(|segment| Segment { iova: segment.iova, len: 1 });
-        let answer = ack_at.into_iter().chain([ring.next_used()?]);
-        bus.view.writable(answer, &mut scratch.spans)?;
+        ring.used_ready(bus, &mut scratch.spans, 1)?;
+        bus.view.writable(ack_at, &mut scratch.spans)?;
         let known = match command.get_mut(..len) {
             Some(command) => {
                 bus.view.read_all(chain.readable().iter().copied(), &mut scratch.spans, command)?;

@@ -148,6 +148,7 @@ impl Shared {
         if len < HEADER as u64 {
             return Err(Fault::Transmit(FaultKind::ShortHeader));
         }
+        tx.used_ready(bus, &mut scratch.spans, 1).map_err(Fault::Transmit)?;
         let Some(packet) = usize::try_from(len).ok().and_then(|len| scratch.frame.get_mut(..len))
         else {
             count(&self.counters.tx_dropped, 1);
@@ -175,11 +176,12 @@ impl Shared {
             }
             Buffers::Enough => {}
         }
+        let num_buffers = scratch.receive.len() as u16; // at most the queue size
+        rx.used_ready(bus, &mut scratch.spans, num_buffers).map_err(Fault::Receive)?;
         bus.view
             .read_all(scratch.chain.readable().iter().copied(), &mut scratch.spans, packet)
             .map_err(|fault| Fault::Transmit(fault.into()))?;
         // The driver's header was read with the frame; the device's own takes its place.
-        let num_buffers = scratch.receive.len() as u16; // at most the queue size
         packet[..HEADER - 2].fill(0);
         packet[HEADER - 2..HEADER].copy_from_slice(&num_buffers.to_le_bytes());
         bus.write_all(&scratch.segments, &mut scratch.spans, packet).map_err(Fault::Receive)?;

@@ -157,9 +157,21 @@ impl Ring {
         Ok(head)
     }
 
-    /// Where the next chain is returned: what must be writable for that.
-    pub(super) fn next_used(&self) -> Result<Segment, FaultKind> {
-        Ok(Segment { iova: at(self.at.used, 4 + 8 * self.slot(self.next))?, len: 8 })
+    /// Makes sure that the next `count` chains can be returned: their used entries and the index.
+    pub(super) fn used_ready(
+        &self,
+        bus: &Bus<'_>,
+        spans: &mut Vec<Span>,
+        count: u16,
+    ) -> Result<(), FaultKind> {
+        let index = Segment { iova: at(self.at.used, 2)?, len: 2 };
+        bus.view.writable([index], spans)?;
+        for ahead in 0..count {
+            let slot = self.slot(self.next.wrapping_add(ahead));
+            let entry = Segment { iova: at(self.at.used, 4 + 8 * slot)?, len: 8 };
+            bus.view.writable([entry], spans)?;
+        }
+        Ok(())
     }
 
     /// Returns the next chain, whose head is `head`, with `len` bytes written to it. The driver sees

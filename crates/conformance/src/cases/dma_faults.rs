@@ -1,13 +1,15 @@
 //! What the device makes of memory that it must not touch: nothing at all.
 
+use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use vhost_accel_core::{Access, Capabilities, Iova, page_size};
+use vhost_accel_core::{Access, Capabilities, Iova, QueueIndex, Vring, page_size};
 
 use super::{small, small_pairs, watch};
 use crate::case::Case;
 use crate::check::{
-    LIMIT, Stop, echoes, equal, eventually, faulted, healthy, holds, quiet, untouched,
+    LIMIT, Stop, echoes, equal, eventually, faulted, healthy, holds, quiet, signalled, untouched,
 };
 use crate::random::frame;
 use crate::target::Target;
@@ -22,6 +24,9 @@ pub(super) const CASES: &[Case] = &[
     Case::new("dma_faults::a_receive_buffer_that_runs_off_its_mapping", rx_runs_off),
     Case::new("dma_faults::an_address_that_wraps_around", wraps_around),
     Case::new("dma_faults::a_frame_that_is_dropped_unread", dropped_unread),
+    Case::new("dma_faults::a_frame_arrives_whole_or_not_at_all", whole_or_not_at_all),
+    Case::new("dma_faults::of_two_faults_the_transmit_chain_counts", two_faults)
+        .needing(Capabilities::ERROR_EVENT),
     Case::new("dma_faults::read_only_memory_is_not_written", read_only).needing(ACCESS),
     Case::new("dma_faults::write_only_memory_is_not_read", write_only).needing(ACCESS),
     Case::new("dma_faults::one_way_memory_works_one_way", one_way).needing(ACCESS),
@@ -117,6 +122,49 @@ fn dropped_unread(target: &Target<'_>) -> Result<(), Stop> {
     faulted(&mut stage.driver, &stage.config)?;
     equal("used transmit chains", ring.used_index(), 1)?;
     echoes(&mut stage.driver, 1, &frame(9, 100))
+}
+
+/// A frame that takes two receive chains, of which the second's used entry is beyond all mappings.
+fn whole_or_not_at_all(target: &Target<'_>) -> Result<(), Stop> {
+    let features = Config::MRG_RXBUF | Config::CTRL_VQ | Config::MQ;
+    let mut driver = target.driver(Config { features, rx_buffer: 64, ..small_pairs(2) })?;
+    driver.setup()?;
+    let config = watch(&mut driver)?;
+    let memory = Region::new(page_size())?;
+    driver.machine().map(&memory.at(PLACE))?;
+    // Flags, index, and one entry.
+    let used = page_size() - 12;
+    let vring = driver.rx(0).polled_vring();
+    let vring = Vring { used: Iova(PLACE.0 + used as u64), ..vring };
+    driver.device().setup_vring(&vring)?;
+    driver.start()?;
+    driver.set_pairs(2)?;
+    driver.send(0, &[&frame(1, 100)])?;
+    faulted(&mut driver, &config)?;
+    equal("the receive queue's used index", memory.load_u16(used + 2, Ordering::Acquire), 0)?;
+    equal("used transmit chains", driver.tx(0).used_count(), 0)?;
+    echoes(&mut driver, 1, &frame(9, 40))
+}
+
+/// The frame is read before it is written.
+fn two_faults(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.driver(small_pairs(2))?;
+    driver.setup()?;
+    let (receive, transmit) = (Event::new()?, Event::new()?);
+    driver.device().set_error(QueueIndex(0), Some(receive.as_fd()))?;
+    driver.device().set_error(QueueIndex(1), Some(transmit.as_fd()))?;
+    driver.rx(0).ring().set_desc(0, Descriptor::writable(PLACE, 2048));
+    driver.start()?;
+    driver.set_pairs(2)?;
+    let tx = driver.tx(0);
+    tx.ring().set_desc(0, Descriptor::readable(tx.buffer_iova(0), HEADER as u32).then(1));
+    tx.ring().set_desc(1, Descriptor::readable(PLACE, 100));
+    tx.ring().set_avail(0, 0);
+    tx.ring().set_avail_index(1);
+    tx.kick()?;
+    signalled("the error event of the transmit queue", &transmit)?;
+    equal("the error event of the receive queue", receive.take()?, 0)?;
+    echoes(&mut driver, 1, &frame(9, 100))
 }
 
 fn unmapped_rx(target: &Target<'_>) -> Result<(), Stop> {

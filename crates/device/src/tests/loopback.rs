@@ -4,7 +4,8 @@ use virtio_bindings::virtio_net::VIRTIO_NET_F_MRG_RXBUF;
 use virtio_bindings::virtio_ring::VIRTIO_RING_F_EVENT_IDX;
 
 use super::rig::{
-    CONFIG, FEATURES, INDIRECT, IOVA, NEXT, Rig, WRITE, descriptor, let_it_err, same_process, until,
+    CONFIG, FEATURES, INDIRECT, IOVA, NEXT, Rig, WRITE, descriptor, eventfd, let_it_err,
+    same_process, signals, until,
 };
 use crate::dma::{ClientMemory, PinPolicy};
 use crate::{DeviceConfig, FaultKind};
@@ -195,6 +196,42 @@ fn too_long(rig: &mut Rig, address: u64, rest: u32) {
     rig.descriptor(1, 1, address, rest, 0);
     rig.offer(1, 0);
     rig.kick(1);
+}
+
+/// A receive queue whose second used entry is beyond the mapping.
+#[test]
+fn a_frame_arrives_whole_or_not_at_all() {
+    let mut rig = Rig::new();
+    let used = rig.arena.len as u64 - 12;
+    rig.arena.write(used, &[0; 12]);
+    rig.rings[0].used = used;
+    rig.start(FEATURES | MERGEABLE);
+    for index in 0..2 {
+        rig.descriptor(0, index, IOVA + rig.buffer(0, index), 64, WRITE);
+        rig.offer(0, index);
+    }
+    rig.post_frame(1, 0, &[1; 100]);
+    rig.kick(1);
+    until(|| rig.device.counters().faults(FaultKind::Unmapped) == 1);
+    assert_eq!((rig.used_index(0), rig.used_index(1)), (0, 0));
+}
+
+#[test]
+fn of_two_faults_the_transmit_chain_counts() {
+    let mut rig = Rig::started(0);
+    let (receive, receive_fd) = eventfd();
+    let (transmit, transmit_fd) = eventfd();
+    rig.device.set_error(0, Some(receive_fd)).unwrap();
+    rig.device.set_error(1, Some(transmit_fd)).unwrap();
+    rig.descriptor(0, 0, 0x10_0000, 2048, WRITE);
+    rig.offer(0, 0);
+    rig.chained(1, 0, IOVA + rig.buffer(1, 0), 12, NEXT, 1);
+    rig.descriptor(1, 1, 0x10_0000, 60, 0);
+    rig.offer(1, 0);
+    rig.kick(1);
+    until(|| rig.device.counters().all_faults() == 1);
+    until(|| signals(&transmit) == 1);
+    assert_eq!(signals(&receive), 0);
 }
 
 #[test]

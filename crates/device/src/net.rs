@@ -16,6 +16,9 @@ const HEADER: usize = 12;
 /// The longest frame: the largest MTU, an Ethernet header and a VLAN tag.
 pub(super) const MAX_FRAME: usize = 65535 + 14 + 4;
 
+/// Descriptors that the receive chains of one frame may have together before the last of them.
+const MAX_SEGMENTS: usize = 3 * 1024;
+
 /// Frames a pair may move before the other queues have their turn and the driver sees them.
 const BATCH: u32 = 64;
 
@@ -262,6 +265,9 @@ fn choose_buffers(
     let mut capacity = 0;
     let mut chains = 0;
     while capacity < len {
+        if segments.len() > MAX_SEGMENTS {
+            return Err(FaultKind::ChainTooLong);
+        }
         if chains == rx.size() || (chains > 0 && !rx.mergeable) {
             return Ok(Buffers::TooSmall);
         }

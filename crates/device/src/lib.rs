@@ -98,7 +98,7 @@ impl Device {
     ///
     /// # Errors
     /// EINVAL for a `config` outside the limits of its fields; EMFILE or ENOMEM when the kernel gives
-    /// no epoll or eventfd.
+    /// no epoll or eventfd; ENOSYS or EAGAIN when it has no asynchronous I/O, or no more of it.
     pub fn new(config: DeviceConfig) -> Result<Arc<Self>, Errno> {
         config.check()?;
         let shared = Arc::new(Shared::new(config)?);

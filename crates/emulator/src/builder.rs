@@ -17,7 +17,7 @@ use crate::{
     numbers::Numbers,
     shadow::Shadow,
 };
-use vhost_accel_device::{Counters, Device, DeviceConfig};
+use vhost_accel_device::{Counters, Device, DeviceConfig, Errno};
 
 /// Which emulated kernel is to be made: [`EmulatedKernel::builder`].
 #[derive(Clone, Debug)]
@@ -141,9 +141,14 @@ impl Builder {
             mtu: self.mtu,
             log: kind != DeviceKind::VhostVdpa,
         };
-        Device::new(config).map_err(|_| Error::Device {
-            queue_pairs: self.queue_pairs,
-            max_queue_size: self.max_queue_size,
+        Device::new(config).map_err(|errno| match errno {
+            Errno::EINVAL => {
+                Error::Device { queue_pairs: self.queue_pairs, max_queue_size: self.max_queue_size }
+            }
+            // Descriptors, memory, asynchronous I/O.
+            Errno(number) => {
+                Error::Setup { what: "a device", source: io::Error::from_raw_os_error(number) }
+            }
         })
     }
 }

@@ -91,7 +91,8 @@ fn a_log_without_memory_stops_the_vring() {
     rig.post_buffer(0, 0);
     rig.post_frame(1, 0, &[1; 60]);
     rig.kick(1);
-    until(|| rig.device.counters().faults(FaultKind::Log) == 1);
+    // More than one, if the looks of the start were not over yet.
+    until(|| rig.device.counters().faults(FaultKind::Log) >= 1);
     assert_eq!(rig.device.status(), 0x4f);
     rig.device.reset();
     for ring in &mut rig.rings {

@@ -377,3 +377,11 @@ pub(super) fn borrow(fd: &impl AsRawFd) -> BorrowedFd<'_> {
 pub(super) fn signals(eventfd: &EventFd) -> u64 {
     eventfd.read().unwrap_or(0)
 }
+
+/// What poll(2) says of an eventfd: POLLERR where its count is beyond what write(2) could make it.
+pub(super) fn polled(eventfd: &EventFd) -> i16 {
+    let mut poll = libc::pollfd { fd: eventfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one pollfd, which lives for the call.
+    unsafe { libc::poll(&raw mut poll, 1, 0) };
+    poll.revents
+}

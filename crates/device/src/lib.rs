@@ -13,7 +13,7 @@
 //! # Kicks
 //! The device looks at a ring when it was kicked, once when the vring starts, and then until it finds
 //! it empty; an available index that nobody kicked for is left alone. Kick eventfds are waited for with
-//! `epoll` and never read, as in vhost. Doorbell pages are polled: those of queues that had work within
+//! `epoll` and never read, as in vhost; a kick that the client itself reads is one all the same. Doorbell pages are polled: those of queues that had work within
 //! 50 µs all the time, the others every 100 µs, as long as the front end says that a client has any.
 
 mod chain;

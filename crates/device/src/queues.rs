@@ -14,6 +14,16 @@ impl QueueSet<AtomicU64> {
         self.0[usize::from(queue) / 64].fetch_or(1 << (queue % 64), Ordering::SeqCst);
     }
 
+    /// Takes a queue out. Returns whether it was there.
+    pub(super) fn remove(&self, queue: u16) -> bool {
+        let bit = 1 << (queue % 64);
+        self.0[usize::from(queue) / 64].fetch_and(!bit, Ordering::SeqCst) & bit != 0
+    }
+
+    pub(super) fn contains(&self, queue: u16) -> bool {
+        self.0[usize::from(queue) / 64].load(Ordering::SeqCst) & (1 << (queue % 64)) != 0
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.iter().all(|word| word.load(Ordering::SeqCst) == 0)
     }

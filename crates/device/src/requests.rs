@@ -1,8 +1,6 @@
 //! The requests that carry a vring's number.
 
-use std::os::fd::{AsRawFd, OwnedFd};
-
-use vmm_sys_util::epoll::{ControlOperation, EpollEvent, EventSet};
+use std::os::fd::OwnedFd;
 
 use super::eventfd::Signal;
 use super::vring::Addresses;
@@ -115,10 +113,7 @@ impl Device {
         self.with_vring(queue, |vring| {
             self.remove_kick(vring);
             if let Some(eventfd) = eventfd {
-                let event =
-                    EpollEvent::new(EventSet::IN | EventSet::EDGE_TRIGGERED, u64::from(queue));
-                let fd = eventfd.as_raw_fd();
-                self.shared.epoll.ctl(ControlOperation::Add, fd, event)?;
+                self.shared.add_kick(queue, &eventfd)?;
                 vring.kick = Some(eventfd);
             }
             Ok(())

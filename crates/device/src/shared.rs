@@ -1,6 +1,6 @@
 //! What the front ends and the device's worker both hold.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 };
@@ -20,10 +20,11 @@ use super::eventfd::{Signal, Signaller};
 use super::fault::FaultKind;
 use super::queues::QueueSet;
 use super::vring::Vring;
+use super::wait::wait;
 use crate::Errno;
 
 /// What epoll reports for the eventfd that wakes the worker. Not a vring's number.
-pub(super) const WAKE: u64 = u64::MAX;
+const WAKE: u64 = u64::MAX;
 
 /// What one look at a queue came to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,6 +76,8 @@ pub(super) struct Shared {
     /// the vring's lock, so that a look is over or sees it.
     held_until: AtomicU64,
     born: Instant,
+    /// Queues whose kick eventfd was handed over just now: its first event is none of the client's.
+    new_kicks: QueueSet<AtomicU64>,
     /// Kicks that need no eventfd and no doorbell: starts, and writes to the notify region.
     pub(super) kicked: QueueSet<AtomicU64>,
     pub(super) doorbells: Mutex<Option<Arc<DoorbellPages>>>,
@@ -107,6 +110,7 @@ impl Shared {
             attention: AtomicU32::new(0),
             held_until: AtomicU64::new(0),
             born: Instant::now(),
+            new_kicks: QueueSet::default(),
             kicked: QueueSet::default(),
             doorbells: Mutex::default(),
             doorbells_changed: AtomicBool::new(false),
@@ -172,6 +176,59 @@ impl Shared {
 
     pub(super) fn negotiated(&self, feature: u32) -> bool {
         self.features.load(Ordering::Relaxed) & (1 << feature) != 0
+    }
+
+    /// Waits for kick eventfds and the worker's own, which is None to `seen`.
+    ///
+    /// A kick eventfd is never read, as vhost doesn't: each write is an edge. But epoll looks again
+    /// before it reports an edge, and drops one whose count the client has read meanwhile, which a
+    /// kernel's callback has seen. So the edge is waited for together with what an eventfd nearly always
+    /// is, writable: it is reported then. That a client reads its kick eventfd is reported too, and
+    /// taken for a kick, which may be the one that it read.
+    pub(super) fn wait_for_kicks(
+        &self,
+        timeout: Option<Duration>,
+        mut seen: impl FnMut(Option<u16>),
+    ) {
+        let queues = u64::from(self.config.queue_count());
+        wait(&self.epoll, timeout, |number, readable| {
+            let queue = (number < queues).then_some(number as u16);
+            if let Some(queue) = queue {
+                if self.new_kicks.remove(queue) && !readable {
+                    return;
+                }
+                if readable {
+                    count(&self.counters.kicks_eventfd, 1);
+                }
+            }
+            seen(queue);
+        });
+    }
+
+    /// Waits for kicks of `queue` by `eventfd` from here on. A kick that it holds already counts.
+    pub(super) fn add_kick(&self, queue: u16, eventfd: &OwnedFd) -> Result<(), Errno> {
+        let events = EventSet::IN | EventSet::OUT | EventSet::EDGE_TRIGGERED;
+        let event = EpollEvent::new(events, u64::from(queue));
+        self.new_kicks.insert(queue);
+        if let Err(error) = self.epoll.ctl(ControlOperation::Add, eventfd.as_raw_fd(), event) {
+            self.new_kicks.remove(queue);
+            return Err(error.into());
+        }
+        // epoll reports at once that it is writable. Whoever hears of it, the worker or we, it must be
+        // over before the client can kick: the kick would be taken for it.
+        let mut heard = false;
+        while self.new_kicks.contains(queue) {
+            self.wait_for_kicks(Some(Duration::ZERO), |queue| {
+                heard = true;
+                queue.into_iter().for_each(|queue| self.mark(queue));
+            });
+            std::thread::yield_now();
+        }
+        if heard {
+            // What was meant for the worker goes to the worker.
+            let _ = self.wake.write(1);
+        }
+        Ok(())
     }
 
     /// Has the worker look at a queue at its next turn.

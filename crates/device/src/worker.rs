@@ -9,8 +9,8 @@ use super::counters::count;
 use super::doorbell::DoorbellPages;
 use super::net::Scratch;
 use super::queues::QueueSet;
-use super::shared::{Pass, Role, Shared, WAKE, lock};
-use super::wait::{quiet_thread, wait};
+use super::shared::{Pass, Role, Shared, lock};
+use super::wait::quiet_thread;
 
 /// How long after its last work a queue's doorbell is polled, and the worker does not sleep.
 const HOT: Duration = Duration::from_micros(50);
@@ -140,14 +140,9 @@ impl Worker<'_> {
     }
 
     fn look_at_kicks(&mut self, timeout: Option<Duration>) {
-        let (pending, counters) = (&mut self.pending, &self.shared.counters);
-        let queues = u64::from(self.shared.config.queue_count());
-        wait(&self.shared.epoll, timeout, |number| {
-            // The eventfds are never read, as vhost doesn't: each write is an edge.
-            if number != WAKE && number < queues {
-                count(&counters.kicks_eventfd, 1);
-                pending.insert(number as u16);
-            }
+        let pending = &mut self.pending;
+        self.shared.wait_for_kicks(timeout, |queue| {
+            queue.into_iter().for_each(|queue| pending.insert(queue));
         });
     }
 

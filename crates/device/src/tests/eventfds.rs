@@ -1,9 +1,9 @@
 //! Eventfds that clients treat in ways of their own.
 
-use vmm_sys_util::eventfd::EventFd;
+use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
 use super::rig::{
-    Arena, FEATURES, IOVA, Rig, WRITE, borrow, eventfd, polled, signals, until,
+    Arena, FEATURES, IOVA, Rig, WRITE, borrow, eventfd, let_it_err, polled, signals, until,
 };
 use crate::config::VHOST_F_LOG_ALL;
 
@@ -69,4 +69,36 @@ fn an_eventfd_says_how_often_it_was_signalled() {
     }
     until(|| rig.device.counters().calls == 1000);
     assert_eq!(signals(&call), 1000);
+}
+
+#[test]
+fn a_kick_that_the_client_reads_itself_is_one() {
+    let mut rig = Rig::new();
+    let (kick, fd) = eventfd();
+    rig.device.set_kick(1, Some(fd)).unwrap();
+    rig.start(FEATURES);
+    for n in 0..5000_u64 {
+        rig.post_buffer(0, 0);
+        rig.post_frame(1, 0, &n.to_le_bytes());
+        kick.write(1).unwrap();
+        assert_eq!(kick.read().unwrap(), 1, "the device does not read it");
+        assert_eq!(rig.receive(0), n.to_le_bytes());
+        rig.used(1);
+    }
+}
+
+#[test]
+fn handing_over_a_kick_eventfd_is_no_kick() {
+    let mut rig = Rig::started(0);
+    rig.round_trip(0, &[1; 60]);
+    rig.post_buffer(0, 0);
+    rig.post_frame(1, 0, &[2; 60]);
+    let kick = EventFd::new(EFD_NONBLOCK).unwrap();
+    for queue in [1, 0, 1] {
+        rig.device.set_kick(queue, Some(borrow(&kick).try_clone_to_owned().unwrap())).unwrap();
+        let_it_err();
+        assert_eq!(rig.used_index(1), 1);
+    }
+    kick.write(1).unwrap();
+    assert_eq!(rig.receive(0), [2; 60]);
 }

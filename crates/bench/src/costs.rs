@@ -6,18 +6,17 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::baseline::{Baseline, call_by_call};
+use crate::baseline::call_by_call;
 use crate::client::Client;
 use crate::configuration::{Configuration, Variant};
-use crate::devices::{Devices, QUEUE_PAIRS};
+use crate::devices::Devices;
 use crate::error::{Error, Result};
-use crate::guest::{Guest, Waiting};
+use crate::guest::Guest;
 use crate::measured::Measured;
 use crate::options::RunOptions;
 use crate::placement::Placement;
 use crate::results::{Clock, Cost, Crossings, Key, Mode, Unit};
 use crate::scenario::Scenario;
-use crate::stage::Stage;
 use crate::watch::Watch;
 
 /// What isn't in a system call, for each crossing.
@@ -47,8 +46,8 @@ pub(crate) fn costs(
         (Clock::Instructions, _) | (_, Mode::Quick) => 5,
         (Clock::Wall, Mode::Full) => 60,
     };
-    let devices = Devices::find()?;
-    let guest = Guest::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock, placement))?;
+    let devices = Devices::find(&options.externals)?;
+    let guest = Guest::new(options.waiting(placement))?;
     let clock = clock_cost();
     let unit = match options.clock {
         Clock::Wall => Unit::Nanoseconds,
@@ -60,9 +59,9 @@ pub(crate) fn costs(
         let scenario = source(configuration);
         let key = Key::new(scenario, configuration, Client::Library);
         let mut calls: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-        let mut stage = Stage::<Baseline>::new(scenario, configuration, place, &guest)?;
+        let mut work = scenario.prepare(configuration, Client::Baseline, &place, &guest)?;
         for _ in 0..setups {
-            let (done, timed) = call_by_call(|| stage.iterate(1, &mut Unwatched));
+            let (done, timed) = call_by_call(|| work(1, &mut Unwatched));
             done.map_err(Error::scenario(&key))?;
             for (kind, took) in timed {
                 let took = took.saturating_sub(clock).as_nanos() as f64;

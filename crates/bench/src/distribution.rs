@@ -6,15 +6,13 @@ use hdrhistogram::Histogram;
 
 use crate::client::Client;
 use crate::configuration::Configuration;
-use crate::devices::{Devices, QUEUE_PAIRS};
+use crate::devices::Devices;
 use crate::error::{Error, Result};
-use crate::guest::{Guest, Waiting};
-use crate::library::Library;
+use crate::guest::Guest;
 use crate::options::RunOptions;
 use crate::placement::Placement;
 use crate::results::{Distribution, Key, Mode, Unit};
 use crate::scenario::Scenario;
-use crate::stage::Stage;
 use crate::watch::Watch;
 
 /// The percentiles that are kept of the whole.
@@ -24,13 +22,6 @@ const CURVE: [f64; 16] = [
 ];
 /// Rounds in which every interface has its turn.
 const ROUNDS: usize = 4;
-
-impl Scenario {
-    /// Whether its single iterations are of interest.
-    pub(crate) fn is_latency(self) -> bool {
-        matches!(self, Self::KickLatency(_) | Self::Call)
-    }
-}
 
 /// Lets `configurations` take turns at `scenario`, and keeps every single iteration.
 ///
@@ -46,23 +37,23 @@ pub(crate) fn distributions(
         Mode::Full => (5_000, Duration::from_millis(500)),
         Mode::Quick => (500, Duration::from_millis(50)),
     };
-    let devices = Devices::find()?;
-    let guest = Guest::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock, placement))?;
+    let devices = Devices::find(&options.externals)?;
+    let guest = Guest::new(options.waiting(placement))?;
     let mut recorders: Vec<Recorder> = configurations.iter().map(|_| Recorder::new()).collect();
     for _ in 0..ROUNDS {
         for (&configuration, recorder) in configurations.iter().zip(&mut recorders) {
             let key = Key::new(scenario, configuration, Client::Library);
             let mut round = || -> Result<()> {
                 let place = devices.first(configuration.interface)?;
-                let mut stage = Stage::<Library>::new(scenario, configuration, place, &guest)?;
+                let mut work = scenario.prepare(configuration, Client::Library, &place, &guest)?;
                 // Whatever is slow the first time is not what is asked for.
-                stage.iterate(100, &mut Recorder::new())?;
+                work(100, &mut Recorder::new())?;
                 let begun = Instant::now();
                 for _ in 0..most / 100 {
                     if options.stopped() || begun.elapsed() > limit {
                         break;
                     }
-                    stage.iterate(100, recorder)?;
+                    work(100, recorder)?;
                 }
                 Ok(())
             };

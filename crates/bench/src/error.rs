@@ -56,7 +56,7 @@ pub enum Error {
     #[error("{key}: {source}")]
     Scenario {
         /// Which, through what, on whose client.
-        key: Box<crate::Key>,
+        key: String,
         /// Why.
         source: Box<Error>,
     },
@@ -92,8 +92,9 @@ pub enum Error {
 
 impl Error {
     /// For `map_err`.
-    pub(crate) fn scenario(key: &crate::Key) -> impl FnOnce(Self) -> Self {
-        move |source| Self::Scenario { key: Box::new(key.clone()), source: Box::new(source) }
+    pub(crate) fn scenario(key: &impl ToString) -> impl FnOnce(Self) -> Self {
+        let key = key.to_string();
+        move |source| Self::Scenario { key, source: Box::new(source) }
     }
 
     /// For `map_err`.

@@ -4,14 +4,13 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use vhost_accel_core::{Features, Interface, Iova, KickKind, QueueIndex, Vring};
+use vhost_accel_core::{Features, Iova, KickKind, QueueIndex, Vring};
 use vhost_accel_driver::{Config, Lease, RawRing, Region};
 
-use crate::MapSize;
 use crate::baseline;
+use crate::configuration::Configuration;
 use crate::error::Result;
-use crate::placement::Placement;
-use crate::results::Clock;
+use crate::sizes::{MapSize, QUEUE_PAIRS};
 
 /// Entries of each vring.
 pub(crate) const QUEUE_SIZE: u16 = 256;
@@ -51,20 +50,15 @@ pub(crate) enum Waiting {
 }
 
 impl Waiting {
-    /// What suits a run: `placement` is where client and devices have been put, if there was a choice.
-    pub(crate) fn of(clock: Clock, placement: Option<Placement>) -> Self {
-        match (clock, placement) {
-            (Clock::Wall, Some(_)) => Self::Watch,
-            _ => Self::Yield,
-        }
-    }
-
-    /// How `interface` is kicked.
-    pub(crate) fn kick(self, interface: Interface) -> KickKind {
-        match (self, interface) {
-            (Self::Watch, _) => KickKind::Doorbell,
-            (Self::Yield, Interface::VfioMsg) => KickKind::RegionWrite,
-            (Self::Yield, _) => KickKind::EventFd,
+    /// How `configuration` is kicked.
+    pub(crate) fn kick(self, configuration: Configuration) -> KickKind {
+        let best = configuration.best_kick();
+        match self {
+            Self::Watch => best,
+            Self::Yield => KickKind::ALL
+                .into_iter()
+                .find(|&kind| kind != KickKind::Doorbell && configuration.has_kick(kind))
+                .unwrap_or(best),
         }
     }
 
@@ -89,13 +83,14 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Memory for a device with `queues` vrings.
+    /// Memory for the vrings of one device.
     ///
     /// # Errors
     /// Those of mmap(2) and eventfd(2).
-    pub(crate) fn new(queues: u16, waiting: Waiting) -> Result<Self> {
+    pub(crate) fn new(waiting: Waiting) -> Result<Self> {
         // One region lent in part or whole; this process touches none of it.
-        Self::with_extra(queues, waiting, &Region::huge(MapSize::Gigantic.bytes() as usize)?)
+        let extra = Region::huge(MapSize::Gigantic.bytes() as usize)?;
+        Self::with_extra(2 * QUEUE_PAIRS + 1, waiting, &extra)
     }
 
     /// Another like it for a second device. They share the third region.

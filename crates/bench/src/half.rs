@@ -2,10 +2,9 @@
 
 use vhost_accel_emulator::EmulatedKernel;
 
-use crate::devices::QUEUE_PAIRS;
 use crate::error::Result;
 use crate::results::KernelHalf;
-use crate::scenario::LIVE;
+use crate::sizes::{LIVE, QUEUE_PAIRS};
 
 /// Mappings that a VFIO container takes: `dma_entry_limit`, raised for the `dma-churn` scenarios, and by
 /// the lab for vfio_iommu_type1 too.

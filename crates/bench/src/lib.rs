@@ -39,7 +39,7 @@ mod run;
 mod scenario;
 mod selection;
 mod session;
-mod stage;
+mod sizes;
 mod store;
 mod timing;
 mod traffic;
@@ -50,8 +50,9 @@ pub use compare::{
     Comparison, CountChange, Figure, Incomparable, MedianChange, Missing, Only, RatioChange,
     THRESHOLD,
 };
-pub use configuration::{Configuration, Variant};
+pub use configuration::{CONTROL, Configuration, Variant};
 pub use count::count_crossings;
+pub use devices::{External, Open};
 pub use error::{Error, Result};
 pub use host::{revision, utc_now};
 pub use mark::{BEGIN, END, mark_crossings};
@@ -63,8 +64,9 @@ pub use results::{
 };
 pub use run::{Progress, run};
 pub use scenario::{
-    Argument, BATCHES, CONTROL, EVENTFD_PAIRS, FRAMES, LIVE, MIGRATED, MapSize, PAIRS, REGIONS,
-    STEP_PAIRS, Scenario, Step,
+    Act, Argument, BATCHES, Burst, EVENTFD_PAIRS, FRAMES, MIGRATED, REGIONS, STEP_PAIRS, Scenario,
+    Step,
 };
 pub use selection::Selection;
+pub use sizes::{LIVE, MapSize, PAIRS};
 pub use store::{load_all, load_crossings};

@@ -2,12 +2,12 @@
 
 use std::hint::black_box;
 use std::io;
-use std::path::Path;
 
-use vhost_accel_core::{Interface, IovaRange, Kick, KickKind, Kicker, QueueIndex, Vring};
+use vhost_accel_core::{IovaRange, Kick, KickKind, Kicker, QueueIndex, Vring};
 use vhost_accel_driver::{Lease, Machine};
 
-use crate::configuration::{Configuration, Variant};
+use crate::configuration::Configuration;
+use crate::devices::{Address, Open};
 use crate::error::{Error, Result};
 use crate::guest::FEATURES;
 use crate::session::Session;
@@ -18,15 +18,11 @@ pub(crate) struct Library {
     machine: Machine,
 }
 
-/// The URI of the device at `path` opened through `configuration`.
-fn uri(configuration: Configuration, path: &Path) -> String {
-    let option = match (configuration.interface, configuration.variant) {
-        (Interface::VfioMsg, Variant::Plain) => "?batch=off",
-        (Interface::VhostVdpa, Variant::Plain) => "?iotlb=plain",
-        (_, Variant::MemTable) => "?dma=mem-table",
-        _ => "",
-    };
-    format!("{}:{}{option}", configuration.interface, path.display())
+/// What a device is opened by.
+#[derive(Debug)]
+pub(crate) enum Name {
+    Uri(String),
+    External(Open, usize),
 }
 
 impl Library {
@@ -38,14 +34,21 @@ impl Library {
 
 impl Session for Library {
     type Kicker = Kicker;
-    type Name = String;
+    type Name = Name;
 
-    fn name(configuration: Configuration, path: &Path) -> String {
-        uri(configuration, path)
+    fn name(configuration: Configuration, address: &Address) -> Result<Name> {
+        let (interface, option) = (configuration.interface, configuration.option());
+        Ok(match address {
+            Address::Path(path) => Name::Uri(format!("{interface}:{}{option}", path.display())),
+            Address::External(open, number) => Name::External(*open, *number),
+        })
     }
 
-    fn open(_: Configuration, name: &String) -> Result<Self> {
-        let device = vhost_accel::open(name)?;
+    fn open(_: Configuration, name: &Name) -> Result<Self> {
+        let device = match name {
+            Name::Uri(uri) => vhost_accel::open(uri)?,
+            Name::External(open, number) => open(*number)?,
+        };
         Ok(Self { machine: Machine::new(device) })
     }
 

@@ -4,9 +4,7 @@
 #![expect(unsafe_code, reason = "a system call that is there to be seen")]
 
 use crate::count::every;
-use crate::devices::{Devices, QUEUE_PAIRS};
 use crate::error::Result;
-use crate::guest::{Guest, Waiting};
 use crate::results::Key;
 use crate::watch::Watch;
 
@@ -22,8 +20,7 @@ pub const END: &str = "end ";
 /// # Errors
 /// Those of the scenarios.
 pub fn mark_crossings() -> Result<()> {
-    let (devices, guest) = (Devices::find()?, Guest::new(2 * QUEUE_PAIRS + 1, Waiting::Watch)?);
-    every(&devices, &guest, |key| Marker { key: key.clone() }, |_, _| ())
+    every(&[], |key| Marker { key: key.clone() }, |_, _| Ok(()))
 }
 
 struct Marker {

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::devices::External;
+use crate::guest::Waiting;
+use crate::placement::Placement;
 use crate::results::{Clock, Crossings, KernelHalf, Mode, Platform};
 use crate::selection::Selection;
 
@@ -19,6 +22,8 @@ pub struct RunOptions {
     pub machine: Platform,
     /// What of it all.
     pub selection: Selection,
+    /// Interfaces from outside, measured beside the four.
+    pub externals: Vec<External>,
     /// Where criterion keeps its own files.
     pub criterion: PathBuf,
     /// Where what was measured so far is kept, until all is.
@@ -36,6 +41,14 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
+    /// What suits the run: `placement` is where client and devices have been put, if there was a choice.
+    pub(crate) fn waiting(&self, placement: Option<Placement>) -> Waiting {
+        match (self.clock, placement) {
+            (Clock::Wall, Some(_)) => Waiting::Watch,
+            (Clock::Wall, None) | (Clock::Instructions, _) => Waiting::Yield,
+        }
+    }
+
     pub(crate) fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }

@@ -9,8 +9,7 @@ use criterion::Throughput;
 use criterion::measurement::{Measurement, ValueFormatter};
 
 use crate::error::Result;
-use crate::session::Session;
-use crate::stage::Stage;
+use crate::scenario::Work;
 use crate::watch::Clock;
 
 /// Pairs of turns in one sample.
@@ -19,19 +18,16 @@ const PAIRS: u64 = 8;
 const LONG: Duration = Duration::from_millis(40);
 
 /// Runs both about `count` times, in turns, and says what the first takes over what the second does: the
-/// median of the pairs. In a pair one comes first and last, the other twice in between, so that who comes first doesn't matter.
-pub(crate) fn paired<A: Session, B: Session>(
-    of: &mut Stage<'_, A>,
-    over: &mut Stage<'_, B>,
-    count: u64,
-) -> Result<f64> {
+/// median of the pairs. In a pair one comes first and last, the other twice in between, so that who
+/// comes first doesn't matter.
+pub(crate) fn paired(of: &mut Work<'_>, over: &mut Work<'_>, count: u64) -> Result<f64> {
     let share = (count / (2 * PAIRS)).max(1);
     let (begun, mut ratios) = (Instant::now(), Vec::with_capacity(PAIRS as usize));
     for _ in 0..PAIRS {
         let (mut first, mut second) = (Clock::new(), Clock::new());
-        of.iterate(share, &mut first)?;
-        over.iterate(2 * share, &mut second)?;
-        of.iterate(share, &mut first)?;
+        of(share, &mut first)?;
+        over(2 * share, &mut second)?;
+        of(share, &mut first)?;
         ratios.push(first.total().as_secs_f64() / second.total().as_secs_f64());
         if begun.elapsed() > LONG {
             break;

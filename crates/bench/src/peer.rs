@@ -23,6 +23,7 @@ use vm_memory::GuestMemoryMmap;
 use vmm_sys_util::eventfd::EventFd;
 
 use crate::configuration::Configuration;
+use crate::devices::Address;
 use crate::error::{Error, Result};
 use crate::guest::{FEATURES, QUEUE_SIZE};
 use crate::session::Session;
@@ -57,8 +58,8 @@ impl Session for Peer {
     type Kicker = EventFd;
     type Name = PathBuf;
 
-    fn name(_: Configuration, path: &Path) -> PathBuf {
-        path.to_owned()
+    fn name(configuration: Configuration, address: &Address) -> Result<PathBuf> {
+        address.path(configuration.interface).map(Path::to_owned)
     }
 
     fn open(_: Configuration, path: &PathBuf) -> Result<Self> {

@@ -456,8 +456,10 @@ impl ResultFile {
 }
 
 mod interface_name {
-    use serde::{Deserialize, Deserializer, Serializer, de};
-    use vhost_accel_core::Interface;
+    use std::sync::{Mutex, PoisonError};
+
+    use serde::{Deserialize, Deserializer, Serializer};
+    use vhost_accel_core::{Capabilities, Interface, InterfaceFacts, UnknownInterface};
 
     pub(super) fn serialize<S: Serializer>(
         interface: &Interface,
@@ -470,6 +472,20 @@ mod interface_name {
         deserializer: D,
     ) -> Result<Interface, D::Error> {
         let name = String::deserialize(deserializer)?;
-        name.parse().map_err(de::Error::custom)
+        Ok(name.parse().unwrap_or_else(|UnknownInterface| external(name)))
+    }
+
+    /// One from outside, of which a file says no more than the name. What is known of it is kept for
+    /// as long as the program runs.
+    fn external(name: String) -> Interface {
+        static KNOWN: Mutex<Vec<&'static InterfaceFacts>> = Mutex::new(Vec::new());
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(facts) = known.iter().find(|facts| facts.name == name) {
+            return Interface::Other(facts);
+        }
+        let name = String::leak(name);
+        let facts = InterfaceFacts { name, label: name, kicks: Capabilities::empty() };
+        known.push(Box::leak(Box::new(facts)));
+        Interface::Other(known[known.len() - 1])
     }
 }

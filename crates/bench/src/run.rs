@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::configuration::Configuration;
 use crate::costs::costs;
 use crate::count::count_crossings;
-use crate::devices::QUEUE_PAIRS;
+use crate::devices::configurations;
 use crate::distribution::distributions;
 use crate::error::{Error, Result};
 use crate::guest::QUEUE_SIZE;
@@ -14,7 +14,8 @@ use crate::measured::Measured;
 use crate::options::RunOptions;
 use crate::placement::Placement;
 use crate::results::{Clock, Device, Host, KernelHalf, ResultFile, Run, SCHEMA};
-use crate::scenario::Scenario;
+use crate::scenario::{Activity, Scenario};
+use crate::sizes::QUEUE_PAIRS;
 use crate::timing::Timer;
 
 /// How far a run is.
@@ -40,17 +41,20 @@ pub fn run(options: &RunOptions, mut progress: impl FnMut(&Progress)) -> Result<
     let mut tell = |scenario: &str, done, all| {
         progress(&Progress { scenario: scenario.to_owned(), done, all });
     };
+    let all = configurations(&options.externals);
     let chosen: Vec<(Scenario, Vec<Configuration>)> = Scenario::all()
         .into_iter()
-        .filter(|scenario| options.clock == Clock::Wall || scenario.counts_instructions())
-        .map(|scenario| (scenario, options.selection.configurations(scenario)))
+        .filter(|scenario| {
+            options.clock == Clock::Wall || scenario.traits().activity != Activity::Awaited
+        })
+        .map(|scenario| (scenario, options.selection.among(scenario, all.iter().copied())))
         .filter(|(_, configurations)| !configurations.is_empty())
         .collect();
-    let all = chosen.len();
-    tell("crossings", 0, all);
+    let scenarios = chosen.len();
+    tell("crossings", 0, scenarios);
     let crossings = match (&options.crossings, options.kernel_half) {
         (Some(counted), _) => counted.clone(),
-        (None, KernelHalf::Emulated) => count_crossings()?,
+        (None, KernelHalf::Emulated) => count_crossings(&options.externals)?,
         (None, KernelHalf::Native) => Vec::new(),
     };
     let mut file = ResultFile {
@@ -94,12 +98,12 @@ pub fn run(options: &RunOptions, mut progress: impl FnMut(&Progress)) -> Result<
         if measured.has(&id) {
             continue;
         }
-        tell(&id, done, all);
+        tell(&id, done, scenarios);
         // A kernel of its own, so that no device has a thread before a scenario has started one.
         let new = options.kernel_half.enter(|| {
             let mut new = Measured::default();
             Timer::new(options, placement, *scenario)?.time(configurations, &mut new)?;
-            if options.clock == Clock::Wall && scenario.is_latency() {
+            if options.clock == Clock::Wall && scenario.traits().spread {
                 new.distributions = distributions(options, placement, *scenario, configurations)?;
             }
             Ok(new)
@@ -113,7 +117,7 @@ pub fn run(options: &RunOptions, mut progress: impl FnMut(&Progress)) -> Result<
         file.save(&options.partial)?;
     }
     if !options.stopped() {
-        tell("costs", all, all);
+        tell("costs", scenarios, scenarios);
         let configurations: Vec<Configuration> = Configuration::ALL
             .into_iter()
             .filter(|configuration| {

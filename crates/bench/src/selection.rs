@@ -22,8 +22,12 @@ impl Selection {
         *self == Self::default()
     }
 
-    /// The configurations of `scenario` that are wanted.
-    pub fn configurations(&self, scenario: Scenario) -> Vec<Configuration> {
+    /// The configurations of `scenario` that are wanted of `all`.
+    pub fn among(
+        &self,
+        scenario: Scenario,
+        all: impl IntoIterator<Item = Configuration>,
+    ) -> Vec<Configuration> {
         let id = scenario.to_string();
         let named = |name: &String| {
             let rest = id.strip_prefix(name.as_str());
@@ -39,7 +43,7 @@ impl Selection {
                     .as_ref()
                     .is_none_or(|filter| format!("{id}/{configuration}").contains(filter.as_str()))
         };
-        scenario.configurations().filter(wanted).collect()
+        scenario.among(all).filter(wanted).collect()
     }
 }
 
@@ -47,7 +51,7 @@ impl Selection {
 mod tests {
     use super::*;
     use crate::configuration::Variant;
-    use crate::scenario::{MapSize, Scenario};
+    use crate::sizes::MapSize;
 
     fn selection(scenarios: &[&str], interfaces: &[Interface], filter: Option<&str>) -> Selection {
         Selection {
@@ -62,7 +66,7 @@ mod tests {
         assert!(Selection::default().is_everything());
         for scenario in Scenario::all() {
             let all: Vec<_> = scenario.configurations().collect();
-            assert_eq!(Selection::default().configurations(scenario), all);
+            assert_eq!(Selection::default().among(scenario, Configuration::ALL), all);
         }
     }
 
@@ -72,7 +76,7 @@ mod tests {
             let selection = selection(&[name], &[], None);
             Scenario::all()
                 .into_iter()
-                .filter(|&scenario| !selection.configurations(scenario).is_empty())
+                .filter(|&scenario| !selection.among(scenario, Configuration::ALL).is_empty())
                 .map(|scenario| scenario.to_string())
                 .collect()
         };
@@ -85,7 +89,7 @@ mod tests {
     #[test]
     fn interfaces_bring_their_variants() {
         let configurations = selection(&[], &[Interface::VhostMdev], None)
-            .configurations(Scenario::DmaMap(MapSize::Page));
+            .among(Scenario::DmaMap(MapSize::Page), Configuration::ALL);
         let variants: Vec<_> =
             configurations.iter().map(|configuration| configuration.variant).collect();
         assert_eq!(variants, [Variant::Plain, Variant::MemTable]);
@@ -95,9 +99,9 @@ mod tests {
     fn a_filter_is_a_part_of_the_id() {
         let selection = selection(&[], &[], Some("setup/4/vfio-msg"));
         assert_eq!(
-            selection.configurations(Scenario::Setup(4)),
+            selection.among(Scenario::Setup(4), Configuration::ALL),
             [Configuration::plain(Interface::VfioMsg)]
         );
-        assert!(selection.configurations(Scenario::Setup(64)).is_empty());
+        assert!(selection.among(Scenario::Setup(64), Configuration::ALL).is_empty());
     }
 }

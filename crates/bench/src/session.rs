@@ -1,27 +1,30 @@
 //! The steps that every scenario is made of, which the library and the baseline each take in their way.
 
 use std::io;
-use std::path::Path;
 
 use vhost_accel_core::{IovaRange, KickKind, QueueIndex, Vring};
 use vhost_accel_driver::Lease;
 
 use crate::configuration::Configuration;
+use crate::devices::Address;
 use crate::error::Result;
 
 /// An opened device. Its drop closes it.
 ///
 /// The steps come in the order of [`VhostAccel`](vhost_accel_core::VhostAccel). An implementor makes
 /// the crossings of its interface and nothing else between them.
-pub(crate) trait Session: Sized {
+pub(crate) trait Session: Sized + 'static {
     /// What kicks one vring.
-    type Kicker: std::fmt::Debug;
+    type Kicker: std::fmt::Debug + 'static;
 
     /// How the one who opens it knows the device, before anything is measured.
     type Name: std::fmt::Debug;
 
-    /// The name of the device at `path` for `configuration`.
-    fn name(configuration: Configuration, path: &Path) -> Self::Name;
+    /// The name of the device at `address` for `configuration`.
+    ///
+    /// # Errors
+    /// [`Error::NoBaseline`](crate::Error) of one that has no path.
+    fn name(configuration: Configuration, address: &Address) -> Result<Self::Name>;
 
     /// Opens the device through `configuration`, and finds out what it is.
     fn open(configuration: Configuration, name: &Self::Name) -> Result<Self>;

@@ -4,26 +4,20 @@ use std::time::Duration;
 
 use criterion::measurement::{Measurement, WallTime};
 use criterion::{BenchmarkGroup, Criterion};
-use vhost_accel_core::Interface;
 
-use crate::baseline::Baseline;
 use crate::client::Client;
 use crate::collect::Collector;
-use crate::configuration::Configuration;
-use crate::devices::{Devices, QUEUE_PAIRS};
+use crate::configuration::{CONTROL, Configuration};
+use crate::devices::{Devices, configurations};
 use crate::error::{Error, Result};
-use crate::guest::{Guest, Waiting};
-use crate::library::Library;
+use crate::guest::Guest;
 use crate::limits::limit;
 use crate::measured::Measured;
 use crate::options::RunOptions;
 use crate::paired::{Ratio as PairedRatio, paired};
-use crate::peer::Peer;
 use crate::placement::Placement;
 use crate::results::{Clock, Figures, Key, Mode, Over, Platform, Ratio, Timing, Unit};
-use crate::scenario::{Argument, CONTROL, MapSize, Scenario};
-use crate::session::Session;
-use crate::stage::Stage;
+use crate::scenario::{Activity, Argument, Effort, Scenario};
 use crate::watch;
 
 /// How thoroughly a thing is measured.
@@ -46,11 +40,12 @@ const NARROW: f64 = 0.03;
 impl Thoroughness {
     fn of(options: &RunOptions, scenario: Scenario) -> Self {
         let ms = Duration::from_millis;
-        let rounds = |rounds| if scenario.is_heavy() { 1 } else { rounds };
+        let heavy = scenario.traits().effort == Effort::Heavy;
+        let rounds = |rounds| if heavy { 1 } else { rounds };
         match (options.clock, options.mode) {
             // The same again gives the same again.
             (Clock::Instructions, _) => {
-                let samples = if scenario.is_heavy() { 10 } else { 31 };
+                let samples = if heavy { 10 } else { 31 };
                 // Long enough that a timer's tick spoils few samples, and that reading the clock is
                 // no part of what a kick takes.
                 Self { rounds: 1, samples, warm_up: ms(8), measurement: ms(16), ratio_rounds: 0 }
@@ -100,16 +95,20 @@ impl<'a> Timer<'a> {
         placement: Option<Placement>,
         scenario: Scenario,
     ) -> Result<Self> {
-        let devices = Devices::find()?;
-        let guest = Guest::new(2 * QUEUE_PAIRS + 1, Waiting::of(options.clock, placement))?;
+        let devices = Devices::find(&options.externals)?;
+        let guest = Guest::new(options.waiting(placement))?;
         let twin = guest.twin()?;
-        if let Some(placement) = placement.filter(|_| scenario.starts_device()) {
-            for interface in Interface::ALL {
+        let runs = scenario.traits().activity != Activity::Idle;
+        if let Some(placement) = placement.filter(|_| runs) {
+            let all = configurations(&options.externals);
+            for configuration in Scenario::Setup(1).among(all) {
+                let interface = configuration.interface;
                 for place in [devices.first(interface)?, devices.second(interface)?] {
                     // An emulated device has a thread once it has run.
-                    let configuration = Configuration::plain(interface);
-                    Stage::<Baseline>::new(Scenario::Setup(1), configuration, place, &guest)?
-                        .iterate(1, &mut watch::Clock::new())?;
+                    Scenario::Setup(1).prepare(configuration, Client::Library, &place, &guest)?(
+                        1,
+                        &mut watch::Clock::new(),
+                    )?;
                 }
             }
             placement.move_devices();
@@ -132,7 +131,7 @@ impl<'a> Timer<'a> {
             match limit(
                 self.scenario,
                 configuration,
-                self.devices.first(configuration.interface)?.path,
+                &self.devices.first(configuration.interface)?,
             )? {
                 Some(limit) => measured.limits.push(limit),
                 None => able.push(configuration),
@@ -160,10 +159,7 @@ impl<'a> Timer<'a> {
     fn wants(&self, client: Client) -> bool {
         client != Client::Baseline
             || self.options.clock == Clock::Instructions
-            || matches!(
-                self.scenario,
-                Scenario::Crossing(_) | Scenario::Kick(_) | Scenario::Setup(_)
-            )
+            || self.scenario.traits().baseline_alone
     }
 
     fn all_alone(
@@ -184,12 +180,7 @@ impl<'a> Timer<'a> {
                     return Ok(());
                 }
                 let key = Key::new(self.scenario, configuration, client);
-                match client {
-                    Client::Library => self.alone::<Library>(&mut criterion, &key, configuration),
-                    Client::Baseline => self.alone::<Baseline>(&mut criterion, &key, configuration),
-                    Client::Peer => self.alone::<Peer>(&mut criterion, &key, configuration),
-                }
-                .map_err(Error::scenario(&key))?;
+                self.alone(&mut criterion, &key).map_err(Error::scenario(&key))?;
             }
             alone.reverse();
         }
@@ -212,16 +203,13 @@ impl<'a> Timer<'a> {
         let mut ratios = Vec::new();
         let scenario = self.scenario;
         for &configuration in configurations {
+            let heavy = scenario.traits().effort == Effort::Heavy;
             let has = |client| scenario.clients(configuration).any(|one| one == client);
             if has(Client::Library) && has(Client::Baseline) {
                 ratios.push((configuration, Client::Library, Over::Baseline));
             }
             let controlled = scenario.configurations().any(|one| one == CONTROL);
-            if has(Client::Library)
-                && controlled
-                && configuration != CONTROL
-                && !scenario.is_heavy()
-            {
+            if has(Client::Library) && controlled && configuration != CONTROL && !heavy {
                 ratios.push((configuration, Client::Library, Over::Control));
             }
             if has(Client::Peer) {
@@ -237,37 +225,31 @@ impl<'a> Timer<'a> {
     fn all_paired(&self, configurations: &[Configuration], measured: &mut Measured) -> Result<()> {
         for (configuration, client, over) in self.ratios(configurations) {
             let key = Key::new(self.scenario, configuration, client);
-            let (same, bare) = (self.scenario, Scenario::Crossing(Argument::None));
-            let ratio = match (client, over) {
-                (Client::Library, Over::Control) => {
-                    self.paired::<Library, Library>(&key, over, CONTROL, same)
-                }
-                (Client::Peer, _) => self.paired::<Peer, Library>(&key, over, configuration, same),
-                (Client::Baseline, _) => {
-                    self.paired::<Baseline, Baseline>(&key, over, configuration, bare)
-                }
-                (Client::Library, _) => {
-                    self.paired::<Library, Baseline>(&key, over, configuration, same)
-                }
-            };
+            let (by, scenario) = self.below(&key, over);
+            let ratio = self.paired(&key, over, by, scenario);
             let ratio = ratio.map_err(Error::scenario(&key))?;
             measured.ratios.extend(ratio.map(|figures| Ratio { key, over, figures }));
         }
         Ok(())
     }
 
+    /// What `key` is divided by: who does it, and what.
+    fn below(&self, key: &Key, over: Over) -> ((Configuration, Client), Scenario) {
+        let (same, scenario) = (key.configuration(), self.scenario);
+        match over {
+            Over::Baseline => ((same, Client::Baseline), scenario),
+            Over::Library => ((same, Client::Library), scenario),
+            Over::Control => ((CONTROL, Client::Library), scenario),
+            Over::Bare => ((same, Client::Baseline), Scenario::Crossing(Argument::None)),
+        }
+    }
+
     /// The same from medians: what doesn't drift needs no turns.
     fn quotients(&self, configurations: &[Configuration], measured: &mut Measured) {
         for (configuration, client, over) in self.ratios(configurations) {
             let key = Key::new(self.scenario, configuration, client);
-            let below = match over {
-                Over::Baseline => Key { client: Client::Baseline, ..key.clone() },
-                Over::Library => Key { client: Client::Library, ..key.clone() },
-                Over::Control => Key::new(self.scenario, CONTROL, Client::Library),
-                Over::Bare => {
-                    Key { scenario: Scenario::Crossing(Argument::None).to_string(), ..key.clone() }
-                }
-            };
+            let ((by, below), scenario) = self.below(&key, over);
+            let below = Key::new(scenario, by, below);
             if let (Some(of), Some(by)) = (measured.figures(&key), measured.figures(&below)) {
                 let figures = of.over(by);
                 measured.ratios.push(Ratio { key, over, figures });
@@ -276,21 +258,17 @@ impl<'a> Timer<'a> {
     }
 
     /// The scenario by itself.
-    fn alone<S: Session>(
-        &self,
-        criterion: &mut Criterion,
-        key: &Key,
-        configuration: Configuration,
-    ) -> Result<()> {
-        let place = self.devices.first(configuration.interface)?;
+    fn alone(&self, criterion: &mut Criterion, key: &Key) -> Result<()> {
+        let place = self.devices.first(key.interface)?;
+        let guest = &self.guests[0];
         // Before criterion looks at the clock, and once: what is slow the first time is no estimate.
-        let mut stage = Stage::<S>::new(self.scenario, configuration, place, &self.guests[0])?;
-        stage.iterate(1, &mut watch::Clock::new())?;
+        let mut work = self.scenario.prepare(key.configuration(), key.client, &place, guest)?;
+        work(1, &mut watch::Clock::new())?;
         let mut failed = None;
         self.group(criterion).bench_function(key.function(), |bencher| {
             bencher.iter_custom(|count| {
                 let mut clock = watch::Clock::new();
-                let done = attempt(&mut failed, || stage.iterate(count, &mut clock));
+                let done = attempt(&mut failed, || work(count, &mut clock));
                 done.map_or(GIVEN_UP * count as u32, |()| clock.total())
             });
         });
@@ -299,15 +277,15 @@ impl<'a> Timer<'a> {
 
     /// The scenario and what it is compared with, taking turns on two devices that are alike, until the
     /// ratio is known.
-    fn paired<A: Session, B: Session>(
+    fn paired(
         &self,
         key: &Key,
         over: Over,
-        over_configuration: Configuration,
-        over_scenario: Scenario,
+        (by_configuration, by_client): (Configuration, Client),
+        by_scenario: Scenario,
     ) -> Result<Option<Figures>> {
         let first = self.devices.first(key.interface)?;
-        let second = self.devices.second(over_configuration.interface)?;
+        let second = self.devices.second(by_configuration.interface)?;
         let (rounds, collector) = (self.thoroughness.ratio_rounds, self.collector());
         let (group, function) =
             (self.scenario.to_string(), format!("{} over {over}", key.function()));
@@ -317,9 +295,10 @@ impl<'a> Timer<'a> {
             if self.options.stopped() {
                 return Ok(None);
             }
-            let guests = &self.guests;
-            let mut of = Stage::<A>::new(self.scenario, key.configuration(), first, &guests[0])?;
-            let mut by = Stage::<B>::new(over_scenario, over_configuration, second, &guests[1])?;
+            let [here, there] = &self.guests;
+            let (configuration, client) = (key.configuration(), key.client);
+            let mut of = self.scenario.prepare(configuration, client, &first, here)?;
+            let mut by = by_scenario.prepare(by_configuration, by_client, &second, there)?;
             let mut failed = None;
             let mut criterion = self.criterion(round).with_measurement(PairedRatio);
             self.group(&mut criterion).bench_function(&function, |bencher| {
@@ -341,10 +320,7 @@ impl<'a> Timer<'a> {
 
     fn group<'c, M: Measurement>(&self, criterion: &'c mut Criterion<M>) -> BenchmarkGroup<'c, M> {
         let mut group = criterion.benchmark_group(self.scenario.to_string());
-        if let Scenario::DmaMap(MapSize::Gigantic) | Scenario::DmaUnmap(MapSize::Gigantic) =
-            self.scenario
-        {
-            // Some pin all of it: a hundred times longer than anything else here.
+        if self.scenario.traits().effort == Effort::Long {
             group.sample_size(10);
         }
         group

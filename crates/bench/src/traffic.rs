@@ -45,6 +45,13 @@ impl<'guest> Traffic<'guest> {
         Self::with_frames(guest, FRAME)
     }
 
+    /// The same with a device that signals the receive queue's call eventfd.
+    pub(crate) fn with_calls(guest: &'guest Guest) -> Self {
+        let traffic = Self::prepare(guest);
+        traffic.receive.set_avail_flags(0);
+        traffic
+    }
+
     /// The same with frames of `bytes`.
     pub(crate) fn with_bytes(guest: &'guest Guest, bytes: u16) -> Self {
         Self::with_frames(guest, HEADER + usize::from(bytes))
@@ -78,11 +85,6 @@ impl<'guest> Traffic<'guest> {
         Self { guest, receive, transmit, call: guest.call(QueueIndex(0)), sent: 0 }
     }
 
-    /// Makes the device signal the receive queue's call eventfd, or not.
-    pub(crate) fn want_calls(&mut self, wanted: bool) {
-        self.receive.set_avail_flags(if wanted { 0 } else { NO_INTERRUPT });
-    }
-
     /// Puts the next frame on the transmit queue.
     #[inline]
     fn publish(&mut self) {
@@ -104,7 +106,7 @@ impl<'guest> Traffic<'guest> {
     /// [`Error::Stuck`] when it never does.
     pub(crate) fn latency(
         &mut self,
-        watch: &mut impl Watch,
+        watch: &mut dyn Watch,
         kick: impl Fn() -> io::Result<()>,
     ) -> Result<()> {
         self.publish();
@@ -122,7 +124,7 @@ impl<'guest> Traffic<'guest> {
     /// [`Error::Stuck`], [`Error::Call`].
     pub(crate) fn call(
         &mut self,
-        watch: &mut impl Watch,
+        watch: &mut dyn Watch,
         kick: impl Fn() -> io::Result<()>,
     ) -> Result<()> {
         self.publish();
@@ -139,7 +141,7 @@ impl<'guest> Traffic<'guest> {
     /// [`Error::Stuck`], also for a frame that came back changed; [`Error::Call`].
     pub(crate) fn round_trip(
         &mut self,
-        watch: &mut impl Watch,
+        watch: &mut dyn Watch,
         kick: impl Fn() -> io::Result<()>,
     ) -> Result<()> {
         let (buffers, _) = self.guest.buffers();
@@ -173,7 +175,7 @@ impl<'guest> Traffic<'guest> {
     pub(crate) fn through(
         &mut self,
         batch: u16,
-        watch: &mut impl Watch,
+        watch: &mut dyn Watch,
         kick: impl Fn() -> io::Result<()>,
     ) -> Result<()> {
         watch.start();

@@ -18,6 +18,7 @@ fn options(dir: &Path) -> RunOptions {
         clock: Clock::Wall,
         machine: Platform::Host,
         selection: Selection { scenarios: vec!["crossing".to_owned()], ..Selection::default() },
+        externals: Vec::new(),
         criterion: dir.join("criterion"),
         partial: dir.join("partial.json"),
         resume: false,

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "a program")]
 fn count() -> Result<bool, Error> {
-    let json = serde_json::to_string(&count_crossings()?);
+    let json = serde_json::to_string(&count_crossings(&[])?);
     println!("{}", json.map_err(|source| Error::Json { path: "stdout".into(), source })?);
     Ok(false)
 }
@@ -76,6 +76,7 @@ fn bench(arguments: &Arguments) -> Result<bool, Error> {
             interfaces: arguments.interface.clone(),
             filter: arguments.filter.clone(),
         },
+        externals: Vec::new(),
         criterion: arguments.scratch.clone().unwrap_or_else(|| out.join("criterion")),
         partial: out.join("partial.json"),
         resume: arguments.resume,

@@ -21,6 +21,7 @@ use super::message::Config;
 use super::sys::{self, Pages, ioctl, ioctl_value};
 use super::vfio::{Vfio, c_path};
 use crate::configuration::{Configuration, Variant};
+use crate::devices::Address;
 use crate::error::{Error, Result};
 use crate::guest::FEATURES;
 use crate::session::Session;
@@ -230,8 +231,8 @@ impl Session for Baseline {
     type Kicker = BareKicker;
     type Name = PathBuf;
 
-    fn name(_: Configuration, path: &Path) -> PathBuf {
-        path.to_owned()
+    fn name(configuration: Configuration, address: &Address) -> Result<PathBuf> {
+        address.path(configuration.interface).map(Path::to_owned)
     }
 
     fn open(configuration: Configuration, path: &PathBuf) -> Result<Self> {

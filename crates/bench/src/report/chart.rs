@@ -4,7 +4,7 @@ use vhost_accel_core::{Interface, KickKind};
 
 use super::document::{Block, Figure};
 use super::evidence::{Evidence, Kind};
-use super::numbers::{batched, instructions, time};
+use super::numbers::{instructions, time};
 use crate::{
     Client, Clock, Configuration, Distribution, LIVE, PAIRS, ResultFile, Scenario, Variant,
 };
@@ -175,7 +175,8 @@ fn setup(
     let mut series = Vec::new();
     for interface in Interface::ALL {
         let plain = (Scenario::Setup as fn(u16) -> Scenario, Some(Configuration::plain(interface)));
-        let other = (Scenario::SetupBatched as fn(u16) -> Scenario, batched(interface));
+        let other =
+            (Scenario::SetupBatched as fn(u16) -> Scenario, Configuration::other(interface));
         for ((scenario, configuration), stroke) in [(plain, Stroke::Solid), (other, Stroke::Dashed)]
         {
             let Some(configuration) = configuration else { continue };

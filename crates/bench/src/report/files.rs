@@ -8,10 +8,12 @@ use super::content::{RFC_V2, html, mail, markdown, readme_table};
 use super::evidence::Evidence;
 use super::{chart, plot};
 use crate::store::{load_all, write as write_file};
-use crate::{Error, Result, ResultFile};
+use crate::{Error, Result, ResultFile, Scenario};
 
-const BEGIN: &str = "<!-- results:begin -->";
-const END: &str = "<!-- results:end -->";
+/// What stands before and behind what is generated in a page.
+type Markers = [&'static str; 2];
+const RESULTS: Markers = ["<!-- results:begin -->", "<!-- results:end -->"];
+const SCENARIOS: Markers = ["<!-- scenarios:begin -->", "<!-- scenarios:end -->"];
 /// Where the plots are, below `docs/`.
 const IMAGES: &str = "img";
 
@@ -32,7 +34,7 @@ fn names(paths: &[PathBuf]) -> String {
 }
 
 /// Writes `docs/design-comparison.md`, the same as HTML, their plots and the README's tables below
-/// `root` from `root/results`. Plots that no result makes any more are removed.
+/// `root` from `root/results`, and the table of scenarios in `docs/measuring.md`. Plots that no result makes any more are removed.
 ///
 /// # Errors
 /// [`Error`].
@@ -115,9 +117,14 @@ fn committed(root: &Path) -> Result<Vec<(PathBuf, String)>> {
         .into_iter()
         .map(|(path, text)| (Path::new("docs").join(path), text))
         .collect();
-    let readme = root.join("README.md");
-    let text = fs::read_to_string(&readme).map_err(Error::file(&readme))?;
-    all.push((PathBuf::from("README.md"), with_table(&readme, &text, &readme_table(&evidence))?));
+    for (page, markers, table) in [
+        ("README.md", RESULTS, readme_table(&evidence)),
+        ("docs/measuring.md", SCENARIOS, Scenario::table()),
+    ] {
+        let path = root.join(page);
+        let text = fs::read_to_string(&path).map_err(Error::file(&path))?;
+        all.push((PathBuf::from(page), with_table(&path, &text, markers, &table)?));
+    }
     Ok(all)
 }
 
@@ -134,11 +141,11 @@ fn pages(evidence: &Evidence<'_>) -> Result<Vec<(PathBuf, String)>> {
 }
 
 /// `text` with `table` between its markers.
-fn with_table(path: &Path, text: &str, table: &str) -> Result<String> {
+fn with_table(path: &Path, text: &str, [begin, end]: Markers, table: &str) -> Result<String> {
     let missing = |marker| Error::Marker { path: path.to_owned(), marker };
-    let (before, rest) = text.split_once(BEGIN).ok_or_else(|| missing(BEGIN))?;
-    let (_, after) = rest.split_once(END).ok_or_else(|| missing(END))?;
-    Ok(format!("{before}{BEGIN}\n{table}{END}{after}"))
+    let (before, rest) = text.split_once(begin).ok_or_else(|| missing(begin))?;
+    let (_, after) = rest.split_once(end).ok_or_else(|| missing(end))?;
+    Ok(format!("{before}{begin}\n{table}{end}{after}"))
 }
 
 #[cfg(test)]
@@ -150,10 +157,10 @@ mod tests {
         let path = Path::new("README.md");
         let text = "a\n<!-- results:begin -->\nold\n<!-- results:end -->\nb\n";
         assert_eq!(
-            with_table(path, text, "new\n").unwrap(),
+            with_table(path, text, RESULTS, "new\n").unwrap(),
             "a\n<!-- results:begin -->\nnew\n<!-- results:end -->\nb\n"
         );
-        let error = with_table(path, "a\n", "new\n").unwrap_err();
+        let error = with_table(path, "a\n", RESULTS, "new\n").unwrap_err();
         assert_eq!(error.to_string(), "README.md: no line `<!-- results:begin -->`");
     }
 }

@@ -2,7 +2,7 @@
 
 use vhost_accel_core::Interface;
 
-use crate::{Client, Clock, Configuration, Figures, Over, ResultFile, Scenario, Variant};
+use crate::{Client, Clock, Configuration, Figures, Over, ResultFile, Scenario};
 
 /// Three digits and a unit; `-` for none.
 pub(super) fn time(nanoseconds: Option<f64>) -> String {
@@ -191,16 +191,6 @@ pub(super) fn rows(scenario: Scenario) -> (Vec<Option<Configuration>>, Vec<Confi
         }
     }
     (main, own)
-}
-
-/// The configuration whose setup takes the fewest requests.
-pub(super) fn batched(interface: Interface) -> Option<Configuration> {
-    let variant = match interface {
-        Interface::VfioMsg | Interface::VhostVdpa => Variant::Batch,
-        Interface::VhostMdev => Variant::MemTable,
-        Interface::VfioIoctl | Interface::Other(_) => return None,
-    };
-    Some(Configuration::new(interface, variant))
 }
 
 #[cfg(test)]

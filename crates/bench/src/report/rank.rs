@@ -3,7 +3,7 @@
 use vhost_accel_core::Interface;
 
 use super::evidence::{Evidence, Kind};
-use super::numbers::{batched, said};
+use super::numbers::said;
 use super::words::{name, names, way};
 use crate::{Clock, Configuration, LIVE, ResultFile, Scenario, Variant};
 
@@ -91,7 +91,7 @@ fn setups(pairs: u16) -> Vec<(Scenario, Configuration)> {
     let plain = Interface::ALL.map(|one| (Scenario::Setup(pairs), Configuration::plain(one)));
     let other = Interface::ALL
         .into_iter()
-        .filter_map(|one| Some((Scenario::SetupBatched(pairs), batched(one)?)));
+        .filter_map(|one| Some((Scenario::SetupBatched(pairs), Configuration::other(one)?)));
     plain.into_iter().chain(other).collect()
 }
 

@@ -4,7 +4,7 @@ use vhost_accel_core::Interface;
 
 use super::document::Table;
 use super::evidence::Kind;
-use super::numbers::{batched, count, interval, ratio, rows, work};
+use super::numbers::{count, interval, ratio, rows, work};
 use crate::{Client, Clock, Configuration, Over, ResultFile, Scenario};
 
 /// The name of the first column and of the four.
@@ -75,7 +75,7 @@ pub(super) fn laws(file: &ResultFile) -> Table {
     let plain = |interface| Some(Configuration::plain(interface));
     let mut rows: Vec<Vec<String>> = vec![
         row("setup/N", Scenario::Setup, plain),
-        row("setup-batched/N", Scenario::SetupBatched, batched),
+        row("setup-batched/N", Scenario::SetupBatched, Configuration::other),
         row("teardown/N", Scenario::Teardown, plain),
     ];
     rows.retain(|row| row[1..].iter().any(|cell| cell != "-"));
@@ -148,6 +148,38 @@ pub(super) fn over_baseline(file: &ResultFile) -> Table {
         rows: by_scenario(Scenario::all(), |scenario, configuration| {
             ratio(file.over_baseline(scenario, configuration))
         }),
+    }
+}
+
+/// The interfaces from outside that were measured beside the four.
+pub(super) fn externals(file: &ResultFile) -> Table {
+    let mut interfaces: Vec<Interface> =
+        file.crossings.iter().map(|counted| counted.key.interface).collect();
+    interfaces.extend(file.timings.iter().map(|timing| timing.key.interface));
+    interfaces.retain(|interface| !Interface::ALL.contains(interface));
+    interfaces.sort_unstable();
+    interfaces.dedup();
+    let mut rows = Vec::new();
+    for interface in interfaces {
+        let of = Configuration::plain(interface);
+        for scenario in Scenario::all() {
+            let (total, median) = (file.total(scenario, of), file.median(scenario, of));
+            if total.is_some() || median.is_some() {
+                let over = file.ratio(scenario, of, Client::Library, Over::Control);
+                rows.push(vec![
+                    format!("{scenario} {}", interface.thread_id()),
+                    count(total),
+                    work(file.run.clock, median),
+                    interval(over.map(|ratio| &ratio.figures)),
+                ]);
+            }
+        }
+    }
+    let head = ["scenario", "crossings", "median", "over control"];
+    Table {
+        caption: format!("Interfaces from outside, through their own backends ({}).", on(file)),
+        head: head.map(str::to_owned).into(),
+        rows,
     }
 }
 

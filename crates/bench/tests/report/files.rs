@@ -14,6 +14,9 @@ fn tree() -> tempfile::TempDir {
     result.save(&root.path().join("results").join(result.file_name())).unwrap();
     let readme = "# Name\n<!-- results:begin -->\n<!-- results:end -->\nMore.\n";
     fs::write(root.path().join("README.md"), readme).unwrap();
+    let measuring = "# Measuring\n<!-- scenarios:begin -->\n<!-- scenarios:end -->\n";
+    fs::create_dir(root.path().join("docs")).unwrap();
+    fs::write(root.path().join("docs/measuring.md"), measuring).unwrap();
     report::write(root.path()).unwrap();
     root
 }
@@ -35,6 +38,7 @@ fn a_number_that_was_changed_by_hand_is_drift() {
     for (path, number, other) in [
         ("docs/design-comparison.md", "| setup/4 | 70 |", "| setup/4 | 69 |"),
         ("README.md", "670", "660"),
+        ("docs/measuring.md", "| its removal |", "| nothing |"),
         ("docs/img/kick-time.svg", "#1/B", "#2"),
     ] {
         let root = tree();

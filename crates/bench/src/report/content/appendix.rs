@@ -6,7 +6,7 @@ use super::model;
 use crate::report::document::{Block, Table};
 use crate::report::evidence::{Evidence, Kind};
 use crate::report::numbers::work;
-use crate::report::tables::{crossings, over_baseline, over_control, times};
+use crate::report::tables::{crossings, externals, over_baseline, over_control, times};
 use crate::report::words::name;
 use crate::{Configuration, LIVE, MapSize, ResultFile, Scenario};
 
@@ -53,6 +53,7 @@ pub(super) fn tables(evidence: &Evidence<'_>) -> Vec<Block> {
     for file in evidence.quoted() {
         blocks.extend(Block::table(times(file)));
         blocks.extend(Block::table(over_baseline(file)));
+        blocks.extend(Block::table(externals(file)));
         blocks.extend(Block::table(over_control(file, Scenario::all())));
         blocks.extend(model::all(evidence, file));
     }

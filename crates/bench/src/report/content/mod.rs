@@ -81,9 +81,8 @@ pub fn html(evidence: &Evidence<'_>) -> Result<String> {
 /// The comparison table of one run, as a terminal shows it.
 pub fn table(file: &ResultFile) -> String {
     let mut blocks = Vec::new();
-    for table in [tables::crossings(file), tables::times(file), tables::over_baseline(file)] {
-        blocks.extend(Block::table(table));
-    }
+    let all = [tables::crossings, tables::times, tables::over_baseline, tables::externals];
+    blocks.extend(all.into_iter().filter_map(|table| Block::table(table(file))));
     blocks.extend(section("What the library promises", library::promises(file)));
     plain::text(&blocks)
 }

@@ -5,7 +5,7 @@ use vhost_accel_core::Interface;
 use crate::report::chart::{Chart, figure};
 use crate::report::document::{Block, Table};
 use crate::report::evidence::Evidence;
-use crate::report::numbers::{batched, count, percent, work};
+use crate::report::numbers::{count, percent, work};
 use crate::report::tables::{self, head, medians, on};
 use crate::report::words::{each, name};
 use crate::{Configuration, Cost, EVENTFD_PAIRS, PAIRS, ResultFile, Scenario, Step};
@@ -118,7 +118,7 @@ pub(super) fn dearest(file: &ResultFile) -> Option<Block> {
 /// Setups that don't grow with the number of pairs.
 fn constant(file: &ResultFile) -> Option<Block> {
     let constant = each(|interface| {
-        let way = batched(interface)?;
+        let way = Configuration::other(interface)?;
         let law = file.setup_law(Scenario::SetupBatched, way)?;
         (law.per_pair == 0).then(|| count(file.total(Scenario::SetupBatched(64), way)))
     })?;

@@ -4,7 +4,7 @@ use crate::report::document::{Block, Table};
 use crate::report::evidence::Evidence;
 use crate::report::numbers::{instructions, scaled};
 use crate::report::tables::{by_scenario, head, on};
-use crate::{BATCHES, Clock, FRAMES, ResultFile, Scenario};
+use crate::{BATCHES, Burst, Clock, FRAMES, ResultFile, Scenario};
 
 pub(super) fn throughput(evidence: &Evidence<'_>) -> Vec<Block> {
     let mut blocks: Vec<Block> = evidence.quoted().into_iter().filter_map(frames).collect();
@@ -21,9 +21,9 @@ pub(super) fn throughput(evidence: &Evidence<'_>) -> Vec<Block> {
 fn frames(file: &ResultFile) -> Option<Block> {
     let scenarios = FRAMES
         .into_iter()
-        .flat_map(|bytes| BATCHES.map(|batch| Scenario::Throughput { batch, bytes }));
+        .flat_map(|bytes| BATCHES.map(|batch| Scenario::Throughput(Burst { batch, bytes })));
     let rows = by_scenario(scenarios, |scenario, configuration| {
-        let Scenario::Throughput { batch, .. } = scenario else { return "-".to_owned() };
+        let Scenario::Throughput(Burst { batch, .. }) = scenario else { return "-".to_owned() };
         let batch = f64::from(batch);
         let median = file.median(scenario, configuration).filter(|&median| median > 0.0);
         match file.run.clock {

@@ -1,13 +1,15 @@
 //! Exact counts, on the emulated kernel.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vhost_accel_bench::{
     Argument, CONTROL, Client, Configuration, Crossings, Key, LIVE, MapSize, PAIRS, REGIONS,
     STEP_PAIRS, Scenario, Step, Variant, count_crossings,
 };
 use vhost_accel_core::{Interface, KickKind};
+
+mod kinds;
 
 struct Counted(Vec<Crossings>);
 
@@ -25,7 +27,8 @@ impl Counted {
 /// One run for all: it is the same run that `cargo bench` begins with.
 #[test]
 fn counts_are_what_the_interfaces_need() {
-    let counted = Counted(count_crossings().unwrap());
+    let counted = Counted(count_crossings(&[]).unwrap());
+    a_scenario_does_what_it_says_and_nothing_else(&counted);
     a_backend_adds_no_crossing_to_the_floor(&counted);
     a_batched_setup_takes_the_same_for_any_number_of_pairs(&counted);
     a_setup_grows_by_what_a_pair_needs(&counted);
@@ -36,6 +39,34 @@ fn counts_are_what_the_interfaces_need() {
     the_steps_of_a_setup_make_a_setup(&counted);
     memory_is_handed_over_in_as_many_crossings_as_regions_or_in_one(&counted);
     what_comes_and_goes_is_two_crossings_whatever_stays(&counted);
+}
+
+/// Whoever measures nothing, too much, or something else is found by the kinds.
+fn a_scenario_does_what_it_says_and_nothing_else(counted: &Counted) {
+    let mut seen = BTreeSet::new();
+    for scenario in Scenario::all() {
+        for configuration in scenario.configurations() {
+            let acts = scenario.acts(configuration);
+            assert!(!acts.is_empty(), "{scenario} does nothing");
+            let said: BTreeSet<&str> =
+                acts.into_iter().flat_map(|act| kinds::kinds(act, configuration)).collect();
+            for client in scenario.clients(configuration).filter(|&one| one != Client::Peer) {
+                let key = Key::new(scenario, configuration, client);
+                let Some(counted) = counted.0.iter().find(|counted| counted.key == key) else {
+                    continue;
+                };
+                let made: BTreeSet<&str> = counted.kinds.keys().map(String::as_str).collect();
+                assert_eq!(made, said, "{key}");
+                seen.insert(scenario.to_string());
+            }
+        }
+    }
+    // Those that are too long to count do what a shorter one does.
+    let uncounted = ["dma-ready/1G", "dma-churn/4096", "dma-churn/65536", "dma-churn/1048576"];
+    for scenario in Scenario::all() {
+        let id = scenario.to_string();
+        assert_ne!(seen.contains(&id), uncounted.contains(&id.as_str()), "{id}");
+    }
 }
 
 fn a_backend_adds_no_crossing_to_the_floor(counted: &Counted) {

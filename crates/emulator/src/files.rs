@@ -223,7 +223,8 @@ impl Files {
         descriptors.tasks.remove(&tid);
     }
 
-    fn task(&self, tid: u32) -> Result<Arc<Task>, Errno> {
+    /// Thread `tid`.
+    pub(crate) fn task(&self, tid: u32) -> Result<Arc<Task>, Errno> {
         let mut descriptors = lock(&self.descriptors);
         if let Some(task) = descriptors.tasks.get(&tid) {
             return Ok(Arc::clone(task));

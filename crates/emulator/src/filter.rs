@@ -53,6 +53,7 @@ const PATHS: &[i64] = &[
     libc::SYS_lgetxattr,
     libc::SYS_listxattr,
     libc::SYS_llistxattr,
+    libc::SYS_truncate,
     libc::SYS_execve,
     libc::SYS_execveat,
 ];

@@ -122,6 +122,7 @@ const SYSCALLS: &[(i64, &str)] = &[
     (libc::SYS_tgkill, "tgkill"),
     (libc::SYS_timerfd_create, "timerfd_create"),
     (libc::SYS_timerfd_settime, "timerfd_settime"),
+    (libc::SYS_truncate, "truncate"),
     (libc::SYS_umask, "umask"),
     (libc::SYS_uname, "uname"),
     (libc::SYS_unlinkat, "unlinkat"),

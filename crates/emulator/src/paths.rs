@@ -2,7 +2,7 @@
 //!
 //! Runs for every path of a client, so it neither allocates nor locks.
 
-use std::{ffi::CStr, fmt, io::Write as _};
+use std::{ffi::CStr, fmt, io::Write as _, ops::Range};
 
 use crate::sys;
 
@@ -41,27 +41,79 @@ pub(crate) struct Paths {
     shadow: Vec<u8>,
     /// The device numbers that are ours, as sysfs writes them.
     numbers: Vec<Vec<u8>>,
+    /// The reserved descriptors.
+    range: Range<u32>,
+}
+
+/// What a path of ours means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// A file of the shadow tree, [`Paths::current`].
+    File,
+    /// What this descriptor of this thread refers to, which may be ours or not: the path ends in one of
+    /// the links that /proc has for descriptors.
+    Descriptor(u32, u32),
+}
+
+/// Where a path may lead, as openat2(2) can limit it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Anywhere,
+    /// RESOLVE_BENEATH: nowhere else.
+    Beneath,
+    /// RESOLVE_IN_ROOT: the directory is the root.
+    InRoot,
 }
 
 impl Paths {
-    pub(crate) fn new(shadow: Vec<u8>, numbers: Vec<Vec<u8>>) -> Self {
-        Self { raw: Box::new([0; PATH_MAX]), plain: Box::new([0; ROOM]), len: 0, shadow, numbers }
+    pub(crate) fn new(shadow: Vec<u8>, numbers: Vec<Vec<u8>>, range: Range<u32>) -> Self {
+        let (raw, plain) = (Box::new([0; PATH_MAX]), Box::new([0; ROOM]));
+        Self { raw, plain, len: 0, shadow, numbers, range }
     }
 
     /// The path at `address` of thread `tid`, relative to `dir`, if it is one of ours.
-    pub(crate) fn ours(&mut self, tid: u32, dir: i32, address: u64) -> Option<&CStr> {
+    pub(crate) fn ours(&mut self, tid: u32, dir: i32, address: u64) -> Option<Meaning> {
+        self.ours_in(Scope::Anywhere, tid, dir, address)
+    }
+
+    /// The same, for a path that may not lead everywhere.
+    pub(crate) fn ours_in(
+        &mut self,
+        scope: Scope,
+        tid: u32,
+        dir: i32,
+        address: u64,
+    ) -> Option<Meaning> {
         let len = self.read(tid, address)?;
-        self.resolve(tid, dir, len)?;
-        if !self.is_ours(&self.plain[..self.len]) {
+        self.resolve(scope, tid, dir, len)?;
+        let path = &self.plain[..self.len];
+        if let Some((tid, fd)) = descriptor(tid, path) {
+            return self.range.contains(&fd).then_some(Meaning::Descriptor(tid, fd));
+        }
+        if !self.is_ours(path) {
             return None;
         }
         self.plain[self.len] = 0;
-        Some(self.current())
+        Some(Meaning::File)
     }
 
     /// The path that [`Paths::ours`] found last.
     pub(crate) fn current(&self) -> &CStr {
         CStr::from_bytes_until_nul(&*self.plain).unwrap_or_default()
+    }
+
+    /// Whether the path asked about last was said to begin below its own first directory: then no mount
+    /// lies between, since /dev, /proc and /sys are one each.
+    pub(crate) fn stays_in_mount(&self, tid: u32, dir: i32) -> bool {
+        let first = |path: &[u8]| path.split(|&byte| byte == b'/').nth(1).map(<[u8]>::len);
+        let mut from = [0; PATH_MAX];
+        let Some(len) = base_of(tid, dir, &self.shadow, &mut from) else {
+            return false;
+        };
+        let (from, to) = (&from[..len], &self.plain[..self.len]);
+        self.raw[0] != b'/'
+            && first(from).is_some_and(|len| len > 0 && to.get(..len + 1) == Some(&from[..len + 1]))
+            && first(from) == first(to)
     }
 
     fn is_ours(&self, path: &[u8]) -> bool {
@@ -76,6 +128,13 @@ impl Paths {
         DIRECTORIES.iter().any(in_directory)
             || PREFIXES.iter().any(|prefix| path.starts_with(prefix))
             || path.strip_prefix(NUMBERS).is_some_and(is_number)
+    }
+
+    /// Whether `path`, which is relative, may be ours, wherever it is relative to.
+    fn has_hint(&self, path: &[u8]) -> bool {
+        let last = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        HINTS.iter().any(|hint| contains(path, hint))
+            || (!last.is_empty() && last.iter().all(u8::is_ascii_digit))
     }
 
     /// Copies the client's string to `raw`; its length. None: it can't be read or has no end.
@@ -98,27 +157,30 @@ impl Paths {
     }
 
     /// Makes `raw[..len]` absolute and plain, in `plain`. None: certainly not ours.
-    fn resolve(&mut self, tid: u32, dir: i32, len: usize) -> Option<()> {
-        let Self { raw, plain, .. } = self;
-        let raw = &raw[..len];
+    fn resolve(&mut self, scope: Scope, tid: u32, dir: i32, len: usize) -> Option<()> {
+        let absolute = *self.raw[..len].first()? == b'/';
+        let relative = match scope {
+            Scope::Anywhere => !absolute,
+            Scope::Beneath if absolute => return None,
+            Scope::Beneath | Scope::InRoot => true,
+        };
         self.len = 0;
-        match raw.first()? {
-            b'/' => {}
-            _ if dir == libc::AT_FDCWD => {
-                if !HINTS.iter().any(|hint| contains(raw, hint)) {
-                    return None;
-                }
-                let link = ProcPath::new(format_args!("/proc/{tid}/cwd"))?;
-                self.len = base(&link, &self.shadow, &mut plain[..PATH_MAX])?;
+        if relative {
+            if dir == libc::AT_FDCWD && !self.has_hint(&self.raw[..len]) {
+                return None;
             }
-            _ => {
-                let link = ProcPath::new(format_args!("/proc/{tid}/fd/{dir}"))?;
-                self.len = base(&link, &self.shadow, &mut plain[..PATH_MAX])?;
-            }
+            self.len = base_of(tid, dir, &self.shadow, &mut self.plain[..PATH_MAX])?;
         }
+        let Self { raw, plain, .. } = self;
+        let (raw, root) = (&raw[..len], self.len);
         for component in raw.split(|&byte| byte == b'/') {
             match component {
                 b"" | b"." => {}
+                b".." if scope != Scope::Anywhere && self.len == root => {
+                    if scope == Scope::Beneath {
+                        return None;
+                    }
+                }
                 b".." => {
                     let parent = plain[..self.len].iter().rposition(|&byte| byte == b'/');
                     self.len = parent.unwrap_or(0);
@@ -135,9 +197,41 @@ impl Paths {
     }
 }
 
-/// Where `link` points, as clients see it: in the shadow tree, as if that were the root.
-fn base(link: &ProcPath, shadow: &[u8], into: &mut [u8]) -> Option<usize> {
-    let len = sys::fs::read_link_path(link.as_c_str(), into).ok()?.len();
+/// The thread and descriptor whose link in /proc `path` is, asked by thread `tid`.
+fn descriptor(tid: u32, path: &[u8]) -> Option<(u32, u32)> {
+    let number = |digits: &[u8]| -> Option<u32> { std::str::from_utf8(digits).ok()?.parse().ok() };
+    let thread = |name: &[u8]| match name {
+        b"self" | b"thread-self" => Some(tid),
+        _ => number(name),
+    };
+    let mut parts = path.split(|&byte| byte == b'/').skip(1);
+    let mut next = || parts.next();
+    let (of, fd) = match (next()?, next()?, next()) {
+        (b"dev", b"fd", Some(fd)) => (tid, fd),
+        (b"proc", of, Some(b"fd")) => (thread(of)?, next()?),
+        (b"proc", of, Some(b"task")) => {
+            thread(of)?;
+            let of = number(next()?)?;
+            match (next()?, next()?) {
+                (b"fd", fd) => (of, fd),
+                _ => return None,
+            }
+        }
+        _ => return None,
+    };
+    match next() {
+        None => Some((of, number(fd)?)),
+        Some(_) => None,
+    }
+}
+
+/// Where a path relative to `dir` begins, as clients see it: in the shadow tree, as if that were the root.
+fn base_of(tid: u32, dir: i32, shadow: &[u8], into: &mut [u8]) -> Option<usize> {
+    let link = match dir {
+        libc::AT_FDCWD => ProcPath::new(format_args!("/proc/{tid}/cwd")),
+        _ => ProcPath::new(format_args!("/proc/{tid}/fd/{dir}")),
+    };
+    let len = sys::fs::read_link_path(link?.as_c_str(), into).ok()?.len();
     let below = into[..len].strip_prefix(shadow);
     if below.is_some_and(|below| below.is_empty() || below[0] == b'/') {
         into.copy_within(shadow.len()..len, 0);
@@ -177,10 +271,74 @@ mod tests {
     use super::*;
 
     fn ours(path: &str) -> Option<String> {
-        let mut paths = Paths::new(b"/shadow".to_vec(), vec![b"511:0".to_vec()]);
+        let mut paths = Paths::new(b"/shadow".to_vec(), vec![b"511:0".to_vec()], 900..1000);
         let text = std::ffi::CString::new(path).unwrap();
-        let path = paths.ours(std::process::id(), libc::AT_FDCWD, text.as_ptr() as u64);
-        path.map(|path| path.to_str().unwrap().to_owned())
+        match paths.ours(std::process::id(), libc::AT_FDCWD, text.as_ptr() as u64)? {
+            Meaning::File => Some(paths.current().to_str().unwrap().to_owned()),
+            Meaning::Descriptor(tid, fd) => Some(format!("{fd} of {tid}")),
+        }
+    }
+
+    #[test]
+    fn links_of_descriptors_are_found() {
+        let pid = std::process::id();
+        for path in [
+            "/proc/self/fd/900",
+            "/proc/thread-self/fd/900",
+            "/dev/fd/900",
+            "/dev//fd/./900",
+            &format!("/proc/{pid}/fd/900"),
+            &format!("/proc/1/task/{pid}/fd/900"),
+            &format!("/proc/self/task/{pid}/fd/900"),
+        ] {
+            assert_eq!(ours(path), Some(format!("900 of {pid}")), "{path}");
+        }
+        for path in [
+            "/proc/self/fd/899",
+            "/proc/self/fd/1000",
+            "/proc/self/fd/900/x",
+            "/proc/self/fd",
+            "/proc/self/fdinfo/900",
+            "/proc/x/fd/900",
+            "/proc/self/task/x/fd/900",
+            "/proc/self/task/1/maps/900",
+            "/dev/fd/900x",
+        ] {
+            assert_eq!(ours(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_scope_limits_where_a_path_leads() {
+        let mut paths = Paths::new(b"/shadow".to_vec(), Vec::new(), 900..1000);
+        let open = |path: &str| std::fs::File::open(path).unwrap();
+        let (root, dev, tmp) = (open("/"), open("/dev"), open("/tmp"));
+        let mut file = |scope, dir: &std::fs::File, path: &CStr| {
+            let pid = std::process::id();
+            match paths.ours_in(scope, pid, dir.as_raw_fd(), path.as_ptr() as u64)? {
+                Meaning::File => Some(paths.current().to_owned()),
+                Meaning::Descriptor(..) => panic!("no link was asked for"),
+            }
+        };
+        let vfio = Some(c"/dev/vfio/7".to_owned());
+        assert_eq!(file(Scope::InRoot, &root, c"/dev/vfio/7"), vfio);
+        assert_eq!(file(Scope::InRoot, &tmp, c"/dev/vfio/7"), None);
+        assert_eq!(file(Scope::InRoot, &dev, c"/../vfio/../vfio/7"), vfio);
+        assert_eq!(file(Scope::Anywhere, &tmp, c"../dev/vfio/7"), vfio);
+        assert_eq!(file(Scope::Beneath, &tmp, c"../dev/vfio/7"), None);
+        assert_eq!(file(Scope::Beneath, &dev, c"vfio/../vfio/7"), vfio);
+        assert_eq!(file(Scope::Beneath, &dev, c"../dev/vfio/7"), None);
+        assert_eq!(file(Scope::Beneath, &root, c"/dev/vfio/7"), None);
+        let mut paths = Paths::new(b"/shadow".to_vec(), Vec::new(), 900..1000);
+        let mut stays = |dir: &std::fs::File, path: &CStr| {
+            let (pid, dir) = (std::process::id(), dir.as_raw_fd());
+            assert!(paths.ours(pid, dir, path.as_ptr() as u64).is_some());
+            paths.stays_in_mount(pid, dir)
+        };
+        assert!(stays(&dev, c"vfio/7"));
+        assert!(!stays(&root, c"dev/vfio/7"));
+        assert!(!stays(&dev, c"/dev/vfio/7"));
+        assert!(!stays(&dev, c"../proc/devices"));
     }
 
     #[test]
@@ -225,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_path_that_cannot_be_read_or_has_no_end_is_not_ours() {
-        let mut paths = Paths::new(Vec::new(), Vec::new());
+        let mut paths = Paths::new(Vec::new(), Vec::new(), 900..1000);
         assert!(paths.ours(std::process::id(), libc::AT_FDCWD, 8).is_none());
         let endless = vec![b'/'; 2 * PATH_MAX];
         let address = endless.as_ptr() as u64;
@@ -234,10 +392,11 @@ mod tests {
 
     #[test]
     fn a_name_relative_to_a_directory_is_found() {
-        let mut paths = Paths::new(b"/shadow".to_vec(), vec![b"511:0".to_vec()]);
+        let mut paths = Paths::new(b"/shadow".to_vec(), vec![b"511:0".to_vec()], 900..1000);
         let dev = std::fs::File::open("/dev").unwrap();
         let ours = paths.ours(std::process::id(), dev.as_raw_fd(), c"vfio/7".as_ptr() as u64);
-        assert_eq!(ours, Some(c"/dev/vfio/7"));
+        assert_eq!(ours, Some(Meaning::File));
+        assert_eq!(paths.current(), c"/dev/vfio/7");
     }
 
     #[test]
@@ -245,9 +404,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
         std::fs::create_dir_all(root.join("dev/vfio")).unwrap();
-        let mut paths = Paths::new(root.as_os_str().as_encoded_bytes().to_vec(), Vec::new());
+        let mut paths =
+            Paths::new(root.as_os_str().as_encoded_bytes().to_vec(), Vec::new(), 900..1000);
         let below = std::fs::File::open(root.join("dev/vfio")).unwrap();
         let ours = paths.ours(std::process::id(), below.as_raw_fd(), c"7".as_ptr() as u64);
-        assert_eq!(ours, Some(c"/dev/vfio/7"));
+        assert_eq!(ours, Some(Meaning::File));
+        assert_eq!(paths.current(), c"/dev/vfio/7");
     }
 }

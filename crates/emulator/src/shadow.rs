@@ -82,6 +82,11 @@ impl Shadow {
     pub(crate) fn open(&self, path: &CStr, flags: i32) -> io::Result<OwnedFd> {
         sys::fs::open_in(&self.root, path, flags)
     }
+
+    /// The same with the `struct open_how` of openat2(2), whose scope is to be the tree.
+    pub(crate) fn open_how(&self, path: &CStr, how: &[u8]) -> io::Result<OwnedFd> {
+        sys::fs::open_how(&self.root, path, how)
+    }
 }
 
 impl Drop for Shadow {

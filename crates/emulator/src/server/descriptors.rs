@@ -53,7 +53,7 @@ impl Server {
         let request = args[1] as u32;
         self.machine.counters.ioctl(request);
         let Some(found) = self.find(notification, args[0]) else {
-            return CONTINUE;
+            return self.not_open(notification, args[0]);
         };
         if OF_ANY_FILE.contains(&request) {
             return CONTINUE;
@@ -97,7 +97,7 @@ impl Server {
         let (fd, nr) = (notification.args()[0], notification.nr());
         let Some(found) = self.find(notification, fd) else {
             self.count_transfer(notification);
-            return CONTINUE;
+            return self.not_open(notification, fd);
         };
         let buf = match buf {
             Ok(buf) => buf,
@@ -140,7 +140,7 @@ impl Server {
         let args = notification.args();
         let Some(found) = self.find(notification, args[4]) else {
             self.machine.counters.syscall(notification.nr());
-            return CONTINUE;
+            return self.not_open(notification, args[4]);
         };
         let mapping =
             Mapping { len: args[1], prot: args[2] as i32, flags: args[3] as i32, offset: args[5] };
@@ -189,6 +189,38 @@ impl Server {
         }
     }
 
+    /// fcntl(2), but for duplicates.
+    pub(super) fn control(&self, notification: &Notification, command: i32) -> Reply {
+        let fd = notification.args()[0];
+        let refused = match self.find(notification, fd) {
+            // What a memfd can do and a device can't.
+            Some(_) => match command {
+                libc::F_ADD_SEALS | libc::F_GET_SEALS | libc::F_SETLEASE => libc::EINVAL,
+                _ => return CONTINUE,
+            },
+            None => match command {
+                libc::F_GETFD | libc::F_SETFD => return CONTINUE,
+                libc::F_GETFL => {
+                    let path = self.in_range(fd)
+                        && self.path_only(notification.tid(), fd as u32).is_some();
+                    return match path {
+                        true => Reply::Now(Response::Return(libc::O_PATH.into())),
+                        false => CONTINUE,
+                    };
+                }
+                _ => return self.not_open(notification, fd),
+            },
+        };
+        Reply::Now(Response::Fail(refused))
+    }
+
+    /// The device whose path descriptor `fd` of thread `tid` stands for, as O_PATH asks for one.
+    pub(super) fn path_only(&self, tid: u32, fd: u32) -> Option<&Arc<Chardev>> {
+        let link = ProcPath::new(format_args!("/proc/{tid}/fd/{fd}"))?;
+        let stat = sys::fs::stat_path(link.as_c_str()).ok()?;
+        self.machine.chardevs.behind((stat.st_dev, stat.st_ino))
+    }
+
     pub(super) fn open_node(
         &self,
         notification: &Notification,
@@ -227,6 +259,8 @@ impl Server {
                     .ok_or(Errno(libc::EMFILE))?
             }
         };
+        // Whatever had this number before is gone.
+        self.machine.files.forget_descriptor(number);
         self.listener.add_fd(notification.id(), file, Some(number), cloexec).map_err(|error| {
             match error.raw_os_error() {
                 // The client has lowered its limit of open files below the range.
@@ -244,16 +278,16 @@ impl Server {
         place: Place,
         cloexec: bool,
     ) -> Reply {
-        let from = notification.args()[0];
+        let (tid, from) = (notification.tid(), notification.args()[0]);
         let found = self.find(notification, from);
         if let Place::At(to) = place
             && self.in_range(to.into())
         {
             self.machine.files.forget_descriptor(to);
         }
-        let Some(found) = found else {
+        if found.is_none() && !(self.in_range(from) && self.path_only(tid, from as u32).is_some()) {
             return CONTINUE;
-        };
+        }
         match place {
             Place::At(to) if !self.in_range(to.into()) => {
                 return Reply::Now(Response::Fail(libc::EINVAL));
@@ -265,9 +299,11 @@ impl Server {
             Place::At(to) if u64::from(to) == from => return CONTINUE,
             Place::At(_) | Place::From(_) => {}
         }
-        let given = found
-            .task
-            .descriptor(from as i32)
+        let given = self
+            .machine
+            .files
+            .task(tid)
+            .and_then(|task| task.descriptor(from as i32))
             .and_then(|copy| self.give(notification, &copy, place, cloexec));
         match given {
             Ok(_) => Reply::Answered,

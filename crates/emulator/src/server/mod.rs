@@ -4,7 +4,7 @@
 //! client could hold: the client may be anywhere, inside its allocator for one.
 
 mod descriptors;
-mod paths;
+mod opening;
 mod status;
 
 use std::{io, ops::Range, sync::Arc};
@@ -47,7 +47,8 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn new(machine: Arc<Machine>, listener: Listener) -> Self {
         let shadow = machine.shadow.real_path().as_os_str().as_encoded_bytes();
-        let paths = Paths::new(shadow.to_vec(), machine.chardevs.numbers().to_vec());
+        let paths =
+            Paths::new(shadow.to_vec(), machine.chardevs.numbers().to_vec(), machine.range.clone());
         Self { machine, listener, paths }
     }
 
@@ -137,6 +138,7 @@ impl Server {
                 let flags = args[3] as i32;
                 self.access(notification, args[0] as i32, args[1], args[2] as i32, flags)
             }
+            libc::SYS_truncate => self.truncate(notification),
             libc::SYS_getxattr | libc::SYS_listxattr => self.attributes(notification, true),
             libc::SYS_lgetxattr | libc::SYS_llistxattr => self.attributes(notification, false),
             #[cfg(target_arch = "x86_64")]
@@ -185,7 +187,7 @@ impl Server {
                 libc::F_DUPFD_CLOEXEC => {
                     self.duplicate(notification, Place::From(args[2] as u32), true)
                 }
-                _ => CONTINUE,
+                command => self.control(notification, command),
             },
             libc::SYS_lseek => self.refuse(notification, libc::ESPIPE),
             libc::SYS_ftruncate => self.refuse(notification, libc::EINVAL),
@@ -196,9 +198,19 @@ impl Server {
 
     /// A call that no file of ours takes.
     fn refuse(&self, notification: &Notification, errno: i32) -> Reply {
-        match self.find(notification, notification.args()[0]) {
+        let fd = notification.args()[0];
+        match self.find(notification, fd) {
             Some(_) => Reply::Now(Response::Fail(errno)),
-            None => CONTINUE,
+            None => self.not_open(notification, fd),
+        }
+    }
+
+    /// A call that needs an open file, on descriptor `fd`, which is none of ours: the client's own, or a
+    /// device's path.
+    fn not_open(&self, notification: &Notification, fd: u64) -> Reply {
+        match self.in_range(fd) && self.path_only(notification.tid(), fd as u32).is_some() {
+            true => Reply::Now(Response::Fail(libc::EBADF)),
+            false => CONTINUE,
         }
     }
 

@@ -8,6 +8,7 @@ use vhost_accel_device::Errno;
 use crate::{
     chardevs::Chardev,
     files::OpenFile,
+    paths::Meaning,
     sys::{
         self,
         seccomp::{Notification, Response},
@@ -21,6 +22,16 @@ pub(super) enum Subject {
     /// An open one without a name.
     Anonymous(Arc<OpenFile>),
 }
+
+/// What a descriptor of ours is one of.
+pub(super) enum Identity {
+    Chardev(Arc<Chardev>),
+    /// An open file without a name.
+    Anonymous(Arc<OpenFile>),
+}
+
+/// What /proc says of an open file without a name: VFIO's devices are the only ones.
+const ANONYMOUS_LINK: &[u8] = b"anon_inode:[vfio-device]";
 
 /// The type and permissions of an open file without a name, as the kernel's anonymous inode has them.
 const ANONYMOUS_MODE: libc::mode_t = 0o600;
@@ -40,18 +51,34 @@ impl Server {
         {
             return self.subject(notification.tid(), dir as u32);
         }
-        let path = self.paths.ours(notification.tid(), dir, path)?;
         let follow = flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+        match self.paths.ours(notification.tid(), dir, path)? {
+            Meaning::File => {}
+            Meaning::Descriptor(tid, fd) if follow => return self.subject(tid, fd),
+            // A link of /proc's own.
+            Meaning::Descriptor(..) => return None,
+        }
         let flags = libc::O_PATH | if follow { 0 } else { libc::O_NOFOLLOW };
-        let opened = self.machine.shadow.open(path, flags);
+        let opened = self.machine.shadow.open(self.paths.current(), flags);
         Some(opened.map(Subject::Shadow).map_err(|error| sys::errno(&error)))
     }
 
-    /// What descriptor `fd` of thread `tid` is, if it is ours.
+    /// What descriptor `fd` of thread `tid` is one of, if it is ours: open, or a path's.
+    pub(super) fn identity(&self, tid: u32, fd: u32) -> Option<Identity> {
+        match self.machine.files.find(tid, fd) {
+            Some(found) => Some(match &found.file.chardev {
+                Some(chardev) => Identity::Chardev(Arc::clone(chardev)),
+                None => Identity::Anonymous(found.file),
+            }),
+            None => self.path_only(tid, fd).cloned().map(Identity::Chardev),
+        }
+    }
+
+    /// The same, opened to ask about it.
     fn subject(&self, tid: u32, fd: u32) -> Option<Result<Subject, Errno>> {
-        let file = self.machine.files.find(tid, fd)?.file;
-        let Some(chardev) = &file.chardev else {
-            return Some(Ok(Subject::Anonymous(file)));
+        let chardev = match self.identity(tid, fd)? {
+            Identity::Chardev(chardev) => chardev,
+            Identity::Anonymous(file) => return Some(Ok(Subject::Anonymous(file))),
         };
         let opened = self.machine.shadow.open(&chardev.path, libc::O_PATH);
         Some(opened.map(Subject::Shadow).map_err(|error| sys::errno(&error)))
@@ -139,6 +166,59 @@ impl Server {
             Ok(0)
         });
         answer.into()
+    }
+
+    pub(super) fn read_link(
+        &mut self,
+        notification: &Notification,
+        dir: i32,
+        path: u64,
+        to: u64,
+        len: u64,
+    ) -> Reply {
+        let tid = notification.tid();
+        let identity = match self.paths.ours(tid, dir, path) {
+            None => return CONTINUE,
+            Some(Meaning::File) => None,
+            Some(Meaning::Descriptor(tid, fd)) => match self.identity(tid, fd) {
+                None => return CONTINUE,
+                identity => identity,
+            },
+        };
+        let mut room = [0; 4096];
+        let room = &mut room[..(len as usize).min(4096)];
+        let target = match &identity {
+            // Nothing but a device is called by its name there.
+            Some(Identity::Chardev(chardev)) => Ok(chardev.path.to_bytes()),
+            Some(Identity::Anonymous(_)) => Ok(ANONYMOUS_LINK),
+            None => {
+                let flags = libc::O_PATH | libc::O_NOFOLLOW;
+                let link = self.machine.shadow.open(self.paths.current(), flags);
+                link.map_err(|error| sys::errno(&error)).and_then(|link| {
+                    // An empty path finds ENOENT where a named one would find EINVAL: no link.
+                    sys::fs::read_link(&link, room).map_err(|_| Errno(libc::EINVAL))
+                })
+            }
+        };
+        let answer = target.and_then(|target| {
+            let target = &target[..target.len().min(len as usize)];
+            if target.is_empty() {
+                return Err(Errno(libc::EINVAL));
+            }
+            sys::remote::write_memory(tid, to, target).map_err(|error| sys::errno(&error))?;
+            Ok(target.len() as u64)
+        });
+        answer.into()
+    }
+
+    /// truncate(2), which is for regular files.
+    pub(super) fn truncate(&mut self, notification: &Notification) -> Reply {
+        let path = notification.args()[0];
+        match self.look_up(notification, libc::AT_FDCWD, path, 0) {
+            None => CONTINUE,
+            Some(Err(Errno(number))) => Reply::Now(Response::Fail(number)),
+            Some(Ok(_)) => Reply::Now(Response::Fail(libc::EINVAL)),
+        }
     }
 
     pub(super) fn access(

@@ -17,20 +17,17 @@ use crate::paths::ProcPath;
 
 /// Opens `path` below `root`, which no `..` and no symbolic link leaves.
 pub(crate) fn open_in(root: &OwnedFd, path: &CStr, flags: i32) -> io::Result<OwnedFd> {
-    // SAFETY: all zeroes is a valid value of this structure of integers, which may not be built by
-    // its fields.
-    let mut how: libc::open_how = unsafe { MaybeUninit::zeroed().assume_init() };
-    how.flags = (flags | libc::O_CLOEXEC) as u64;
-    how.resolve = libc::RESOLVE_IN_ROOT;
+    let mut how = [0; 24];
+    how[..8].copy_from_slice(&((flags | libc::O_CLOEXEC) as u64).to_ne_bytes());
+    how[16..].copy_from_slice(&libc::RESOLVE_IN_ROOT.to_ne_bytes());
+    open_how(root, path, &how)
+}
+
+/// openat2(2) with a `struct open_how` of whatever size: the kernel says what it takes for one.
+pub(crate) fn open_how(root: &OwnedFd, path: &CStr, how: &[u8]) -> io::Result<OwnedFd> {
     // SAFETY: the path ends in a NUL, the structure's size is given, and the kernel only reads both.
     let fd = unsafe {
-        libc::syscall(
-            libc::SYS_openat2,
-            root.as_raw_fd(),
-            path.as_ptr(),
-            &raw const how,
-            size_of::<libc::open_how>(),
-        )
+        libc::syscall(libc::SYS_openat2, root.as_raw_fd(), path.as_ptr(), how.as_ptr(), how.len())
     };
     owned(fd)
 }

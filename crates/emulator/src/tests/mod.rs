@@ -4,6 +4,7 @@
 mod descriptors;
 mod paths;
 mod processes;
+mod reopening;
 
 use std::{
     ffi::CString,

@@ -2,10 +2,15 @@
 
 use std::{
     fs,
-    os::fd::{AsRawFd, OwnedFd},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
 };
 
-use libc::{EBADF, EBADFD, EBUSY, EEXIST, EFAULT, EINVAL, ENOBUFS, ENODEV, ENOENT, ENOSPC, ENOTTY};
+use libc::{
+    EBADF, EBADFD, EBUSY, EEXIST, EFAULT, EINVAL, ENOBUFS, ENODEV, ENOENT, ENOSPC, ENOTTY, ENXIO,
+};
 use vhost_accel_emulator::{DeviceKind, EmulatedKernel};
 use vhost_accel_uapi::{
     vfio::{self, DeviceInfo, DmaMap, DmaUnmap, GroupStatus, IrqInfo, IrqSet, RegionInfo},
@@ -450,5 +455,27 @@ fn frames_loop_by_every_kind_of_kick_and_call_by_interrupts() {
         assert_eq!(ioctl_at(fd, vfio::DEVICE_RESET, 0), Ok(0));
         assert_eq!(ioctl(fd, vhost::GET_STATUS, &mut status), Ok(0));
         assert_eq!(status, 0);
+    });
+}
+
+#[test]
+fn what_is_open_is_not_opened_again_by_its_link() {
+    with_device(|vfio| {
+        let link = |fd: &OwnedFd| format!("/proc/self/fd/{}", fd.as_raw_fd());
+        assert_eq!(open(link(&vfio.device)).unwrap_err(), ENXIO, "an anonymous inode");
+        assert_eq!(open(link(&vfio.group)).unwrap_err(), EBUSY);
+        let again = open(link(&vfio.container)).unwrap();
+        assert_eq!(map(&again, 0, PAGE, 0, 3), Err(EINVAL), "a container of its own");
+        drop(again);
+        let name = |fd: &OwnedFd| fs::read_link(link(fd)).unwrap();
+        assert_eq!(name(&vfio.device).to_str(), Some("anon_inode:[vfio-device]"));
+        assert_eq!(name(&vfio.group).to_str(), Some("/dev/vfio/0"));
+        let device = fs::metadata(link(&vfio.device)).unwrap();
+        assert_eq!((device.mode(), device.rdev(), device.len()), (0o600, 0, 0));
+        let container = fs::metadata(link(&vfio.container)).unwrap();
+        assert_eq!((libc::major(container.rdev()), libc::minor(container.rdev())), (10, 196));
+        // The group, the device and its container are what they were.
+        assert_eq!(ioctl_at(&vfio.device, vfio::DEVICE_RESET, 0), Ok(0));
+        assert_eq!(map(&vfio.container, 0, PAGE, 0x10000, 3), Ok(0));
     });
 }

@@ -18,7 +18,7 @@ use crate::{
     chardevs::Chardev,
     front::Front,
     lock,
-    paths::ProcPath,
+    proc::ProcPath,
     sys::{
         self,
         wait::{CloseWatch, Poller},

@@ -40,7 +40,8 @@ enum Trap {
     File,
 }
 
-/// System calls that may name one of our paths, or end what a descriptor number means.
+/// System calls that may name one of our paths, or end what a descriptor number means, or hand
+/// descriptors to the kernel where nobody sees them.
 const PATHS: &[i64] = &[
     libc::SYS_openat,
     libc::SYS_openat2,
@@ -54,6 +55,11 @@ const PATHS: &[i64] = &[
     libc::SYS_listxattr,
     libc::SYS_llistxattr,
     libc::SYS_truncate,
+    libc::SYS_mkdirat,
+    libc::SYS_mknodat,
+    libc::SYS_name_to_handle_at,
+    libc::SYS_io_submit,
+    libc::SYS_io_uring_setup,
     libc::SYS_execve,
     libc::SYS_execveat,
 ];
@@ -67,6 +73,8 @@ const OLD_PATHS: &[i64] = &[
     libc::SYS_stat,
     libc::SYS_lstat,
     libc::SYS_access,
+    libc::SYS_mkdir,
+    libc::SYS_mknod,
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const OLD_PATHS: &[i64] = &[];
@@ -93,6 +101,14 @@ const FDS: &[(i64, Trap)] = &[
     (libc::SYS_fstat, Trap::Fd(0)),
     (libc::SYS_ftruncate, Trap::Fd(0)),
     (libc::SYS_fallocate, Trap::Fd(0)),
+    (libc::SYS_fsync, Trap::Fd(0)),
+    (libc::SYS_fdatasync, Trap::Fd(0)),
+    (libc::SYS_sync_file_range, Trap::Fd(0)),
+    (libc::SYS_readahead, Trap::Fd(0)),
+    (libc::SYS_splice, Trap::EitherFd(0, 2)),
+    (libc::SYS_copy_file_range, Trap::EitherFd(0, 2)),
+    (libc::SYS_sendfile, Trap::EitherFd(0, 1)),
+    (libc::SYS_pidfd_getfd, Trap::Fd(1)),
     (libc::SYS_close_range, Trap::Span),
 ];
 

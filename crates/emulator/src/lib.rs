@@ -31,20 +31,16 @@
 //!
 //! # What a client should know
 //! - A descriptor of an emulated device is one only under a number of the reserved range, and only to
-//!   threads of a client. dup(2) and F_DUPFD keep to the range; dup2(2) to a number outside it is
-//!   EINVAL, and one that is passed over a socket is a plain file.
-//! - Of the calls that take a path, open, stat, access, readlink and truncate see the emulated names;
-//!   chdir(2) and the others do not. A descriptor's link in `/proc` or `/dev/fd` leads to the device; a
-//!   symbolic link of the client's own does not.
-//! - A descriptor with O_PATH is one of the device's node, in the reserved range too; those of
-//!   directories and files in sysfs are O_RDONLY.
-//! - `/dev` itself does not list the devices, `/dev/vfio` and the directories in sysfs do. stat(2) and
-//!   fstat(2) say a character device, with a number that `/proc/devices` and `/sys/dev/char` have too.
+//!   threads of a client. dup(2) and F_DUPFD keep to the range.
+//! - Of the calls that take a path, open, stat, access, readlink and truncate see the emulated names. A
+//!   descriptor's link in `/proc` or `/dev/fd` leads to the device.
 //! - A forked child has copies of all descriptors until it executes a program: for that moment an open
 //!   device stays open, whoever closes it, as with any kernel. Tests that start processes and tests that
 //!   open a device again at once had better not run at the same time in one process.
 //! - [`Builder::build`] raises the soft limit of open files of this process.
 //! - This is a test bed and an embedded default, not a security boundary.
+//!
+#![doc = include_str!("../limits.md")]
 
 mod builder;
 mod call;
@@ -60,6 +56,7 @@ pub mod names;
 mod numbers;
 mod paths;
 mod probe;
+mod proc;
 mod server;
 mod shadow;
 mod sys;

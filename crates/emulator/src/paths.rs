@@ -2,9 +2,12 @@
 //!
 //! Runs for every path of a client, so it neither allocates nor locks.
 
-use std::{ffi::CStr, fmt, io::Write as _, ops::Range};
+use std::{ffi::CStr, ops::Range};
 
-use crate::sys;
+use crate::{
+    proc::{self, ProcPath},
+    sys,
+};
 
 /// Directories, and beginnings of names, that the emulated kernel answers for.
 const DIRECTORIES: &[&[u8]] = &[
@@ -87,7 +90,7 @@ impl Paths {
         let len = self.read(tid, address)?;
         self.resolve(scope, tid, dir, len)?;
         let path = &self.plain[..self.len];
-        if let Some((tid, fd)) = descriptor(tid, path) {
+        if let Some((tid, fd)) = proc::descriptor(tid, path) {
             return self.range.contains(&fd).then_some(Meaning::Descriptor(tid, fd));
         }
         if !self.is_ours(path) {
@@ -197,34 +200,6 @@ impl Paths {
     }
 }
 
-/// The thread and descriptor whose link in /proc `path` is, asked by thread `tid`.
-fn descriptor(tid: u32, path: &[u8]) -> Option<(u32, u32)> {
-    let number = |digits: &[u8]| -> Option<u32> { std::str::from_utf8(digits).ok()?.parse().ok() };
-    let thread = |name: &[u8]| match name {
-        b"self" | b"thread-self" => Some(tid),
-        _ => number(name),
-    };
-    let mut parts = path.split(|&byte| byte == b'/').skip(1);
-    let mut next = || parts.next();
-    let (of, fd) = match (next()?, next()?, next()) {
-        (b"dev", b"fd", Some(fd)) => (tid, fd),
-        (b"proc", of, Some(b"fd")) => (thread(of)?, next()?),
-        (b"proc", of, Some(b"task")) => {
-            thread(of)?;
-            let of = number(next()?)?;
-            match (next()?, next()?) {
-                (b"fd", fd) => (of, fd),
-                _ => return None,
-            }
-        }
-        _ => return None,
-    };
-    match next() {
-        None => Some((of, number(fd)?)),
-        Some(_) => None,
-    }
-}
-
 /// Where a path relative to `dir` begins, as clients see it: in the shadow tree, as if that were the root.
 fn base_of(tid: u32, dir: i32, shadow: &[u8], into: &mut [u8]) -> Option<usize> {
     let link = match dir {
@@ -242,26 +217,6 @@ fn base_of(tid: u32, dir: i32, shadow: &[u8], into: &mut [u8]) -> Option<usize> 
 
 fn contains(path: &[u8], word: &[u8]) -> bool {
     path.windows(word.len()).any(|window| window == word)
-}
-
-/// A short path below /proc, without the heap.
-pub(crate) struct ProcPath {
-    bytes: [u8; 64],
-}
-
-impl ProcPath {
-    /// None: longer than any path below /proc that is asked for here.
-    pub(crate) fn new(path: fmt::Arguments<'_>) -> Option<Self> {
-        let mut bytes = [0; 64];
-        let (_, room) = bytes.split_last_mut()?;
-        (&mut *room).write_fmt(path).ok()?;
-        Some(Self { bytes })
-    }
-
-    pub(crate) fn as_c_str(&self) -> &CStr {
-        // The last byte is never written.
-        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::{
     files::own_pid,
     front::{Answer, Mapping, Node},
     lock,
-    paths::ProcPath,
+    proc::ProcPath,
     sys::{
         self,
         seccomp::{Notification, Response},

@@ -5,6 +5,7 @@
 
 mod descriptors;
 mod opening;
+mod refusals;
 mod status;
 
 use std::{io, ops::Range, sync::Arc};
@@ -138,7 +139,6 @@ impl Server {
                 let flags = args[3] as i32;
                 self.access(notification, args[0] as i32, args[1], args[2] as i32, flags)
             }
-            libc::SYS_truncate => self.truncate(notification),
             libc::SYS_getxattr | libc::SYS_listxattr => self.attributes(notification, true),
             libc::SYS_lgetxattr | libc::SYS_llistxattr => self.attributes(notification, false),
             #[cfg(target_arch = "x86_64")]
@@ -189,28 +189,7 @@ impl Server {
                 }
                 command => self.control(notification, command),
             },
-            libc::SYS_lseek => self.refuse(notification, libc::ESPIPE),
-            libc::SYS_ftruncate => self.refuse(notification, libc::EINVAL),
-            libc::SYS_fallocate => self.refuse(notification, libc::ENODEV),
-            _ => CONTINUE,
-        }
-    }
-
-    /// A call that no file of ours takes.
-    fn refuse(&self, notification: &Notification, errno: i32) -> Reply {
-        let fd = notification.args()[0];
-        match self.find(notification, fd) {
-            Some(_) => Reply::Now(Response::Fail(errno)),
-            None => self.not_open(notification, fd),
-        }
-    }
-
-    /// A call that needs an open file, on descriptor `fd`, which is none of ours: the client's own, or a
-    /// device's path.
-    fn not_open(&self, notification: &Notification, fd: u64) -> Reply {
-        match self.in_range(fd) && self.path_only(notification.tid(), fd as u32).is_some() {
-            true => Reply::Now(Response::Fail(libc::EBADF)),
-            false => CONTINUE,
+            _ => self.refusal(notification),
         }
     }
 

@@ -211,16 +211,6 @@ impl Server {
         answer.into()
     }
 
-    /// truncate(2), which is for regular files.
-    pub(super) fn truncate(&mut self, notification: &Notification) -> Reply {
-        let path = notification.args()[0];
-        match self.look_up(notification, libc::AT_FDCWD, path, 0) {
-            None => CONTINUE,
-            Some(Err(Errno(number))) => Reply::Now(Response::Fail(number)),
-            Some(Ok(_)) => Reply::Now(Response::Fail(libc::EINVAL)),
-        }
-    }
-
     pub(super) fn access(
         &mut self,
         notification: &Notification,

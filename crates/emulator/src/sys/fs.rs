@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::check;
-use crate::paths::ProcPath;
+use crate::proc::ProcPath;
 
 /// Opens `path` below `root`, which no `..` and no symbolic link leaves.
 pub(crate) fn open_in(root: &OwnedFd, path: &CStr, flags: i32) -> io::Result<OwnedFd> {

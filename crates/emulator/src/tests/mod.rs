@@ -1,6 +1,7 @@
 //! The mechanism, tried with a device that does next to nothing.
 #![expect(unsafe_code, reason = "tests make the system calls bare, as a client does")]
 
+mod bypasses;
 mod descriptors;
 mod paths;
 mod processes;

@@ -27,6 +27,8 @@
 #define DOORBELL_IDLE	0xffffffffU
 /* How long a page is polled after its last work. */
 #define DOORBELL_HOT_NS	(50 * NSEC_PER_USEC)
+/* The longest wait for the store whose fault was answered. */
+#define DOORBELL_MOST_NS	(200 * DOORBELL_HOT_NS)
 /* How often a page is looked at that can't wake us. */
 #define DOORBELL_NAP_NS	(100 * NSEC_PER_USEC)
 
@@ -76,6 +78,8 @@ struct net_vq {
 	struct page *doorbell;
 	atomic_t mapped;
 	u64 hot_until;		/* ktime; the page is polled until then */
+	u64 patience;		/* how long the store behind a fault is waited for */
+	bool awaited;		/* it hasn't come yet */
 };
 
 struct net_dev {

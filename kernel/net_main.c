@@ -127,6 +127,7 @@ vhost_accel_net_create(const char *name, const struct vhost_accel_host_ops *host
 		if (!vq->doorbell)
 			goto no_memory;
 		*(u32 *)page_address(vq->doorbell) = DOORBELL_IDLE;
+		vq->patience = DOORBELL_HOT_NS;
 	}
 
 	nd->worker = kthread_create(net_worker, nd, "va-%s", name);

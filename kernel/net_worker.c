@@ -51,7 +51,8 @@ void net_doorbell_touched(struct vhost_accel *va, u16 q)
 	struct net_dev *nd = to_net(va);
 
 	WRITE_ONCE(nd->vqs[q].hot_until, 0);
-	/* The time before the bit. */
+	WRITE_ONCE(nd->vqs[q].awaited, true);
+	/* Both before the bit. */
 	smp_mb__before_atomic();
 	if (!test_and_set_bit(q, nd->hot) && net_vq_runs(nd, &nd->vqs[q]))
 		wake_up_process(nd->worker);
@@ -106,9 +107,16 @@ static void poll_hot(struct net_dev *nd, u16 q)
 	if (!doorbell_rung(vq)) {
 		u64 now = ktime_get_ns();
 
-		if (!cmpxchg(&vq->hot_until, 0, now + DOORBELL_HOT_NS) ||
+		if (!cmpxchg(&vq->hot_until, 0, now + vq->patience) ||
 		    now < READ_ONCE(vq->hot_until))
 			return;
+		/*
+		 * Between the fault and its store lies a way that may take
+		 * longer than this, on a busy or a virtual CPU: then the next
+		 * fault is given more time, or none would ever get through.
+		 */
+		if (READ_ONCE(vq->awaited))
+			vq->patience = min(2 * vq->patience, DOORBELL_MOST_NS);
 		clear_bit(q, nd->hot);
 		if (!nd->va.host->rearm)
 			return;
@@ -118,6 +126,8 @@ static void poll_hot(struct net_dev *nd, u16 q)
 			return;
 		set_bit(q, nd->hot);
 	}
+	WRITE_ONCE(vq->awaited, false);
+	vq->patience = DOORBELL_HOT_NS;
 	WRITE_ONCE(vq->hot_until, ktime_get_ns() + DOORBELL_HOT_NS);
 	set_bit(q, nd->kicked);
 }

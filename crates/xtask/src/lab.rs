@@ -63,6 +63,8 @@ pub(crate) enum Accel {
     Tcg,
     /// The host's KVM
     Kvm,
+    /// The host itself: User Mode Linux, a kernel that is an ordinary process
+    Uml,
 }
 
 /// Why the lab was not begun.
@@ -104,6 +106,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
 }
 
 impl Options {
+    /// These, for User Mode Linux.
+    pub(crate) fn in_user_mode(self) -> Self {
+        Self { accel: Some(Accel::Uml), ..self }
+    }
+
     /// The same for `lab/run`.
     fn arguments(&self) -> Vec<OsString> {
         let mut arguments = Vec::new();
@@ -132,6 +139,7 @@ impl Accel {
         match self {
             Self::Tcg => "tcg",
             Self::Kvm => "kvm",
+            Self::Uml => "uml",
         }
     }
 }
@@ -208,6 +216,13 @@ mod tests {
     fn without_options_lab_run_decides() {
         assert!(options("").arguments().is_empty());
         assert!(options("").command.is_empty());
+    }
+
+    #[test]
+    fn user_mode_is_a_way_to_run_the_guest() {
+        let want = ["--accel", "uml", "--pairs", "2"];
+        assert_eq!(options("--pairs 2").in_user_mode().arguments(), want);
+        assert_eq!(options("--accel uml --pairs 2").arguments(), want);
     }
 
     #[test]

@@ -19,6 +19,8 @@ struct Cli {
 enum Task {
     /// Boots a real Linux with the modules of kernel/ and runs the conformance suite in it, or COMMAND
     Lab(lab::Options),
+    /// The same with User Mode Linux, a kernel that is an ordinary process: at the CPU's own speed
+    Uml(lab::Options),
     /// Boots a real Linux with the modules and runs the comparison in it
     Bench(bench::Options),
     /// Makes all of the committed evidence anew: the comparison on the emulated kernel, on a real one with
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     let Cli { task } = Cli::parse();
     let done: Result<ExitCode, Box<dyn Error>> = match task {
         Task::Lab(options) => lab::run(&options).map_err(Into::into),
+        Task::Uml(options) => lab::run(&options.in_user_mode()).map_err(Into::into),
         Task::Bench(options) => bench::run(&options).map_err(Into::into),
         Task::Evidence => bench::evidence().map_err(Into::into),
         Task::Crossings(options) => {

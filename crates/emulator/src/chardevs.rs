@@ -68,6 +68,11 @@ impl Chardevs {
         self.by_placeholder.get(&inode)
     }
 
+    /// One of them, whichever.
+    pub(crate) fn any(&self) -> Option<&Arc<Chardev>> {
+        self.by_path.values().next()
+    }
+
     /// What is ours below /sys/dev/char.
     pub(crate) fn numbers(&self) -> &[Vec<u8>] {
         &self.numbers

@@ -166,6 +166,11 @@ impl Files {
             front.release();
             failed(error)
         })?;
+        // Nobody opens it again but through us, and nobody executes it.
+        sys::fs::forbid(&memfd).map_err(|error| {
+            front.release();
+            failed(error)
+        })?;
         let file = Arc::new(OpenFile { inode, front, chardev, memfd });
         table.by_inode.insert(inode, Arc::clone(&file));
         table.by_watch.insert(watch, inode);

@@ -31,8 +31,8 @@ const HINTS: &[&[u8]] =
     &[b"vfio", b"vhost-", b"mdev", b"vdpa", b"iommu_groups", b"devices", b"misc", b":"];
 
 const PATH_MAX: usize = libc::PATH_MAX as usize;
-/// A directory, a slash, what is relative to it, and a NUL.
-const ROOM: usize = 2 * PATH_MAX + 2;
+/// A directory, a slash, what is relative to it, a slash, and a NUL.
+const ROOM: usize = 2 * PATH_MAX + 3;
 const PAGE: u64 = 4096;
 
 /// Room for a client's path and for what it means.
@@ -196,6 +196,11 @@ impl Paths {
                 }
             }
         }
+        // What must be a directory is still said to be one.
+        if matches!(raw, [.., b'/'] | [.., b'/', b'.']) && self.len > 0 {
+            plain[self.len] = b'/';
+            self.len += 1;
+        }
         Some(())
     }
 }
@@ -252,6 +257,7 @@ mod tests {
             "/proc/self/fd/899",
             "/proc/self/fd/1000",
             "/proc/self/fd/900/x",
+            "/proc/self/fd/900/",
             "/proc/self/fd",
             "/proc/self/fdinfo/900",
             "/proc/x/fd/900",
@@ -303,7 +309,8 @@ mod tests {
             ("//dev/./vfio//0", "/dev/vfio/0"),
             ("/tmp/../dev/vhost-vdpa-0", "/dev/vhost-vdpa-0"),
             ("/dev/vfio", "/dev/vfio"),
-            ("/dev/vfio/", "/dev/vfio"),
+            ("/dev/vfio/", "/dev/vfio/"),
+            ("/dev/vhost-vdpa-0//.", "/dev/vhost-vdpa-0/"),
             ("/dev/vhost-mdev-12", "/dev/vhost-mdev-12"),
             ("/sys/bus/mdev/devices", "/sys/bus/mdev/devices"),
             ("/proc/./devices", "/proc/devices"),

@@ -144,15 +144,26 @@ impl Server {
     }
 
     /// Opens what descriptor `fd` of thread `tid` refers to, by its link in /proc.
-    fn reopen(&self, notification: &Notification, tid: u32, fd: u32, how: How<'_>) -> Reply {
+    fn reopen(&self, notification: &Notification, tid: u32, fd: u32, mut how: How<'_>) -> Reply {
         if how.flags() & libc::O_NOFOLLOW != 0 {
             // The link itself: ELOOP, or with O_PATH a descriptor of the link, from the kernel.
             return CONTINUE;
         }
         match self.identity(tid, fd) {
             Some(Identity::Chardev(chardev)) => self.open_chardev(notification, &chardev, how),
-            // An anonymous inode has nothing to open.
-            Some(Identity::Anonymous(_)) => Reply::Now(Response::Fail(libc::ENXIO)),
+            Some(Identity::Anonymous(_)) => {
+                // What is wrong with the flags is found on another device: an anonymous inode has
+                // nothing to open.
+                let checked = self.machine.chardevs.any().map(|chardev| {
+                    how.set_flags(how.flags() & !libc::O_TRUNC | libc::O_CLOEXEC);
+                    how.open(&self.machine.shadow, &chardev.path)
+                });
+                let Errno(number) = match checked {
+                    Some(Err(errno)) => errno,
+                    Some(Ok(_)) | None => Errno(libc::ENXIO),
+                };
+                Reply::Now(Response::Fail(number))
+            }
             None => CONTINUE,
         }
     }

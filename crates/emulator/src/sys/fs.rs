@@ -61,6 +61,12 @@ pub(crate) fn memfd(name: &CStr, size: u64) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
+/// Takes all permissions from what `fd` refers to: only root opens it now.
+pub(crate) fn forbid(fd: &OwnedFd) -> io::Result<()> {
+    // SAFETY: takes no pointer.
+    check(unsafe { libc::fchmod(fd.as_raw_fd(), 0) }).map(drop)
+}
+
 /// stat(2) of what `fd` refers to.
 pub(crate) fn stat(fd: &OwnedFd) -> io::Result<libc::stat> {
     let mut stat = MaybeUninit::uninit();

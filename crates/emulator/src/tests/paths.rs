@@ -42,6 +42,9 @@ fn sysfs_and_dev_can_be_looked_at() {
             };
             assert_eq!(access(c"/dev/vhost-vdpa-0", libc::R_OK | libc::W_OK), Ok(0));
             assert_eq!(access(c"/dev/vhost-vdpa-9", libc::F_OK), Err(libc::ENOENT));
+            assert_eq!(access(c"/dev/vhost-vdpa-0/", libc::F_OK), Err(libc::ENOTDIR));
+            assert_eq!(open("/dev/vhost-vdpa-0/").unwrap_err(), libc::ENOTDIR);
+            assert_eq!(fs::read_dir("/sys/bus/mdev/devices/x/").unwrap().count(), 2);
         })
         .unwrap();
     assert_eq!(toy.opens.load(Ordering::SeqCst), 0, "looking is not opening");

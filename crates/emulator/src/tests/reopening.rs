@@ -3,7 +3,10 @@
 use std::{
     ffi::CStr,
     fs,
-    os::{fd::BorrowedFd, unix::fs::FileTypeExt},
+    os::{
+        fd::BorrowedFd,
+        unix::fs::{FileTypeExt, PermissionsExt},
+    },
 };
 
 use super::*;
@@ -77,6 +80,32 @@ fn an_open_device_is_not_opened_again_by_its_link() {
         })
         .unwrap();
     assert_eq!(toy.opens.load(Ordering::SeqCst), 1);
+}
+
+/// What isn't known for a link to a device, because a symbolic link of the client's own leads there,
+/// is not opened either.
+#[test]
+fn a_hidden_link_is_refused_but_to_root() {
+    let (kernel, toy, _quiet) = quiet_kernel(false);
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+    let hidden = dir.path().join("hidden");
+    kernel
+        .run(|| {
+            let fd = open(PATH).unwrap();
+            std::os::unix::fs::symlink(&links(&fd)[0], &hidden).unwrap();
+            let become_user = |user: libc::uid_t| {
+                // SAFETY: takes no pointer, and the rights are this thread's own to give up.
+                unsafe { libc::syscall(libc::SYS_setfsuid, user) as libc::uid_t }
+            };
+            let root = become_user(65534);
+            let again = open(hidden.to_str().unwrap());
+            become_user(root);
+            assert_eq!(again.unwrap_err(), libc::EACCES);
+            assert_eq!(double(&fd, 4), Ok(8));
+            assert!(toy.is_open());
+        })
+        .unwrap();
 }
 
 #[test]

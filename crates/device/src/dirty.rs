@@ -1,7 +1,5 @@
 //! The dirty log: which pages of IOVA space the device has written.
 
-#![expect(unsafe_code, reason = "the log is client memory that its address leads to")]
-
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -34,7 +32,7 @@ impl DirtyLog {
 
     /// Sets the bits of the pages of `len` bytes at `iova`, which the device has just written.
     pub(super) fn mark(&self, iova: u64, len: u64) -> Result<(), FaultKind> {
-        let (true, Some(base), Some(memory)) = (self.enabled, self.base, self.memory) else {
+        let (true, Some(base), Some(memory)) = (self.enabled, self.base, &self.memory) else {
             return Ok(());
         };
         if len == 0 {
@@ -43,10 +41,7 @@ impl DirtyLog {
         for page in iova / PAGE_SIZE..=iova.saturating_add(len - 1) / PAGE_SIZE {
             let byte = base.checked_add(page / 8).ok_or(FaultKind::Log)?;
             self.pin(memory, byte)?;
-            let host = usize::try_from(byte).map_err(|_| FaultKind::Log)?;
-            // SAFETY: pinned just now or before; the client keeps its log mapped until it takes the
-            // base back, and taking it back waits for the device.
-            unsafe { memory.set_bits(host, 1 << (page % 8)) }.map_err(|_| FaultKind::Log)?;
+            memory.set_bits(byte, 1 << (page % 8)).map_err(|_| FaultKind::Log)?;
         }
         self.marked.store(true, Ordering::Relaxed);
         Ok(())
@@ -62,7 +57,7 @@ impl DirtyLog {
         }
     }
 
-    fn pin(&self, memory: ClientMemory, byte: u64) -> Result<(), FaultKind> {
+    fn pin(&self, memory: &ClientMemory, byte: u64) -> Result<(), FaultKind> {
         let page = byte & !(PAGE_SIZE - 1);
         if self.last_used.load(Ordering::Relaxed) == page + 1 {
             return Ok(());

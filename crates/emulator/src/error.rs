@@ -23,7 +23,7 @@ pub enum Error {
     AlreadyInside,
     /// Arguments of system calls can't be read from a client's memory.
     #[error(
-        "the memory of a client can't be reached with process_vm_readv (a sandbox or ptrace policy forbids it)"
+        "the memory of a client can't be reached with process_vm_readv or /proc/PID/mem (a sandbox or ptrace policy forbids it)"
     )]
     NoClientMemory(#[source] io::Error),
     /// Descriptors of a client can't be had.

@@ -57,8 +57,8 @@ pub(crate) struct Task {
 
 impl Task {
     /// The process's memory, for the device.
-    pub(crate) fn memory(&self) -> ClientMemory {
-        sys::remote::client_memory(self.tgid)
+    pub(crate) fn memory(&self) -> Result<ClientMemory, Errno> {
+        ClientMemory::of_process(self.tgid)
     }
 
     /// A copy of the thread's descriptor `fd`.

@@ -1,7 +1,8 @@
 //! Whether this machine can run an emulated kernel.
 
-use std::fs::OpenOptions;
+use std::{fs::OpenOptions, io};
 
+use vhost_accel_device::{Errno, dma::ClientMemory};
 use vhost_accel_uapi::call::vhost;
 
 use crate::{DeviceKind, EmulatedKernel, error::Error, sys};
@@ -17,6 +18,8 @@ pub fn probe() -> Result<(), Error> {
     let mut copy = [0; 8];
     sys::remote::read_memory(pid, known.as_ptr() as u64, &mut copy)
         .map_err(Error::NoClientMemory)?;
+    ClientMemory::of_process(pid)
+        .map_err(|Errno(number)| Error::NoClientMemory(io::Error::from_raw_os_error(number)))?;
     let stop =
         sys::wait::eventfd().map_err(|source| Error::Setup { what: "an eventfd", source })?;
     sys::remote::pidfd_open(pid, pid)

@@ -180,14 +180,13 @@ pub(crate) fn accelerator(pairs: u16) -> io::Result<Arc<Accelerator>> {
 /// Opens it, for one client at a time.
 pub(crate) fn open(accelerator: &Arc<Accelerator>) -> Result<Box<dyn VhostAccel>, Error> {
     let (interface, path) = (IN_PROCESS, Arc::from(Path::new("a thread")));
-    // SAFETY: what is mapped or logged to is what the users of `VhostAccel` promise for, until it is
-    // unmapped or the device is dropped.
-    let memory = unsafe { ClientMemory::same_process() };
-    let space = Arc::new(DmaSpace::new(memory, PinPolicy::Eager, MAX_MAPPINGS));
-    accelerator.bind(memory, Arc::clone(&space), None).map_err(|errno| {
+    let failed = |errno| {
         let (path, reason) = (Arc::clone(&path), Reason::from(io(errno)));
         Error::new(interface, path, Operation::Open, Subject::Device, reason)
-    })?;
+    };
+    let memory = ClientMemory::of_process(std::process::id()).map_err(failed)?;
+    let space = Arc::new(DmaSpace::new(memory.clone(), PinPolicy::Eager, MAX_MAPPINGS));
+    accelerator.bind(memory, Arc::clone(&space), None).map_err(failed)?;
     let info = DeviceInfo {
         interface,
         path,

@@ -1,15 +1,11 @@
 //! One mapping of an address space, and which of its pages are known to be there.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use super::memory::ClientMemory;
 use super::{DmaFault, PAGE_SIZE};
 use crate::Errno;
-
-/// Pages whose pinning is remembered, per mapping: 64 GiB. Those behind are looked up at every
-/// access, so that a mapping of the whole address space costs no more memory than this.
-const REMEMBERED_PAGES: u64 = (64 << 30) / PAGE_SIZE;
 
 /// What the device may do with a mapping. VHOST_ACCESS_RO, WO and RW have the same numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +69,7 @@ impl Region {
     }
 
     /// Pins all of it.
-    pub(super) fn pin(&self, memory: ClientMemory) -> Result<(), Errno> {
+    pub(super) fn pin(&self, memory: &ClientMemory) -> Result<(), Errno> {
         memory.pin(self.host, self.len, self.access.writes())
     }
 }
@@ -84,8 +80,9 @@ pub(super) struct Mapping {
     pub(super) len: u64,
     pub(super) host: u64,
     pub(super) access: Access,
-    /// None: all pages were pinned when the region was mapped.
-    pinned: Option<OnceLock<Box<[AtomicU64]>>>,
+    /// Runs of client addresses that were found to allow the access, first and end. None: all of it
+    /// was pinned when the region was mapped.
+    pinned: Option<Mutex<BTreeMap<u64, u64>>>,
 }
 
 impl Mapping {
@@ -94,29 +91,27 @@ impl Mapping {
             len: region.len,
             host: region.host,
             access: region.access,
-            pinned: (!pinned).then(OnceLock::new),
+            pinned: (!pinned).then(Mutex::default),
         }
     }
 
-    /// Makes sure that `len` bytes at `offset` are pinned: a bit test once they are.
-    pub(super) fn pin(&self, memory: ClientMemory, offset: u64, len: u64) -> Result<(), DmaFault> {
+    /// Makes sure that `len` bytes at `offset` are pinned. They are asked for once, together with what
+    /// the client has mapped around them; that they are there is found out by each access.
+    pub(super) fn pin(&self, memory: &ClientMemory, offset: u64, len: u64) -> Result<(), DmaFault> {
         let Some(pinned) = &self.pinned else { return Ok(()) };
-        let bits = pinned.get_or_init(|| {
-            let pages = (self.len / PAGE_SIZE).min(REMEMBERED_PAGES);
-            (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect()
-        });
-        for page in offset / PAGE_SIZE..=(offset + (len - 1)) / PAGE_SIZE {
-            let bit = 1 << (page % 64);
-            let word = usize::try_from(page / 64).ok().and_then(|word| bits.get(word));
-            if word.is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0) {
-                continue;
-            }
-            memory
-                .pin(self.host + page * PAGE_SIZE, PAGE_SIZE, self.access.writes())
-                .map_err(|_| DmaFault::Host)?;
-            if let Some(word) = word {
-                word.fetch_or(bit, Ordering::Relaxed);
-            }
+        let mut pinned = pinned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut at = self.host + offset;
+        let last = at + (len - 1);
+        while at <= last {
+            at = match pinned.range(..=at).next_back() {
+                Some((_, &end)) if at < end => end,
+                _ => {
+                    let run = memory.run_at(at, self.access.writes());
+                    let run = run.map_err(|_| DmaFault::Host)?;
+                    pinned.insert(run.start, run.end);
+                    run.end
+                }
+            };
         }
         Ok(())
     }

@@ -8,9 +8,9 @@
 //! # Pinning
 //! A kernel pins pages: it takes a reference that outlives what the process does to its page tables.
 //! Userspace has nothing of the kind. To *pin* here means to make sure that the pages are there and
-//! allow the access, by asking the kernel to populate them: a bad host address is an error and never
-//! a signal. What keeps them there afterwards is the client's promise, which it makes to every DMA
-//! API: mapped memory stays valid until it is unmapped.
+//! allow the access: a bad host address is an error of the request then. What the process allows
+//! later makes no difference, as with pinned pages; what it unmaps, or cuts off the file behind, is a
+//! fault of the device, which pinned pages would not be.
 
 mod mapping;
 mod memory;

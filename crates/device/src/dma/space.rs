@@ -62,7 +62,7 @@ impl DmaSpace {
             // Pinning takes its time and the device goes on meanwhile. Look first all the same:
             // what can't be mapped is not to be pinned.
             self.has_room(&self.read(), region.iova..=last)?;
-            region.pin(self.memory)?;
+            region.pin(&self.memory)?;
         }
         let mut table = self.write();
         self.has_room(&table, region.iova..=last)?;
@@ -89,7 +89,7 @@ impl DmaSpace {
         }
         if self.policy == PinPolicy::Eager {
             for region in regions {
-                region.pin(self.memory)?;
+                region.pin(&self.memory)?;
             }
         }
         let old = std::mem::replace(&mut *self.write(), next);
@@ -154,7 +154,7 @@ impl DmaSpace {
 
     /// The mappings as the device sees them. They stay so until the view is dropped: changes wait.
     pub fn view(&self) -> DmaView<'_> {
-        DmaView::new(self.read(), self.memory)
+        DmaView::new(self.read(), &self.memory)
     }
 
     fn has_room(&self, table: &Table, range: RangeInclusive<u64>) -> Result<(), Errno> {

@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "memory to map is made with mmap")]
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::ptr;
 
 use proptest::prelude::*;
@@ -10,12 +12,7 @@ use super::{Access, ClientMemory, Cut, DmaFault, DmaSpace, PAGE_SIZE, PinPolicy,
 use crate::Errno;
 
 fn here() -> ClientMemory {
-    // SAFETY: the tests map only what they keep.
-    unsafe { ClientMemory::same_process() }
-}
-
-fn there() -> ClientMemory {
-    ClientMemory::process(std::process::id().cast_signed())
+    ClientMemory::of_process(std::process::id()).unwrap()
 }
 
 /// Four pages: read-write, read-only, not there, read-write.
@@ -55,40 +52,38 @@ fn region(iova: u64, pages: u64, host: u64, access: Access) -> Region {
 }
 
 #[test]
-fn what_is_written_is_read_back_through_both_kinds_of_memory() {
+fn what_is_written_is_read_back() {
     let pages = Pages::new();
-    for memory in [here(), there()] {
-        for policy in [PinPolicy::Eager, PinPolicy::Lazy] {
-            let space = DmaSpace::new(memory, policy, 8);
-            // The last page first: a range over both mappings is not one range of the host.
-            space.map(region(0x1000, 1, pages.host(3), Access::ReadWrite)).unwrap();
-            space.map(region(0x2000, 1, pages.host(0), Access::ReadWrite)).unwrap();
-            let view = space.view();
-            let bytes: Vec<u8> = (0..100).collect();
-            view.write(0x2000 - 40, &bytes).unwrap();
-            let mut back = [0; 100];
-            view.read(0x2000 - 40, &mut back).unwrap();
-            assert_eq!(back[..], bytes);
-            let mut tail = [0; 60];
-            view.read(0x2000, &mut tail).unwrap();
-            assert_eq!(tail[..], bytes[40..]);
-            view.store_u16(0x2ffe, 0xbeef).unwrap();
-            assert_eq!(view.load_u16(0x2ffe), Ok(0xbeef));
-            assert_eq!(view.load_u16(0x2001), Err(DmaFault::Unmapped));
-            // The used ring's index, also where its eight bytes are not in one piece.
-            for used in [0x1ff8, 0x1ffc] {
-                view.write(used, &[7; 8]).unwrap();
-                view.store_used_index(used, 0x1234).unwrap();
-                view.read(used, &mut back[..8]).unwrap();
-                assert_eq!(back[..8], [7, 7, 0x34, 0x12, 7, 7, 7, 7]);
-            }
-            view.write(0x1ff8, &[0; 12]).unwrap();
-            // Half a range: nothing of it is written.
-            assert_eq!(view.write(0x3000 - 10, &[9; 20]), Err(DmaFault::Unmapped));
-            view.read(0x3000 - 10, &mut back[..8]).unwrap();
-            assert_eq!(back[..8], [0; 8]);
-            view.store_u16(0x2ffe, 0).unwrap();
+    for policy in [PinPolicy::Eager, PinPolicy::Lazy] {
+        let space = DmaSpace::new(here(), policy, 8);
+        // The last page first: a range over both mappings is not one range of the host.
+        space.map(region(0x1000, 1, pages.host(3), Access::ReadWrite)).unwrap();
+        space.map(region(0x2000, 1, pages.host(0), Access::ReadWrite)).unwrap();
+        let view = space.view();
+        let bytes: Vec<u8> = (0..100).collect();
+        view.write(0x2000 - 40, &bytes).unwrap();
+        let mut back = [0; 100];
+        view.read(0x2000 - 40, &mut back).unwrap();
+        assert_eq!(back[..], bytes);
+        let mut tail = [0; 60];
+        view.read(0x2000, &mut tail).unwrap();
+        assert_eq!(tail[..], bytes[40..]);
+        view.store_u16(0x2ffe, 0xbeef).unwrap();
+        assert_eq!(view.load_u16(0x2ffe), Ok(0xbeef));
+        assert_eq!(view.load_u16(0x2001), Err(DmaFault::Unmapped));
+        // The used ring's index, also where its eight bytes are not in one piece.
+        for used in [0x1ff8, 0x1ffc] {
+            view.write(used, &[7; 8]).unwrap();
+            view.store_used_index(used, 0x1234).unwrap();
+            view.read(used, &mut back[..8]).unwrap();
+            assert_eq!(back[..8], [7, 7, 0x34, 0x12, 7, 7, 7, 7]);
         }
+        view.write(0x1ff8, &[0; 12]).unwrap();
+        // Half a range: nothing of it is written.
+        assert_eq!(view.write(0x3000 - 10, &[9; 20]), Err(DmaFault::Unmapped));
+        view.read(0x3000 - 10, &mut back[..8]).unwrap();
+        assert_eq!(back[..8], [0; 8]);
+        view.store_u16(0x2ffe, 0).unwrap();
     }
 }
 
@@ -115,22 +110,19 @@ fn permissions_are_kept() {
 #[test]
 fn an_eager_space_refuses_bad_memory_and_a_lazy_one_faults() {
     let pages = Pages::new();
-    for memory in [here(), there()] {
-        let eager = DmaSpace::new(memory, PinPolicy::Eager, 8);
-        let all = region(0x1000, 4, pages.host(0), Access::Read);
-        assert_eq!(eager.map(all), Err(Errno::EFAULT));
-        let wild = region(0x1000, 1, 0x1000, Access::Read);
-        assert_eq!(eager.map(wild), Err(Errno::EFAULT));
-        assert!(eager.is_empty());
-        let lazy = DmaSpace::new(memory, PinPolicy::Lazy, 8);
-        lazy.map(all).unwrap();
-        let view = lazy.view();
-        assert_eq!(view.read(0x1000, &mut [0; 8192]), Ok(()));
-        assert_eq!(view.read(0x3000, &mut [0]), Err(DmaFault::Host));
-        assert_eq!(view.read(0x4000, &mut [0]), Ok(()));
-        assert_eq!(view.read(0x2ffe, &mut [0; 4]), Err(DmaFault::Host));
-    }
-    // That a page can't be written is found out in this process.
+    let eager = DmaSpace::new(here(), PinPolicy::Eager, 8);
+    let all = region(0x1000, 4, pages.host(0), Access::Read);
+    assert_eq!(eager.map(all), Err(Errno::EFAULT));
+    let wild = region(0x1000, 1, 0x1000, Access::Read);
+    assert_eq!(eager.map(wild), Err(Errno::EFAULT));
+    assert!(eager.is_empty());
+    let lazy = DmaSpace::new(here(), PinPolicy::Lazy, 8);
+    lazy.map(all).unwrap();
+    let view = lazy.view();
+    assert_eq!(view.read(0x1000, &mut [0; 8192]), Ok(()));
+    assert_eq!(view.read(0x3000, &mut [0]), Err(DmaFault::Host));
+    assert_eq!(view.read(0x4000, &mut [0]), Ok(()));
+    assert_eq!(view.read(0x2ffe, &mut [0; 4]), Err(DmaFault::Host));
     let eager = DmaSpace::new(here(), PinPolicy::Eager, 8);
     let read_only = region(0x1000, 1, pages.host(1), Access::ReadWrite);
     assert_eq!(eager.map(read_only), Err(Errno::EFAULT));
@@ -139,11 +131,91 @@ fn an_eager_space_refuses_bad_memory_and_a_lazy_one_faults() {
     assert_eq!(lazy.view().write(0x1000, &[1]), Err(DmaFault::Host));
 }
 
+/// Two pages of a file, mapped where the kernel maps nothing by itself.
+struct TwoPages(File);
+
+impl TwoPages {
+    const HOST: u64 = 0x10_0000_0000;
+
+    fn new() -> Self {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(2 * PAGE_SIZE).unwrap();
+        let prot = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_SHARED | libc::MAP_FIXED_NOREPLACE;
+        let (at, fd) = (ptr::without_provenance_mut(Self::HOST as usize), file.as_raw_fd());
+        // SAFETY: a new mapping in place of none.
+        let address = unsafe { libc::mmap(at, 2 * PAGE_SIZE as usize, prot, flags, fd, 0) };
+        assert_eq!(address, at);
+        Self(file)
+    }
+
+    fn cut(&self) {
+        self.0.set_len(PAGE_SIZE).unwrap();
+    }
+
+    fn unmap(&self) {
+        let second = ptr::without_provenance_mut((Self::HOST + PAGE_SIZE) as usize);
+        // SAFETY: mapped by `new`, and nobody refers to it.
+        assert_eq!(unsafe { libc::munmap(second, PAGE_SIZE as usize) }, 0);
+    }
+}
+
+impl Drop for TwoPages {
+    fn drop(&mut self) {
+        let first = ptr::without_provenance_mut(Self::HOST as usize);
+        // SAFETY: mapped by `new`, and nothing else can be there.
+        unsafe { libc::munmap(first, 2 * PAGE_SIZE as usize) };
+    }
+}
+
+#[test]
+fn memory_that_goes_while_it_is_mapped_is_a_fault() {
+    for policy in [PinPolicy::Eager, PinPolicy::Lazy] {
+        for go in [TwoPages::unmap, TwoPages::cut] {
+            let pages = TwoPages::new();
+            let space = DmaSpace::new(here(), policy, 8);
+            space.map(region(0x1000, 2, TwoPages::HOST, Access::ReadWrite)).unwrap();
+            let view = space.view();
+            view.write(0x1000, &[7; 8192]).unwrap();
+            go(&pages);
+            assert_eq!(view.read(0x1000, &mut [0; 4096]), Ok(()), "what is there stays there");
+            assert_eq!(view.read(0x2000, &mut [0]), Err(DmaFault::Host));
+            assert_eq!(view.write(0x2000, &[0]), Err(DmaFault::Host));
+            assert_eq!(view.load_u16(0x2000), Err(DmaFault::Host));
+            assert_eq!(view.store_u16(0x2000, 1), Err(DmaFault::Host));
+            assert_eq!(view.store_used_index(0x2000, 1), Err(DmaFault::Host));
+            assert_eq!(view.read(0x1ff0, &mut [0; 32]), Err(DmaFault::Host));
+            assert_eq!(here().set_bits(TwoPages::HOST + PAGE_SIZE, 1), Err(Errno::EFAULT));
+            let again = region(0x8000, 2, TwoPages::HOST, Access::ReadWrite);
+            let refused = (policy == PinPolicy::Eager).then_some(Errno::EFAULT);
+            drop(view);
+            assert_eq!(space.map(again).err(), refused);
+        }
+    }
+}
+
+#[test]
+fn what_is_pinned_stays_pinned_whatever_it_allows_later() {
+    for policy in [PinPolicy::Eager, PinPolicy::Lazy] {
+        let pages = Pages::new();
+        let space = DmaSpace::new(here(), policy, 8);
+        space.map(region(0x1000, 1, pages.host(0), Access::ReadWrite)).unwrap();
+        let view = space.view();
+        view.write(0x1000, &[7]).unwrap();
+        // SAFETY: a page that nobody refers to.
+        let taken = unsafe { libc::mprotect(pages.0, PAGE_SIZE as usize, libc::PROT_NONE) };
+        assert_eq!(taken, 0);
+        let mut byte = [0];
+        view.read(0x1000, &mut byte).unwrap();
+        assert_eq!(byte, [7]);
+    }
+}
+
 #[test]
 fn a_lazy_mapping_of_everything_costs_little() {
     let pages = Pages::new();
     let space = DmaSpace::new(here(), PinPolicy::Lazy, 8);
-    // 2^47 bytes from page 0 up: the pages lie beyond those whose pinning is remembered.
+    // 2^47 bytes from page 0 up.
     let all = Region { iova: 0, len: 1 << 47, host: 0, access: Access::Read };
     space.map(all).unwrap();
     let view = space.view();

@@ -1,17 +1,12 @@
 //! The device's look through an address space.
 
-#![expect(
-    unsafe_code,
-    reason = "ClientMemory wants to be told that an address is translated and pinned, and here it is"
-)]
-
 use std::sync::RwLockReadGuard;
 
 use super::mapping::Access;
 use super::memory::{ClientMemory, Span};
 use super::space::Table;
 
-/// Why the device could not access an IOVA. Nothing was touched.
+/// Why the device could not access an IOVA. Nothing was touched, unless it is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DmaFault {
     /// Outside all mappings.
@@ -36,11 +31,11 @@ pub(crate) struct Segment {
 #[derive(Debug)]
 pub struct DmaView<'a> {
     table: RwLockReadGuard<'a, Table>,
-    memory: ClientMemory,
+    memory: &'a ClientMemory,
 }
 
 impl<'a> DmaView<'a> {
-    pub(super) fn new(table: RwLockReadGuard<'a, Table>, memory: ClientMemory) -> Self {
+    pub(super) fn new(table: RwLockReadGuard<'a, Table>, memory: &'a ClientMemory) -> Self {
         Self { table, memory }
     }
 
@@ -52,8 +47,7 @@ impl<'a> DmaView<'a> {
         let len = to.len() as u64;
         let span = self.span(iova, len, Access::Read)?;
         if span.len == to.len() {
-            // SAFETY: translated and pinned to be read; the view keeps it mapped.
-            unsafe { self.memory.gather(&[span], to) }.map_err(|_| DmaFault::Host)
+            self.memory.gather(&[span], to).map_err(|_| DmaFault::Host)
         } else {
             self.read_all([Segment { iova, len }], &mut Vec::new(), to)
         }
@@ -62,13 +56,12 @@ impl<'a> DmaView<'a> {
     /// Writes `from` at `iova`.
     ///
     /// # Errors
-    /// A [`DmaFault`]; nothing was written then.
+    /// A [`DmaFault`]; nothing was written then, unless it is [`DmaFault::Host`].
     pub fn write(&self, iova: u64, from: &[u8]) -> Result<(), DmaFault> {
         let len = from.len() as u64;
         let span = self.span(iova, len, Access::Write)?;
         if span.len == from.len() {
-            // SAFETY: translated and pinned to be written; the view keeps it mapped.
-            unsafe { self.memory.scatter(&[span], from) }.map_err(|_| DmaFault::Host)
+            self.memory.scatter(&[span], from).map_err(|_| DmaFault::Host)
         } else {
             self.write_all([Segment { iova, len }], &mut Vec::new(), from)
         }
@@ -81,8 +74,7 @@ impl<'a> DmaView<'a> {
     /// A [`DmaFault`].
     pub fn load_u16(&self, iova: u64) -> Result<u16, DmaFault> {
         let host = self.index(iova, Access::Read)?;
-        // SAFETY: translated and pinned to be read, and even; the view keeps it mapped.
-        unsafe { self.memory.load_u16(host) }.map_err(|_| DmaFault::Host)
+        self.memory.load_u16(host).map_err(|_| DmaFault::Host)
     }
 
     /// Writes two bytes: what was written before them is seen by the client before them.
@@ -91,8 +83,7 @@ impl<'a> DmaView<'a> {
     /// As [`load_u16`](Self::load_u16); nothing was written then.
     pub fn store_u16(&self, iova: u64, value: u16) -> Result<(), DmaFault> {
         let host = self.index(iova, Access::Write)?;
-        // SAFETY: translated and pinned to be written, and even; the view keeps it mapped.
-        unsafe { self.memory.store_u16(host, value) }.map_err(|_| DmaFault::Host)
+        self.memory.store_u16(host, value).map_err(|_| DmaFault::Host)
     }
 
     /// Writes the index of the used ring at `iova`, whose first eight bytes only the device writes:
@@ -105,8 +96,7 @@ impl<'a> DmaView<'a> {
         if span.len < 8 || !iova.is_multiple_of(2) {
             return self.store_u16(iova.checked_add(2).ok_or(DmaFault::Unmapped)?, index);
         }
-        // SAFETY: translated and pinned to be written, and even; the view keeps it mapped.
-        unsafe { self.memory.store_index(span.host, index) }.map_err(|_| DmaFault::Host)
+        self.memory.store_index(span.host, index).map_err(|_| DmaFault::Host)
     }
 
     /// Fills `to` from `segments`, which hold at least as much, once all of them are translated.
@@ -118,8 +108,7 @@ impl<'a> DmaView<'a> {
         to: &mut [u8],
     ) -> Result<(), DmaFault> {
         self.translate(segments, Access::Read, spans)?;
-        // SAFETY: all were translated and pinned to be read; the view keeps them mapped.
-        unsafe { self.memory.gather(spans, to) }.map_err(|_| DmaFault::Host)
+        self.memory.gather(spans, to).map_err(|_| DmaFault::Host)
     }
 
     /// Spreads `from` over `segments`, which hold at least as much, once all of them are translated:
@@ -131,8 +120,7 @@ impl<'a> DmaView<'a> {
         from: &[u8],
     ) -> Result<(), DmaFault> {
         self.translate(segments, Access::Write, spans)?;
-        // SAFETY: all were translated and pinned to be written; the view keeps them mapped.
-        unsafe { self.memory.scatter(spans, from) }.map_err(|_| DmaFault::Host)
+        self.memory.scatter(spans, from).map_err(|_| DmaFault::Host)
     }
 
     /// Whether all of `segments` may be written. `spans` is scratch space.
@@ -182,13 +170,13 @@ impl<'a> DmaView<'a> {
         if len > 0 {
             mapping.pin(self.memory, offset, len)?;
         }
-        let host = usize::try_from(mapping.host + offset).map_err(|_| DmaFault::Host)?;
+        let host = mapping.host + offset;
         let len = usize::try_from(len).map_err(|_| DmaFault::Host)?;
         Ok(Span { host, len })
     }
 
     /// The host address of a ring index: never split, because mappings are page-aligned.
-    fn index(&self, iova: u64, access: Access) -> Result<usize, DmaFault> {
+    fn index(&self, iova: u64, access: Access) -> Result<u64, DmaFault> {
         if !iova.is_multiple_of(2) {
             return Err(DmaFault::Unmapped);
         }

@@ -4,7 +4,7 @@ use virtio_bindings::virtio_net::VIRTIO_NET_F_MRG_RXBUF;
 
 use super::rig::{
     FEATURES, INDIRECT, IOVA, NEXT, Rig, SIZE, WRITE, borrow, descriptor, eventfd, let_it_err,
-    same_process, signals, until,
+    signals, this_process, until,
 };
 use crate::FaultKind;
 use crate::dma::{Access, PinPolicy, Region};
@@ -132,7 +132,7 @@ fn transmit_from_a_write_only_mapping() {
 
 #[test]
 fn a_host_address_found_bad_at_first_touch() {
-    let rig = Rig::with(super::rig::CONFIG, same_process(), PinPolicy::Lazy);
+    let rig = Rig::with(super::rig::CONFIG, this_process(), PinPolicy::Lazy);
     rig.start(FEATURES);
     faults_in(rig, 1, FaultKind::Host, |rig| {
         // The guard page behind the arena.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use virtio_bindings::virtio_ring::VIRTIO_RING_F_EVENT_IDX;
 
-use super::rig::{CONFIG, FEATURES, Rig, eventfd, let_it_err, same_process, signals, until};
+use super::rig::{CONFIG, FEATURES, Rig, eventfd, let_it_err, signals, this_process, until};
 use crate::{Device, DoorbellPages};
 
 const EVENT_IDX: u64 = 1 << VIRTIO_RING_F_EVENT_IDX;
@@ -18,7 +18,7 @@ fn with_doorbells() -> (Rig, File) {
     file.set_len(5 * 4096).unwrap();
     let pages = DoorbellPages::map(&file, 0, 5).unwrap();
     rig.device = Device::new(CONFIG).unwrap();
-    rig.device.bind(same_process(), Arc::clone(&rig.dma), Some(pages)).unwrap();
+    rig.device.bind(this_process(), Arc::clone(&rig.dma), Some(pages)).unwrap();
     (rig, file)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use virtio_bindings::virtio_net::{VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_MQ};
 
 use super::rig::{
-    CONFIG, FEATURES, IOVA, Rig, SIZE, eventfd, let_it_err, same_process, signals, until,
+    CONFIG, FEATURES, IOVA, Rig, SIZE, eventfd, let_it_err, signals, this_process, until,
 };
 use crate::Errno;
 use crate::config::{REQUIRED, VHOST_F_LOG_ALL};
@@ -275,15 +275,15 @@ fn reset_forgets_all_but_the_mappings() {
 fn opening_is_exclusive_and_closing_lets_go() {
     let mut rig = Rig::started(0);
     let other = Arc::clone(&rig.dma);
-    assert_eq!(rig.device.bind(same_process(), other, None), Err(Errno::EBUSY));
+    assert_eq!(rig.device.bind(this_process(), other, None), Err(Errno::EBUSY));
     rig.round_trip(0, &[1; 60]);
     rig.device.unbind();
     assert_eq!(rig.device.status(), 0);
     assert_eq!(Arc::strong_count(&rig.dma), 1);
     let pages = DoorbellPages::map(tempfile::tempfile().unwrap(), 0, 4).unwrap();
     let dma = Arc::clone(&rig.dma);
-    assert_eq!(rig.device.bind(same_process(), dma, Some(pages)), Err(Errno::EINVAL));
-    rig.device.bind(same_process(), Arc::clone(&rig.dma), None).unwrap();
+    assert_eq!(rig.device.bind(this_process(), dma, Some(pages)), Err(Errno::EINVAL));
+    rig.device.bind(this_process(), Arc::clone(&rig.dma), None).unwrap();
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn counters_are_the_devices_and_go_on_over_reset_and_close() {
     rig.device.reset();
     assert_eq!(rig.device.counters(), counted);
     rig.device.unbind();
-    rig.device.bind(same_process(), Arc::clone(&rig.dma), None).unwrap();
+    rig.device.bind(this_process(), Arc::clone(&rig.dma), None).unwrap();
     assert_eq!(rig.device.counters(), counted);
 }
 

@@ -1,11 +1,11 @@
 //! The dirty log.
 
 use super::rig::{
-    Arena, CONFIG, FEATURES, IOVA, Rig, eventfd, let_it_err, same_process, signals, until,
+    Arena, CONFIG, FEATURES, IOVA, Rig, eventfd, let_it_err, signals, this_process, until,
 };
 use crate::FaultKind;
 use crate::config::VHOST_F_LOG_ALL;
-use crate::dma::{ClientMemory, PinPolicy};
+use crate::dma::PinPolicy;
 
 const LOG_ALL: u64 = 1 << VHOST_F_LOG_ALL;
 
@@ -19,45 +19,41 @@ fn take(log: &Arena) -> Vec<u64> {
 
 #[test]
 fn every_page_written_is_logged() {
-    let other = ClientMemory::process(std::process::id().cast_signed());
-    for memory in [same_process(), other] {
-        // 1 GiB and a bit of IOVA space: 0x40000 pages and those of the arena.
-        let log = Arena::new(0x40000 / 8 + 4096);
-        let mut rig = Rig::with(CONFIG, memory, PinPolicy::Eager);
-        rig.start(FEATURES);
-        let (signal, fd) = eventfd();
-        rig.device.set_log_base(Some(log.host()));
-        rig.device.set_log_fd(Some(fd));
-        rig.round_trip(0, &[1; 60]);
-        let_it_err();
-        assert_eq!((take(&log), signals(&signal)), (vec![], 0), "not switched on");
+    // 1 GiB and a bit of IOVA space: 0x40000 pages and those of the arena.
+    let log = Arena::new(0x40000 / 8 + 4096);
+    let mut rig = Rig::with(CONFIG, this_process(), PinPolicy::Eager);
+    rig.start(FEATURES);
+    let (signal, fd) = eventfd();
+    rig.device.set_log_base(Some(log.host()));
+    rig.device.set_log_fd(Some(fd));
+    rig.round_trip(0, &[1; 60]);
+    let_it_err();
+    assert_eq!((take(&log), signals(&signal)), (vec![], 0), "not switched on");
 
-        rig.device.set_features(FEATURES | LOG_ALL).unwrap();
-        rig.round_trip(0, &[1; 60]);
-        until(|| signals(&signal) > 0);
-        let page = |offset: u64| (IOVA + offset) / 4096;
-        let expected = [rig.ring(0).used, rig.buffer(0, 0), rig.ring(1).used].map(page).to_vec();
-        assert_eq!(take(&log), expected);
+    rig.device.set_features(FEATURES | LOG_ALL).unwrap();
+    rig.round_trip(0, &[1; 60]);
+    until(|| signals(&signal) > 0);
+    let page = |offset: u64| (IOVA + offset) / 4096;
+    let expected = [rig.ring(0).used, rig.buffer(0, 0), rig.ring(1).used].map(page).to_vec();
+    assert_eq!(take(&log), expected);
 
-        // A buffer across a page boundary: both pages, and no third.
-        let buffer = (rig.buffer(0, 8) & !4095) + 4096 - 20;
-        rig.descriptor(0, 0, IOVA + buffer, 2000, super::rig::WRITE);
-        rig.offer(0, 0);
-        rig.post_frame(1, 0, &[2; 60]);
-        rig.kick(1);
-        assert_eq!(rig.used(0), (0, 72));
-        rig.used(1);
-        until(|| signals(&signal) > 0);
-        let expected =
-            vec![page(rig.ring(0).used), page(buffer), page(buffer) + 1, page(rig.ring(1).used)];
-        assert_eq!(take(&log), expected);
+    // A buffer across a page boundary: both pages, and no third.
+    let buffer = (rig.buffer(0, 8) & !4095) + 4096 - 20;
+    rig.descriptor(0, 0, IOVA + buffer, 2000, super::rig::WRITE);
+    rig.offer(0, 0);
+    rig.post_frame(1, 0, &[2; 60]);
+    rig.kick(1);
+    assert_eq!(rig.used(0), (0, 72));
+    rig.used(1);
+    until(|| signals(&signal) > 0);
+    let expected =
+        vec![page(rig.ring(0).used), page(buffer), page(buffer) + 1, page(rig.ring(1).used)];
+    assert_eq!(take(&log), expected);
 
-        rig.device.set_features(FEATURES).unwrap();
-        rig.round_trip(0, &[1; 60]);
-        let_it_err();
-        assert_eq!((take(&log), signals(&signal)), (vec![], 0), "switched off");
-        drop(rig);
-    }
+    rig.device.set_features(FEATURES).unwrap();
+    rig.round_trip(0, &[1; 60]);
+    let_it_err();
+    assert_eq!((take(&log), signals(&signal)), (vec![], 0), "switched off");
 }
 
 #[test]

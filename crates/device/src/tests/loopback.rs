@@ -4,10 +4,10 @@ use virtio_bindings::virtio_net::VIRTIO_NET_F_MRG_RXBUF;
 use virtio_bindings::virtio_ring::VIRTIO_RING_F_EVENT_IDX;
 
 use super::rig::{
-    CONFIG, FEATURES, INDIRECT, IOVA, NEXT, Rig, WRITE, descriptor, eventfd, let_it_err,
-    same_process, signals, until,
+    CONFIG, FEATURES, INDIRECT, IOVA, NEXT, Rig, WRITE, descriptor, eventfd, let_it_err, signals,
+    this_process, until,
 };
-use crate::dma::{ClientMemory, PinPolicy};
+use crate::dma::PinPolicy;
 use crate::{DeviceConfig, FaultKind};
 
 const MERGEABLE: u64 = 1 << VIRTIO_NET_F_MRG_RXBUF;
@@ -41,22 +41,8 @@ fn frames_come_back_in_order() {
 }
 
 #[test]
-fn the_memory_of_another_process_is_reached_too() {
-    // This process stands for another: what differs is the way to its memory.
-    let other = ClientMemory::process(std::process::id().cast_signed());
-    for policy in [PinPolicy::Eager, PinPolicy::Lazy] {
-        let mut rig = Rig::with(CONFIG, other, policy);
-        rig.start(FEATURES);
-        for n in 0..200 {
-            rig.round_trip(0, &pattern(n, 60 + n));
-        }
-        assert_eq!(rig.device.counters().frames, 200);
-    }
-}
-
-#[test]
 fn lazily_pinned_memory_works_the_same() {
-    let mut rig = Rig::with(CONFIG, same_process(), PinPolicy::Lazy);
+    let mut rig = Rig::with(CONFIG, this_process(), PinPolicy::Lazy);
     rig.start(FEATURES);
     rig.round_trip(0, &pattern(1, 1500));
     rig.round_trip(0, &[]);
@@ -271,7 +257,7 @@ fn pairs_come_to_life_by_command() {
 #[test]
 fn a_full_size_device_moves_frames_on_all_pairs() {
     let config = DeviceConfig { pairs: 128, ..CONFIG };
-    let mut rig = Rig::with(config, same_process(), PinPolicy::Lazy);
+    let mut rig = Rig::with(config, this_process(), PinPolicy::Lazy);
     rig.start(FEATURES);
     assert_eq!(rig.command(&[4, 0, 128, 0]), 0);
     for pair in 0..128 {

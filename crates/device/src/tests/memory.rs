@@ -105,7 +105,7 @@ fn cycles_leave_nothing_behind() {
         rig.device.set_kick(1, Some(fd)).unwrap();
         rig.start(super::rig::FEATURES);
         rig.device.unbind();
-        rig.device.bind(super::rig::same_process(), Arc::clone(&rig.dma), None).unwrap();
+        rig.device.bind(super::rig::this_process(), Arc::clone(&rig.dma), None).unwrap();
         let host = rig.arena.host();
         for iova in (0x1000..0x6_5000).step_by(0x1000) {
             rig.dma.map(Region { iova, len: 4096, host, access: Access::Read }).unwrap();

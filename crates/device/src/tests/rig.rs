@@ -104,9 +104,8 @@ impl Drop for Arena {
 }
 
 /// This process's memory, mapped as the tests see fit.
-pub(super) fn same_process() -> ClientMemory {
-    // SAFETY: every arena outlives its device, and is only reached by address.
-    unsafe { ClientMemory::same_process() }
+pub(super) fn this_process() -> ClientMemory {
+    ClientMemory::of_process(std::process::id()).unwrap()
 }
 
 /// A device that is bound to an arena, all of which is mapped at [`IOVA`].
@@ -143,13 +142,13 @@ pub(super) const SIZE: u16 = 64;
 impl Rig {
     /// A device of [`CONFIG`] with rings for all its queues, set up but not running.
     pub(super) fn new() -> Self {
-        Self::with(CONFIG, same_process(), PinPolicy::Eager)
+        Self::with(CONFIG, this_process(), PinPolicy::Eager)
     }
 
     pub(super) fn with(config: DeviceConfig, memory: ClientMemory, policy: PinPolicy) -> Self {
         let queues = 2 * config.pairs + 1;
         let arena = Arena::new((u64::from(queues) * RING_SPACE) as usize);
-        let dma = Arc::new(DmaSpace::new(memory, policy, 1 << 21));
+        let dma = Arc::new(DmaSpace::new(memory.clone(), policy, 1 << 21));
         let region = Region {
             iova: IOVA,
             len: arena.len as u64,

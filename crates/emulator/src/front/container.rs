@@ -70,7 +70,7 @@ impl Container {
         if kind != u64::from(vfio::TYPE1V2_IOMMU) {
             return Err(Errno(libc::ENODEV));
         }
-        let dma = DmaSpace::new(task.memory(), PinPolicy::Lazy, limit);
+        let dma = DmaSpace::new(task.memory()?, PinPolicy::Lazy, limit);
         state.dma = Some(Arc::new(dma));
         Ok(Answer::OK)
     }

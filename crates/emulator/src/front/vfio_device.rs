@@ -34,7 +34,9 @@ impl Node for VfioDeviceNode {
         let device = group.device();
         let doorbells = DoorbellPages::map(memfd, NOTIFY, device.queue_count())?;
         let dma = group.open_device()?;
-        device.bind(task.memory(), dma, Some(doorbells)).inspect_err(|_| group.close_device())?;
+        task.memory()
+            .and_then(|memory| device.bind(memory, dma, Some(doorbells)))
+            .inspect_err(|_| group.close_device())?;
         Ok(Arc::new(OpenVfioDevice {
             group: Arc::clone(group),
             vhost: Vhost::new(Arc::clone(device), Policy::VFIO),

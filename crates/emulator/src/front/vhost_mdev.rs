@@ -20,8 +20,8 @@ pub(crate) struct MdevNode(pub(crate) Arc<Device>);
 
 impl Node for MdevNode {
     fn open(&self, task: &Arc<Task>, memfd: &OwnedFd) -> Result<Arc<dyn Front>, Errno> {
-        let memory = task.memory();
-        let dma = DmaSpace::new(memory, PinPolicy::Eager, mdev::MAX_MAPPINGS as usize);
+        let memory = task.memory()?;
+        let dma = DmaSpace::new(memory.clone(), PinPolicy::Eager, mdev::MAX_MAPPINGS as usize);
         let dma = Arc::new(dma);
         let doorbells = DoorbellPages::map(memfd, 0, self.0.queue_count())?;
         self.0.bind(memory, Arc::clone(&dma), Some(doorbells))?;

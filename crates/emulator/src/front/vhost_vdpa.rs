@@ -32,8 +32,8 @@ pub(crate) struct VdpaNode(pub(crate) Arc<Device>);
 
 impl Node for VdpaNode {
     fn open(&self, task: &Arc<Task>, memfd: &OwnedFd) -> Result<Arc<dyn Front>, Errno> {
-        let memory = task.memory();
-        let dma = Arc::new(DmaSpace::new(memory, PinPolicy::Eager, usize::MAX));
+        let memory = task.memory()?;
+        let dma = Arc::new(DmaSpace::new(memory.clone(), PinPolicy::Eager, usize::MAX));
         let doorbells = DoorbellPages::map(memfd, 0, self.0.queue_count())?;
         self.0.bind(memory, Arc::clone(&dma), Some(doorbells))?;
         let vhost = Vhost::new(Arc::clone(&self.0), Policy::VDPA);

@@ -11,8 +11,6 @@ use std::{
 };
 
 use super::check;
-use crate::files::own_pid;
-use vhost_accel_device::dma::ClientMemory;
 
 /// Linux 6.9: a pidfd of a thread, not of its process.
 const PIDFD_THREAD: libc::c_uint = libc::O_EXCL as libc::c_uint;
@@ -51,18 +49,6 @@ fn whole(ret: isize, len: usize) -> io::Result<()> {
     match check(ret as i64)? {
         n if n as usize == len => Ok(()),
         _ => Err(io::Error::from_raw_os_error(libc::EFAULT)),
-    }
-}
-
-/// The memory of process `tgid`, for the device.
-pub(crate) fn client_memory(tgid: u32) -> ClientMemory {
-    if tgid == own_pid() {
-        // SAFETY: a client hands memory to the device by a system call, and what it promises a real
-        // kernel then, that a device may read and write there until it is unmapped, it promises here.
-        // Mapping is unsafe in the crates that make those calls, and here there is no other way.
-        unsafe { ClientMemory::same_process() }
-    } else {
-        ClientMemory::process(tgid as libc::pid_t)
     }
 }
 

@@ -46,7 +46,8 @@ pub(crate) fn close(fd: i32) -> io::Result<()> {
     check(unsafe { libc::close(fd) }).map(drop)
 }
 
-/// A new memfd of `size` bytes, none of them there until touched.
+/// A new memfd of `size` bytes, none of them there until touched. Nobody can change its size: pages cut
+/// off would be a SIGBUS for who has them mapped.
 ///
 /// EFBIG where the limit of file sizes is lower: beyond it ftruncate(2) would end this process.
 pub(crate) fn memfd(name: &CStr, size: u64) -> io::Result<OwnedFd> {
@@ -54,10 +55,14 @@ pub(crate) fn memfd(name: &CStr, size: u64) -> io::Result<OwnedFd> {
         return Err(io::Error::from_raw_os_error(libc::EFBIG));
     }
     // SAFETY: the name ends in a NUL.
-    let fd = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) };
+    let fd =
+        unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
     let fd = owned(i64::from(fd))?;
     // SAFETY: takes no pointer.
     check(unsafe { libc::ftruncate(fd.as_raw_fd(), size as libc::off_t) })?;
+    let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
+    // SAFETY: takes no pointer.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_ADD_SEALS, seals) })?;
     Ok(fd)
 }
 

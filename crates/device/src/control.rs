@@ -26,9 +26,6 @@ impl Shared {
     /// Carries out a kick of `queue`, which is the control queue, or was a moment ago.
     pub(super) fn control(&self, queue: u16, scratch: &mut Scratch) -> Pass {
         let mut vring = self.vring(queue);
-        if self.is_held() {
-            return Pass::HELD;
-        }
         // Since the caller asked, a reset may have made it a queue of another kind.
         if self.role(queue) != Role::Control {
             return Pass::default();

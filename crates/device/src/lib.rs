@@ -41,7 +41,6 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use virtio_bindings::virtio_config::{
     VIRTIO_CONFIG_S_ACKNOWLEDGE, VIRTIO_CONFIG_S_DRIVER, VIRTIO_CONFIG_S_DRIVER_OK,
@@ -60,10 +59,6 @@ pub use crate::counters::Counters;
 pub use crate::doorbell::DoorbellPages;
 pub use crate::errno::Errno;
 pub use crate::fault::FaultKind;
-
-/// Between the answer to a trapped close and the news of what it ended lie some microseconds; a device
-/// that others have open stands still for this long.
-const HOLD: Duration = Duration::from_millis(10);
 
 const DRIVER_OK: u8 = VIRTIO_CONFIG_S_DRIVER_OK as u8;
 const FEATURES_OK: u8 = VIRTIO_CONFIG_S_FEATURES_OK as u8;
@@ -296,19 +291,11 @@ impl Device {
         Ok(())
     }
 
-    /// Has the device stand still for a moment, at a chain boundary when this returns: while a client
-    /// closes a descriptor that may be the last. [`unbind`](Self::unbind) ends it.
-    pub fn hold(&self) {
-        let _attention = self.attention();
-        self.shared.hold(HOLD);
-    }
-
     /// Closes the device: resets it and lets go of all that was the client's. What is mapped in the
     /// address space stays.
     pub fn unbind(&self) {
         let mut control = self.control();
         self.reset_all(&mut control);
-        self.shared.let_go();
         self.set_config_call(None);
         self.watch_doorbells(None);
         control.doorbells = None;

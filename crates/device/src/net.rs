@@ -69,9 +69,6 @@ impl Shared {
         let (receive, transmit) = (2 * pair, 2 * pair + 1);
         let mut rx = self.vring(receive);
         let mut tx = self.vring(transmit);
-        if self.is_held() {
-            return Pass::HELD;
-        }
         let Some(tx_ring) = &mut tx.ring else { return Pass::default() };
         tx_ring.kicked = true;
         if !self.is_active(pair) {
@@ -227,9 +224,6 @@ impl Shared {
     /// Looks at the receive queue of `pair`, if it is active, for nothing but an index that can't be.
     pub(super) fn look_at_receive(&self, pair: u16) -> Pass {
         let mut rx = self.vring(2 * pair);
-        if self.is_held() {
-            return Pass::HELD;
-        }
         if !self.is_active(pair) {
             return Pass::default();
         }

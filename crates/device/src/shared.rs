@@ -5,7 +5,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use virtio_bindings::virtio_config::VIRTIO_CONFIG_S_NEEDS_RESET;
 use virtio_bindings::virtio_net::{VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ};
@@ -33,11 +33,6 @@ pub(super) struct Pass {
     pub(super) work: u32,
     /// There may be more; it was the other queues' turn.
     pub(super) more: bool,
-}
-
-impl Pass {
-    /// Nothing was done, and the queue is to be looked at when the device is let go of.
-    pub(super) const HELD: Self = Self { work: 0, more: true };
 }
 
 /// What a vring is for.
@@ -72,10 +67,6 @@ pub(super) struct Shared {
     /// Front-end calls that want a vring. A mutex is not fair, and a busy worker takes it again at
     /// once: so the worker lets them go first.
     pub(super) attention: AtomicU32,
-    /// Until when no ring is looked at, in nanoseconds since `born`; 0: they are. Decided by who holds
-    /// the vring's lock, so that a look is over or sees it.
-    held_until: AtomicU64,
-    born: Instant,
     /// Queues whose kick eventfd was handed over just now: its first event is none of the client's.
     new_kicks: QueueSet<AtomicU64>,
     /// Kicks that need no eventfd and no doorbell: starts, and writes to the notify region.
@@ -108,8 +99,6 @@ impl Shared {
             counters: Cells::default(),
             running: AtomicUsize::new(0),
             attention: AtomicU32::new(0),
-            held_until: AtomicU64::new(0),
-            born: Instant::now(),
             new_kicks: QueueSet::default(),
             kicked: QueueSet::default(),
             doorbells: Mutex::default(),
@@ -119,34 +108,6 @@ impl Shared {
             wake,
             epoll,
         })
-    }
-
-    /// Has no ring looked at for `time`, or until [`let_go`](Self::let_go). A look under way is over
-    /// when this returns.
-    pub(super) fn hold(&self, time: Duration) {
-        let until = (self.born.elapsed() + time).as_nanos() as u64;
-        self.held_until.store(until, Ordering::SeqCst);
-        for vring in &self.vrings {
-            drop(lock(vring));
-        }
-    }
-
-    pub(super) fn let_go(&self) {
-        self.held_until.store(0, Ordering::SeqCst);
-    }
-
-    pub(super) fn is_held(&self) -> bool {
-        let until = self.held_until.load(Ordering::SeqCst);
-        if until == 0 {
-            return false;
-        }
-        let held = (self.born.elapsed().as_nanos() as u64) < until;
-        if !held {
-            let (set, none) = (Ordering::SeqCst, Ordering::Relaxed);
-            // Who held it anew meanwhile is not let go of.
-            let _ = self.held_until.compare_exchange(until, 0, set, none);
-        }
-        held
     }
 
     /// What a vring is for: virtio 1.2, section 5.1.2. It stays while a vring runs, since features

@@ -63,9 +63,6 @@ impl Worker<'_> {
         while shared.attention.load(Ordering::Acquire) != 0 {
             thread::yield_now();
         }
-        while shared.is_held() && !shared.stop.load(Ordering::Acquire) {
-            thread::yield_now();
-        }
         self.turns = self.turns.wrapping_add(1);
         if self.turns.is_multiple_of(TURNS_PER_LOOK) {
             self.look_at_kicks(Some(Duration::ZERO));

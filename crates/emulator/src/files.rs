@@ -139,6 +139,11 @@ impl Files {
         });
     }
 
+    /// Whether any file is open.
+    pub(crate) fn any(&self) -> bool {
+        !lock(&self.table).by_inode.is_empty()
+    }
+
     /// Opens a file, of `chardev` where it has a name: `make` says what it does, `install` gives the descriptor to the client and
     /// returns its number there.
     pub(crate) fn open(

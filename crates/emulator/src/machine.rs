@@ -30,6 +30,8 @@ pub(crate) struct Machine {
     pub(crate) range: Range<u32>,
     pub(crate) shadow: Shadow,
     pub(crate) files: Files,
+    /// What a client's descriptor of ours is until the client has closed it: a file of nothing.
+    pub(crate) nothing: OwnedFd,
     pub(crate) counters: Counters,
     pub(crate) chardevs: Chardevs,
     /// Whether every system call is trapped and counted.
@@ -64,6 +66,7 @@ impl Engine {
             range,
             shadow,
             files,
+            nothing: sys::fs::memfd(c"closed", 0).map_err(setup("an empty file"))?,
             counters: Counters::new(),
             chardevs,
             everything,

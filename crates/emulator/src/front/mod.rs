@@ -50,10 +50,6 @@ pub(crate) trait Front: Send + Sync {
         None
     }
 
-    /// A descriptor is about to be closed, in a process that goes on before [`release`](Self::release)
-    /// can be known to be due: until then the device is not to touch its memory.
-    fn hold(&self) {}
-
     /// The last descriptor and mapping is gone.
     fn release(&self);
 }

@@ -117,10 +117,6 @@ impl Front for OpenVfioDevice {
         Ok(())
     }
 
-    fn hold(&self) {
-        self.device().hold();
-    }
-
     fn release(&self) {
         self.device().unbind();
         self.group.close_device();

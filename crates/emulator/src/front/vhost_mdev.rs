@@ -66,10 +66,6 @@ impl Front for OpenMdev {
         Ok(())
     }
 
-    fn hold(&self) {
-        self.vhost.device().hold();
-    }
-
     fn release(&self) {
         self.vhost.device().unbind();
         self.dma.unmap_all();

@@ -113,10 +113,6 @@ impl Front for OpenVdpa {
         Ok(())
     }
 
-    fn hold(&self) {
-        self.vhost.device().hold();
-    }
-
     fn release(&self) {
         self.vhost.device().unbind();
         self.dma.unmap_all();

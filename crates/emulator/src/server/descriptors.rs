@@ -13,7 +13,6 @@ use crate::{
     call::UserBuf,
     chardevs::Chardev,
     crossings::Kind,
-    files::own_pid,
     front::{Answer, Mapping, Node},
     lock,
     proc::ProcPath,
@@ -165,30 +164,6 @@ impl Server {
         CONTINUE
     }
 
-    /// close(2). A client in this process has the descriptor table that we have: closing for it, and
-    /// releasing what that ends before it goes on, is the order that a kernel keeps. Without it the
-    /// device could still use memory that its owner gives back after the close.
-    pub(super) fn close(&self, notification: &Notification) -> Reply {
-        let fd = notification.args()[0];
-        let found = self.find(notification, fd);
-        if self.in_range(fd) {
-            self.machine.files.forget_descriptor(fd as u32);
-        }
-        match found {
-            Some(found) if found.task.tgid == own_pid() => {
-                let closed = sys::fs::close(fd as i32);
-                self.machine.files.drain();
-                closed.map(|()| 0).map_err(|error| sys::errno(&error)).into()
-            }
-            // The kernel closes after our answer: the device waits for what comes of it.
-            Some(found) => {
-                found.file.front.hold();
-                CONTINUE
-            }
-            None => CONTINUE,
-        }
-    }
-
     /// fcntl(2), but for duplicates.
     pub(super) fn control(&self, notification: &Notification, command: i32) -> Reply {
         let fd = notification.args()[0];
@@ -279,6 +254,12 @@ impl Server {
         cloexec: bool,
     ) -> Reply {
         let (tid, from) = (notification.tid(), notification.args()[0]);
+        if let Place::At(to) = place
+            && u64::from(to) != from
+            && let Some(over) = self.find(notification, to.into())
+        {
+            return self.duplicate_over(notification, &over, to, cloexec);
+        }
         let found = self.find(notification, from);
         if let Place::At(to) = place
             && self.in_range(to.into())

@@ -3,6 +3,7 @@
 //! What is not ours is answered `CONTINUE` at once, without allocating and without a lock that a
 //! client could hold: the client may be anywhere, inside its allocator for one.
 
+mod closing;
 mod descriptors;
 mod opening;
 mod refusals;
@@ -168,13 +169,7 @@ impl Server {
                 CONTINUE
             }
             libc::SYS_close => self.close(notification),
-            libc::SYS_close_range => {
-                let (first, last) = (args[0] as u32, args[1] as u32);
-                if first < self.range().end && last >= self.range().start {
-                    self.machine.files.forget_descriptors(first, last);
-                }
-                CONTINUE
-            }
+            libc::SYS_close_range => self.close_range(notification),
             libc::SYS_dup => self.duplicate(notification, Place::From(0), false),
             libc::SYS_dup3 => {
                 let cloexec = args[2] as i32 & libc::O_CLOEXEC != 0;

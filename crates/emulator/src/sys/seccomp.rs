@@ -173,11 +173,35 @@ impl Listener {
         cloexec: bool,
     ) -> io::Result<u32> {
         let set = if number.is_some() { libc::SECCOMP_ADDFD_FLAG_SETFD } else { 0 };
+        let flags = set | libc::SECCOMP_ADDFD_FLAG_SEND;
+        self.inject(id, file, flags, number.unwrap_or(0), cloexec)
+    }
+
+    /// Puts a copy of `file` into the client in place of its descriptor `number`, and answers nothing
+    /// yet. When this returns the client's thread has let go of what it was.
+    pub(crate) fn replace_fd(
+        &self,
+        id: u64,
+        file: &OwnedFd,
+        number: u32,
+        cloexec: bool,
+    ) -> io::Result<()> {
+        self.inject(id, file, libc::SECCOMP_ADDFD_FLAG_SETFD, number, cloexec).map(drop)
+    }
+
+    fn inject(
+        &self,
+        id: u64,
+        file: &OwnedFd,
+        flags: libc::c_ulong,
+        number: u32,
+        cloexec: bool,
+    ) -> io::Result<u32> {
         let addfd = libc::seccomp_notif_addfd {
             id,
-            flags: (set | libc::SECCOMP_ADDFD_FLAG_SEND) as u32,
+            flags: flags as u32,
             srcfd: file.as_raw_fd() as u32,
-            newfd: number.unwrap_or(0),
+            newfd: number,
             newfd_flags: if cloexec { libc::O_CLOEXEC as u32 } else { 0 },
         };
         // SAFETY: the kernel reads the structure, whose size is in the request's number.

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "tests make the system calls bare, as a client does")]
 
 mod bypasses;
+mod closing;
 mod descriptors;
 mod paths;
 mod processes;

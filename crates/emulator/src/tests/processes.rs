@@ -11,7 +11,7 @@ use super::*;
 use crate::Error;
 
 /// A kernel in a test that starts processes.
-fn kernel(everything: bool) -> (EmulatedKernel, Arc<Toy>, impl Sized) {
+pub(super) fn kernel(everything: bool) -> (EmulatedKernel, Arc<Toy>, impl Sized) {
     let alone = FORKS.write().unwrap_or_else(PoisonError::into_inner);
     let (kernel, toy) = super::kernel(everything);
     (kernel, toy, alone)
@@ -77,7 +77,7 @@ fn a_program_that_is_not_there_is_an_error_and_leaves_no_server() {
 }
 
 /// Runs `child` in a forked process and returns its exit code.
-fn fork(child: impl FnOnce() -> i32) -> i32 {
+pub(super) fn fork(child: impl FnOnce() -> i32) -> i32 {
     // SAFETY: the child makes system calls and exits.
     match unsafe { libc::fork() } {
         0 => {

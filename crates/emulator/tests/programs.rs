@@ -7,6 +7,8 @@
 #[path = "emulated/common.rs"]
 #[expect(dead_code, reason = "used in part")]
 mod common;
+#[path = "emulated/inherit.rs"]
+mod inherit;
 #[path = "emulated/rings.rs"]
 #[expect(dead_code, reason = "used in part")]
 mod rings;
@@ -14,15 +16,20 @@ mod rings;
 use std::{
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, Write},
-    os::fd::AsFd,
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::process::CommandExt,
+    },
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use rings::Rings;
+use vhost_accel_device::FaultKind;
 use vhost_accel_emulator::{DeviceKind, EmulatedKernel, Error};
 use vhost_accel_uapi::{
     call::vhost,
+    mdev::{self, DmaMap},
     vhost::{ACCESS_RW, MsgV2},
 };
 use zerocopy::IntoBytes;
@@ -151,6 +158,67 @@ fn the_device_works_in_another_process_s_memory() {
     let crossings = kernel.crossings();
     assert_eq!(crossings.get("write iotlb UPDATE"), 1);
     assert_eq!(crossings.get("ioctl VHOST_SET_VRING_ADDR"), 2);
+}
+
+/// Where two programs, one after the other in one process, have their memory.
+const HOST: u64 = 0x10_0000_0000;
+
+/// Starts a device in this memory map, and goes on in another.
+#[test]
+#[ignore = "run as a program by another test"]
+fn executes_another_program_with_the_device() {
+    let device = open("/dev/vhost-mdev-0").unwrap();
+    vhost::set_owner(&device).unwrap();
+    let mut rings = Rings::over(common::Mapped::anonymous_at(HOST, rings::LEN), 0);
+    let mut map = DmaMap { iova: rings::IOVA, size: rings::LEN, uaddr: HOST, perm: 3, flags: 0 };
+    common::ioctl(&device, mdev::MAP_DMA, &mut map).unwrap();
+    vhost::set_status(&device, 3).unwrap();
+    vhost::set_features(&device, rings::FEATURES).unwrap();
+    vhost::set_status(&device, 11).unwrap();
+    let kick = common::eventfd();
+    for index in 0..2 {
+        vhost::set_vring_num(&device, index, rings::SIZE).unwrap();
+        vhost::set_vring_addr(&device, &Rings::addr(index)).unwrap();
+        vhost::set_vring_enable(&device, index, true).unwrap();
+    }
+    vhost::set_vring_kick(&device, 1, Some(kick.as_fd())).unwrap();
+    vhost::set_status(&device, 15).unwrap();
+    rings.loop_one("before", || common::signal(&kick));
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "has_memory_where_another_program_had", "--ignored", "--nocapture"]);
+    inherit::keep_at_exec(&device);
+    inherit::keep_at_exec(&kick);
+    command.env("DEVICE", device.as_raw_fd().to_string());
+    command.env("KICK", kick.as_raw_fd().to_string());
+    panic!("{}", command.exec());
+}
+
+/// What comes after that: the same process, the same device, the same addresses.
+#[test]
+#[ignore = "run as a program by another test"]
+fn has_memory_where_another_program_had() {
+    let [device, kick] = ["DEVICE", "KICK"].map(inherit::inherited);
+    let mut rings = Rings::over(common::Mapped::anonymous_at(HOST, rings::LEN), 1);
+    rings.send(&[0x5a; 100]);
+    let before = rings.memory.read(0, rings::LEN as usize);
+    common::signal(&kick);
+    while vhost::get_status(&device).unwrap() & 0x40 == 0 {
+        std::thread::yield_now();
+    }
+    assert!(rings.memory.read(0, rings::LEN as usize) == before);
+    say("untouched");
+}
+
+#[test]
+fn a_device_never_reaches_the_memory_of_the_next_program() {
+    let _alone = alone();
+    let kernel = EmulatedKernel::builder().build().unwrap();
+    let mut program = Program::start(&kernel, "executes_another_program_with_the_device");
+    program.expect("untouched");
+    let counters = kernel.device(DeviceKind::VhostMdev, 0).unwrap().counters();
+    assert_eq!((counters.frames, counters.faults(FaultKind::Host)), (1, 1));
+    program.go();
+    assert!(program.child.wait().unwrap().success());
 }
 
 #[test]

@@ -116,10 +116,17 @@ impl Mapped {
 
     /// Zeroed memory of our own.
     pub(crate) fn anonymous(len: u64) -> Self {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        Self::anonymous_at(0, len)
+    }
+
+    /// The same at `host`, where the kernel maps nothing by itself; 0: where it likes.
+    pub(crate) fn anonymous_at(host: u64, len: u64) -> Self {
+        let fixed = if host == 0 { 0 } else { libc::MAP_FIXED_NOREPLACE };
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | fixed;
         let prot = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a new mapping where the kernel likes.
-        let address = unsafe { libc::mmap(std::ptr::null_mut(), len as usize, prot, flags, -1, 0) };
+        let at = std::ptr::without_provenance_mut(host as usize);
+        // SAFETY: a new mapping in place of none.
+        let address = unsafe { libc::mmap(at, len as usize, prot, flags, -1, 0) };
         assert_ne!(address, libc::MAP_FAILED);
         Self { address: address.cast(), len: len as usize }
     }

@@ -27,7 +27,17 @@ pub(crate) struct Rings {
 
 impl Rings {
     pub(crate) fn new() -> Self {
-        Self { memory: Mapped::anonymous(LEN), sent: 0 }
+        Self::over(Mapped::anonymous(LEN), 0)
+    }
+
+    /// Rings in this memory, on which so many frames were sent before.
+    pub(crate) fn over(memory: Mapped, sent: u16) -> Self {
+        Self { memory, sent }
+    }
+
+    /// Makes more available on a queue than it can hold.
+    pub(crate) fn break_index(&self, queue: usize) {
+        self.memory.write_u16(queue * RING + AVAIL + 2, self.sent + 2 * SIZE as u16);
     }
 
     /// The same memory, with rings that nothing was sent on.

@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static const char *name(long ret)
@@ -139,6 +140,13 @@ static void any_file(const char *kind, int fd)
 	SAY("splice from it", splice(fd, NULL, pipes[1], NULL, 16, 0));
 	SAY("splice to it", splice(pipes[0], NULL, fd, NULL, 16, SPLICE_F_NONBLOCK));
 	SAY("splice of nothing", splice(fd, NULL, pipes[1], NULL, 0, 0));
+	SAY("tee from it", tee(fd, pipes[1], 16, 0));
+	SAY("vmsplice to it", vmsplice(fd, &(struct iovec){ held, 16 }, 1, 0));
+	SAY("openat relative to it", openat(fd, "x", O_RDONLY));
+	SAY("readlinkat of it", readlinkat(fd, "", held, sizeof(held)));
+	SAY("faccessat2 of it", syscall(SYS_faccessat2, fd, "", W_OK, AT_EMPTY_PATH));
+	SAY("fchdir", fchdir(fd));
+	SAY("getdents64", syscall(SYS_getdents64, fd, held, sizeof(held)));
 	SAY("sendfile from it", sendfile(pipes[1], fd, NULL, 16));
 	SAY("sendfile to it", sendfile(fd, file, NULL, 16));
 	SAY("copy_file_range from it", copy_file_range(fd, NULL, file, NULL, 16, 0));
@@ -168,6 +176,13 @@ static void path_only(const char *kind, const char *path)
 	copy = dup(fd);
 	SAY("O_PATH dup", copy);
 	SAY("O_PATH opened", reopen(copy, O_RDWR));
+	SAY("O_PATH openat relative to it", openat(fd, "x", O_RDONLY));
+	SAY("a slash behind it", ({
+		char slash[256];
+
+		snprintf(slash, sizeof(slash), "%s/", path);
+		open(slash, O_RDWR);
+	}));
 	SAY("O_DIRECTORY", open(path, O_RDONLY | O_DIRECTORY));
 	SAY("O_CREAT | O_EXCL", open(path, O_RDWR | O_CREAT | O_EXCL, 0600));
 	SAY("truncate of the path", truncate(path, 0));

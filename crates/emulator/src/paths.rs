@@ -107,14 +107,14 @@ impl Paths {
 
     /// Whether the path asked about last was said to begin below its own first directory: then no mount
     /// lies between, since /dev, /proc and /sys are one each.
-    pub(crate) fn stays_in_mount(&self, tid: u32, dir: i32) -> bool {
+    pub(crate) fn stays_in_mount(&self, scope: Scope, tid: u32, dir: i32) -> bool {
         let first = |path: &[u8]| path.split(|&byte| byte == b'/').nth(1).map(<[u8]>::len);
         let mut from = [0; PATH_MAX];
         let Some(len) = base_of(tid, dir, &self.shadow, &mut from) else {
             return false;
         };
         let (from, to) = (&from[..len], &self.plain[..self.len]);
-        self.raw[0] != b'/'
+        (self.raw[0] != b'/' || scope == Scope::InRoot)
             && first(from).is_some_and(|len| len > 0 && to.get(..len + 1) == Some(&from[..len + 1]))
             && first(from) == first(to)
     }
@@ -291,15 +291,17 @@ mod tests {
         assert_eq!(file(Scope::Beneath, &dev, c"../dev/vfio/7"), None);
         assert_eq!(file(Scope::Beneath, &root, c"/dev/vfio/7"), None);
         let mut paths = Paths::new(b"/shadow".to_vec(), Vec::new(), 900..1000);
-        let mut stays = |dir: &std::fs::File, path: &CStr| {
+        let mut stays = |scope, dir: &std::fs::File, path: &CStr| {
             let (pid, dir) = (std::process::id(), dir.as_raw_fd());
-            assert!(paths.ours(pid, dir, path.as_ptr() as u64).is_some());
-            paths.stays_in_mount(pid, dir)
+            assert!(paths.ours_in(scope, pid, dir, path.as_ptr() as u64).is_some());
+            paths.stays_in_mount(scope, pid, dir)
         };
-        assert!(stays(&dev, c"vfio/7"));
-        assert!(!stays(&root, c"dev/vfio/7"));
-        assert!(!stays(&dev, c"/dev/vfio/7"));
-        assert!(!stays(&dev, c"../proc/devices"));
+        assert!(stays(Scope::Anywhere, &dev, c"vfio/7"));
+        assert!(!stays(Scope::Anywhere, &root, c"dev/vfio/7"));
+        assert!(!stays(Scope::Anywhere, &dev, c"/dev/vfio/7"));
+        assert!(!stays(Scope::Anywhere, &dev, c"../proc/devices"));
+        assert!(stays(Scope::InRoot, &dev, c"/vfio/7"));
+        assert!(!stays(Scope::InRoot, &root, c"/dev/vfio/7"));
     }
 
     #[test]

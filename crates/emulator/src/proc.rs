@@ -24,6 +24,9 @@ impl ProcPath {
 
 /// The thread and descriptor whose link in /proc `path` is, asked by thread `tid`.
 pub(crate) fn descriptor(tid: u32, path: &[u8]) -> Option<(u32, u32)> {
+    if !path.starts_with(b"/proc/") && !path.starts_with(b"/dev/fd/") {
+        return None;
+    }
     let number = |digits: &[u8]| -> Option<u32> { std::str::from_utf8(digits).ok()?.parse().ok() };
     let thread = |name: &[u8]| match name {
         b"self" | b"thread-self" => Some(tid),

@@ -132,7 +132,8 @@ impl Server {
         let how = How::Struct(how);
         match meaning {
             Meaning::File
-                if resolve & libc::RESOLVE_NO_XDEV != 0 && !self.paths.stays_in_mount(tid, dir) =>
+                if resolve & libc::RESOLVE_NO_XDEV != 0
+                    && !self.paths.stays_in_mount(scope, tid, dir) =>
             {
                 Reply::Now(Response::Fail(libc::EXDEV))
             }

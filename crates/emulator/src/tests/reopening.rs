@@ -256,6 +256,8 @@ fn openat2_leads_where_it_may() {
             let no_mount = libc::RESOLVE_NO_XDEV;
             assert_eq!(at(&dev, relative, no_mount), Ok(()));
             assert_eq!(at(&dev, absolute, no_mount), Err(libc::EXDEV));
+            assert_eq!(at(&dev, c"/vhost-vdpa-0", no_mount | in_root), Ok(()));
+            assert_eq!(at(&root, absolute, no_mount | in_root), Err(libc::EXDEV));
             let no_links = libc::RESOLVE_NO_SYMLINKS;
             assert_eq!(at(&dev, relative, no_links), Ok(()));
             let link = c"/sys/bus/mdev/devices/x/link";

@@ -45,6 +45,7 @@ const NOT_APPLICABLE: &[(&str, &str, &str)] = &[
     ("vfio-msg*", "kicks::an_eventfd_*", "needs kick-eventfd"),
     ("vfio-msg*", "kicks::ones_own_eventfd_is_used", "needs kick-eventfd"),
     ("vfio-msg*", "kicks::the_latest_eventfd_is_used", "needs kick-eventfd"),
+    ("vfio-msg*", "kicks::one_that_its_sender_takes_back_counts", "needs kick-eventfd"),
     // The others have eventfds, and no use for a kick that costs a system call and is less.
     ("vfio-ioctl", "kicks::a_region_write_*", "needs kick-region-write"),
     ("vhost-*", "kicks::a_region_write_*", "needs kick-region-write"),

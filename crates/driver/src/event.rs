@@ -17,8 +17,23 @@ impl Event {
     /// # Errors
     /// Those of eventfd(2).
     pub fn new() -> io::Result<Self> {
+        Self::with(libc::EFD_CLOEXEC | libc::EFD_NONBLOCK)
+    }
+
+    /// A new one that write(2) would wait for: it blocks, and its counter is at the end of what a
+    /// write can make it. A kernel's signal waits for nothing.
+    ///
+    /// # Errors
+    /// Those of eventfd(2) and write(2).
+    pub fn full() -> io::Result<Self> {
+        let full = Self::with(libc::EFD_CLOEXEC)?;
+        (&full.0).write_all(&(u64::MAX - 1).to_ne_bytes())?;
+        Ok(full)
+    }
+
+    fn with(flags: libc::c_int) -> io::Result<Self> {
         // SAFETY: eventfd(2) takes no pointer.
-        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        let fd = unsafe { libc::eventfd(0, flags) };
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 
-use vhost_accel_core::{Capabilities, Features, Operation, QueueIndex, Subject};
+use vhost_accel_core::{Capabilities, Features, Operation, QueueIndex, Status, Subject};
 
 use super::{small, small_pairs, watch};
 use crate::case::Case;
@@ -30,6 +30,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("events::a_config_change_comes_with_a_fault", config_change),
     Case::new("events::a_config_change_event_can_be_removed", config_change_removed),
     Case::new("events::traffic_is_no_config_change", traffic_is_no_config_change),
+    Case::new("events::full_ones_hold_nobody_up", full_ones_hold_nobody_up),
 ];
 
 const RX: QueueIndex = QueueIndex(0);
@@ -199,10 +200,10 @@ fn config_change_removed(target: &Target<'_>) -> Result<(), Stop> {
     let config = watch(&mut driver)?;
     driver.device().set_config_call(None)?;
     spoil(&mut driver)?;
-    let mut status = Ok(vhost_accel_core::Status::empty());
+    let mut status = Ok(Status::empty());
     eventually("NEEDS_RESET", || {
         status = driver.device().status();
-        !matches!(status, Ok(status) if !status.contains(vhost_accel_core::Status::NEEDS_RESET))
+        !matches!(status, Ok(status) if !status.contains(Status::NEEDS_RESET))
     })?;
     status?;
     silent("the config-change event that was removed", &config)
@@ -217,4 +218,24 @@ fn traffic_is_no_config_change(target: &Target<'_>) -> Result<(), Stop> {
         arrives(&mut driver, 0, &sent)?;
     }
     silent("the config-change event", &config)
+}
+
+/// Whoever shares an eventfd can fill its counter. That is its own affair.
+fn full_ones_hold_nobody_up(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.running(small_pairs(2))?;
+    let [call, config, error] = [Event::full()?, Event::full()?, Event::full()?];
+    driver.device().set_call(RX, Some(call.as_fd()))?;
+    driver.device().set_config_call(Some(config.as_fd()))?;
+    if target.has(ERROR)? {
+        driver.device().set_error(TX, Some(error.as_fd()))?;
+    }
+    for seed in 0..5 {
+        pass(&mut driver, seed)?;
+    }
+    spoil(&mut driver)?;
+    let needs_reset = |driver: &mut NetDriver| matches!(driver.device().status(), Ok(status) if status.contains(Status::NEEDS_RESET));
+    eventually("NEEDS_RESET", || needs_reset(&mut driver))?;
+    echoes(&mut driver, 1, &frame(6, 100))?;
+    holds("the call stays full", call.take()? >= u64::MAX - 1)?;
+    holds("the config-change event stays full", config.take()? >= u64::MAX - 1)
 }

@@ -51,6 +51,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("kicks::nothing_moves_without_one", nothing_moves_without_one),
     Case::new("kicks::ones_own_eventfd_is_used", ones_own_eventfd_is_used).needing(EVENTFD),
     Case::new("kicks::the_latest_eventfd_is_used", the_latest_eventfd_is_used).needing(EVENTFD),
+    Case::new("kicks::one_that_its_sender_takes_back_counts", taken_back).needing(EVENTFD),
     Case::new("kicks::each_vring_has_its_own", each_vring_has_its_own),
     Case::new("kicks::a_doorbell_carries_notification_data", notification_data).needing(DOORBELL),
     Case::new("kicks::any_thread_may_kick", any_thread_may_kick),
@@ -175,6 +176,24 @@ fn the_latest_eventfd_is_used(target: &Target<'_>) -> Result<(), Stop> {
     driver.device().kicker(QueueIndex(1), Kick::EventFd(old.as_fd()))?;
     driver.make_kickers()?;
     unmoved(&mut driver, "an eventfd that was replaced moves nothing", || Ok(old.signal()?))
+}
+
+/// Whoever reads a kick eventfd again at once: the kick was there.
+fn taken_back(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.running(with(KickKind::EventFd))?;
+    let own = Event::new()?;
+    driver.device().kicker(QueueIndex(1), Kick::EventFd(own.as_fd()))?;
+    for seed in 0..300 {
+        let sent = frame(seed, 60);
+        publish(&mut driver, &sent)?;
+        own.signal()?;
+        own.take()?;
+        arrives(&mut driver, 0, &sent)?;
+        if seed % 10 == 0 {
+            std::thread::sleep(IDLE); // so that the device sleeps
+        }
+    }
+    Ok(())
 }
 
 fn each_vring_has_its_own(target: &Target<'_>) -> Result<(), Stop> {

@@ -1,5 +1,5 @@
 //! A kernel half without a kernel: the four interfaces and a virtio-net loopback behind seccomp
-//! notifications. It needs no privileges, and Linux 5.14.
+//! notifications. It needs no privileges, and Linux 5.14 with asynchronous I/O (CONFIG_AIO).
 //!
 //! An [`EmulatedKernel`] has devices. A *client* is a thread of this process ([`EmulatedKernel::run`])
 //! or a program ([`EmulatedKernel::spawn`]), with all the threads and processes that it starts. To a

@@ -106,7 +106,7 @@ impl Device {
     /// already counts.
     ///
     /// # Errors
-    /// ENOBUFS for a queue out of range; EPERM for a file that can't be waited for, ENOMEM or ENOSPC
+    /// ENOBUFS for a queue out of range; EINVAL for what is no eventfd, ENOMEM or ENOSPC
     /// when the kernel has no room. There is no kick eventfd then.
     pub fn set_kick(&self, queue: u16, eventfd: Option<OwnedFd>) -> Result<(), Errno> {
         self.exists(queue)?;

@@ -16,7 +16,7 @@ use super::config::DeviceConfig;
 use super::counters::{Cells, count};
 use super::dirty::DirtyLog;
 use super::doorbell::DoorbellPages;
-use super::eventfd::{Signal, Signaller};
+use super::eventfd::{self, Signal, Signaller};
 use super::fault::FaultKind;
 use super::queues::QueueSet;
 use super::vring::Vring;
@@ -168,6 +168,8 @@ impl Shared {
 
     /// Waits for kicks of `queue` by `eventfd` from here on. A kick that it holds already counts.
     pub(super) fn add_kick(&self, queue: u16, eventfd: &OwnedFd) -> Result<(), Errno> {
+        // What is no eventfd may be neither readable nor writable, and never heard of below.
+        eventfd::check(eventfd)?;
         let events = EventSet::IN | EventSet::OUT | EventSet::EDGE_TRIGGERED;
         let event = EpollEvent::new(events, u64::from(queue));
         self.new_kicks.insert(queue);

@@ -5,6 +5,7 @@ use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use super::rig::{
     Arena, FEATURES, IOVA, Rig, WRITE, borrow, eventfd, let_it_err, polled, signals, until,
 };
+use crate::Errno;
 use crate::config::VHOST_F_LOG_ALL;
 
 /// An eventfd whose count is at its end, and who would wait for room.
@@ -85,6 +86,13 @@ fn a_kick_that_the_client_reads_itself_is_one() {
         assert_eq!(rig.receive(0), n.to_le_bytes());
         rig.used(1);
     }
+}
+
+#[test]
+fn what_is_no_eventfd_kicks_nothing() {
+    let rig = Rig::new();
+    let (end, _other) = std::io::pipe().unwrap();
+    assert_eq!(rig.device.set_kick(1, Some(end.into())), Err(Errno::EINVAL));
 }
 
 #[test]

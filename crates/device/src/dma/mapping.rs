@@ -11,6 +11,8 @@ use crate::Errno;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Access {
+    /// Nothing: mapped all the same, which vhost-vdpa allows.
+    None = 0,
     /// The device reads.
     Read = 1,
     /// The device writes.
@@ -60,12 +62,13 @@ impl Region {
     /// The last IOVA, if the region is one that can be mapped.
     pub(super) fn last(&self) -> Result<u64, Errno> {
         let aligned = (self.iova | self.len | self.host) & (PAGE_SIZE - 1) == 0;
-        let host_fits = self.len.checked_sub(1).and_then(|n| self.host.checked_add(n));
         let last = self.len.checked_sub(1).and_then(|n| self.iova.checked_add(n));
-        match (aligned, host_fits, last) {
-            (true, Some(_), Some(last)) => Ok(last),
-            _ => Err(Errno::EINVAL),
-        }
+        last.filter(|_| aligned).ok_or(Errno::EINVAL)
+    }
+
+    /// Whether its client addresses wrap.
+    pub(super) fn host_wraps(&self) -> bool {
+        self.host.checked_add(self.len - 1).is_none()
     }
 
     /// Pins all of it.

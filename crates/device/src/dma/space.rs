@@ -57,7 +57,7 @@ impl DmaSpace {
     /// ENOSPC when there is no room for another; with [`PinPolicy::Eager`] EFAULT for a bad host
     /// address. Nothing is mapped then.
     pub fn map(&self, region: Region) -> Result<(), Errno> {
-        let last = region.last()?;
+        let last = self.last_of(&region)?;
         if self.policy == PinPolicy::Eager {
             // Pinning takes its time and the device goes on meanwhile. Look first all the same:
             // what can't be mapped is not to be pinned.
@@ -82,15 +82,13 @@ impl DmaSpace {
         }
         let mut next = Table::new();
         for region in regions {
-            if overlap(&next, region.iova..=region.last()?) {
+            if overlap(&next, region.iova..=self.last_of(region)?) {
                 return Err(Errno::EINVAL);
             }
-            next.insert(region.iova, Mapping::new(region, self.policy == PinPolicy::Eager));
-        }
-        if self.policy == PinPolicy::Eager {
-            for region in regions {
+            if self.policy == PinPolicy::Eager {
                 region.pin(&self.memory)?;
             }
+            next.insert(region.iova, Mapping::new(region, self.policy == PinPolicy::Eager));
         }
         let old = std::mem::replace(&mut *self.write(), next);
         drop(old); // with the lock free: a large table takes its time
@@ -155,6 +153,16 @@ impl DmaSpace {
     /// The mappings as the device sees them. They stay so until the view is dropped: changes wait.
     pub fn view(&self) -> DmaView<'_> {
         DmaView::new(self.read(), &self.memory)
+    }
+
+    /// The last IOVA of a region that can be mapped. Client addresses that wrap are malformed where
+    /// nobody pins, and a bad host address where somebody does.
+    fn last_of(&self, region: &Region) -> Result<u64, Errno> {
+        let last = region.last()?;
+        match self.policy {
+            PinPolicy::Lazy if region.host_wraps() => Err(Errno::EINVAL),
+            PinPolicy::Lazy | PinPolicy::Eager => Ok(last),
+        }
     }
 
     fn has_room(&self, table: &Table, range: RangeInclusive<u64>) -> Result<(), Errno> {

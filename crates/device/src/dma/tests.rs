@@ -256,6 +256,10 @@ fn replacing_is_all_or_nothing() {
     let next = region(0x5000, 1, pages.host(3), Access::ReadWrite);
     let bad = region(0x8000, 1, pages.host(2), Access::ReadWrite);
     assert_eq!(space.replace_all(&[next, bad]), Err(Errno::EFAULT));
+    assert_eq!(space.replace_all(&[bad, bad]), Err(Errno::EFAULT), "the first that is wrong");
+    let wraps = region(0x8000, 2, u64::MAX - 0xfff, Access::ReadWrite);
+    assert_eq!(space.replace_all(&[wraps]), Err(Errno::EFAULT));
+    assert_eq!(space.map(wraps), Err(Errno::EFAULT));
     assert_eq!(space.replace_all(&[next, next]), Err(Errno::EINVAL));
     assert_eq!(space.replace_all(&[next; 3]), Err(Errno::ENOSPC));
     assert_eq!(space.view().read(0x1000, &mut [0]), Ok(()));

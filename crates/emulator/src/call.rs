@@ -65,6 +65,9 @@ impl Call<'_> {
             return Err(Errno(libc::EBADF));
         }
         let fd = self.task.descriptor(fd)?;
+        if sys::fs::is_path(&fd) {
+            return Err(Errno(libc::EBADF));
+        }
         match sys::fs::is_eventfd(&fd) {
             true => Ok(Some(fd)),
             false => Err(Errno(libc::EINVAL)),
@@ -76,9 +79,10 @@ impl Call<'_> {
         self.files.find(self.task.tid, u32::try_from(fd).ok()?)
     }
 
-    /// Whether the client has a descriptor `fd` at all.
+    /// Whether the client has a descriptor `fd` by which a driver finds a file: any but those that
+    /// were opened with O_PATH.
     pub(crate) fn has_descriptor(&self, fd: i32) -> bool {
-        fd >= 0 && self.task.descriptor(fd).is_ok()
+        fd >= 0 && self.task.descriptor(fd).is_ok_and(|fd| !sys::fs::is_path(&fd))
     }
 }
 

@@ -130,6 +130,13 @@ pub(crate) fn access(fd: &OwnedFd, mode: i32, flags: i32) -> io::Result<()> {
     check(ret).map(drop)
 }
 
+/// Whether our own descriptor `fd` was opened with O_PATH.
+pub(crate) fn is_path(fd: &OwnedFd) -> bool {
+    // SAFETY: takes no pointer.
+    let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
+    flags & libc::O_PATH != 0
+}
+
 /// What the link of an eventfd below /proc reads.
 pub(crate) const EVENTFD_LINK: &[u8] = b"anon_inode:[eventfd]";
 

@@ -35,7 +35,7 @@ fn vhost_kern_vdpa_sets_up_and_runs_a_device() {
             let range = vdpa.get_iova_range().unwrap();
             assert_eq!((range.first, range.last), (0, u64::MAX));
             let offered = vdpa.get_backend_features().unwrap();
-            assert_eq!(offered, 0x3e);
+            assert_eq!(offered, 0x17e);
             vdpa.set_backend_features(offered).unwrap();
 
             vdpa.set_status(1).unwrap();

@@ -39,6 +39,12 @@ pub const SET_VRING_KICK: u32 = iow::<VringFile>(TYPE, 0x20);
 pub const SET_VRING_CALL: u32 = iow::<VringFile>(TYPE, 0x21);
 /// Error eventfd, [`VringFile`]: `VHOST_SET_VRING_ERR`.
 pub const SET_VRING_ERR: u32 = iow::<VringFile>(TYPE, 0x22);
+/// How long vhost polls a vring before it sleeps, [`VringState`]: `VHOST_SET_VRING_BUSYLOOP_TIMEOUT`.
+/// vhost-vdpa keeps it and does nothing with it.
+pub const SET_VRING_BUSYLOOP_TIMEOUT: u32 = iow::<VringState>(TYPE, 0x23);
+/// Reads it back into the [`VringState`], though the number says write:
+/// `VHOST_GET_VRING_BUSYLOOP_TIMEOUT`.
+pub const GET_VRING_BUSYLOOP_TIMEOUT: u32 = iow::<VringState>(TYPE, 0x24);
 /// Accepted backend features, u64: `VHOST_SET_BACKEND_FEATURES`.
 pub const SET_BACKEND_FEATURES: u32 = iow::<u64>(TYPE, 0x25);
 /// Backend features, u64: `VHOST_GET_BACKEND_FEATURES`.

@@ -8,7 +8,7 @@ use std::{
     os::fd::OwnedFd,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -42,12 +42,15 @@ impl Policy {
     /// #2.
     pub(crate) const MDEV: Self =
         Self { backend_features: SUSPEND_RESUME, iova_range: true, mainline: false };
-    /// vhost-vdpa. Mainline offers the three IOTLB bits whatever the device can do.
+    /// vhost-vdpa. Mainline offers the three IOTLB bits whatever the device can do, IOTLB_PERSIST where
+    /// a reset leaves the mappings alone, and ENABLE_AFTER_DRIVER_OK because the parent says so.
     pub(crate) const VDPA: Self = Self {
         backend_features: SUSPEND_RESUME
             | 1 << vhost::BACKEND_F_IOTLB_MSG_V2
             | 1 << vhost::BACKEND_F_IOTLB_BATCH
-            | 1 << vhost::BACKEND_F_IOTLB_ASID,
+            | 1 << vhost::BACKEND_F_IOTLB_ASID
+            | 1 << vhost::BACKEND_F_ENABLE_AFTER_DRIVER_OK
+            | 1 << vhost::BACKEND_F_IOTLB_PERSIST,
         iova_range: true,
         mainline: true,
     };
@@ -110,12 +113,21 @@ pub(crate) struct Vhost {
     policy: Policy,
     owner: Mutex<Option<u32>>,
     backend_features: AtomicU64,
+    /// Of each vring, on vhost-vdpa: kept, and nothing comes of it.
+    busyloop_timeouts: Box<[AtomicU32]>,
 }
 
 impl Vhost {
     /// The state of a device that was just opened.
     pub(crate) fn new(device: Arc<Device>, policy: Policy) -> Self {
-        Self { device, policy, owner: Mutex::default(), backend_features: AtomicU64::new(0) }
+        let busyloop_timeouts = (0..device.queue_count()).map(|_| AtomicU32::new(0)).collect();
+        Self {
+            device,
+            policy,
+            owner: Mutex::default(),
+            backend_features: AtomicU64::new(0),
+            busyloop_timeouts,
+        }
     }
 
     pub(crate) fn device(&self) -> &Device {
@@ -141,7 +153,7 @@ impl Vhost {
         let mainline = self.policy.mainline;
         match request {
             vhost::GET_FEATURES => arg.put(&device.device_features()),
-            vhost::SET_FEATURES => self.set_features(arg.get()?),
+            vhost::SET_FEATURES => self.set_features(&arg),
             vhost::GET_BACKEND_FEATURES => arg.put(&self.policy.backend_features),
             vhost::SET_BACKEND_FEATURES => self.set_backend_features(arg.get()?),
             vhost::SET_OWNER => self.set_owner(arg.caller()),
@@ -217,9 +229,18 @@ impl Vhost {
             vhost::GET_VRING_GROUP => arg.put(&vhost::VringState { index, num: 0 }),
             vhost::GET_VRING_DESC_GROUP => Err(Errno::EOPNOTSUPP),
             vhost::SET_GROUP_ASID => match state() {
-                vhost::VringState { index: 0, num: 0 } => Ok(()),
+                // There is one of each, and the parent has no way to change it.
+                vhost::VringState { index: 0, num: 0 } => Err(Errno::EOPNOTSUPP),
                 _ => Err(Errno::EINVAL),
             },
+            vhost::SET_VRING_BUSYLOOP_TIMEOUT => {
+                self.busyloop_timeouts[usize::from(queue)].store(state().num, Ordering::Relaxed);
+                Ok(())
+            }
+            vhost::GET_VRING_BUSYLOOP_TIMEOUT => {
+                let num = self.busyloop_timeouts[usize::from(queue)].load(Ordering::Relaxed);
+                arg.put(&vhost::VringState { index, num })
+            }
             _ => Err(Errno::ENOTTY),
         }
     }
@@ -269,14 +290,21 @@ impl Vhost {
         Ok(())
     }
 
-    fn set_features(&self, features: u64) -> Result<(), Errno> {
+    fn set_features(&self, arg: &impl Argument) -> Result<(), Errno> {
+        // Mainline looks at the status before it looks for the argument.
         if self.policy.mainline && self.device.status() & FEATURES_OK != 0 {
             return Err(Errno::EBUSY);
         }
-        self.invalid(self.device.set_features(features))
+        self.invalid(self.device.set_features(arg.get()?))
     }
 
     fn set_backend_features(&self, features: u64) -> Result<(), Errno> {
+        const DESC_ASID: u64 = 1 << vhost::BACKEND_F_DESC_ASID;
+        const KNOWN_TO_MAINLINE: u64 = Policy::VDPA.backend_features | DESC_ASID;
+        let lacks_asid = features & (DESC_ASID | 1 << vhost::BACKEND_F_IOTLB_ASID) == DESC_ASID;
+        if self.policy.mainline && features & !KNOWN_TO_MAINLINE == 0 && lacks_asid {
+            return Err(Errno::EINVAL);
+        }
         if features & !self.policy.backend_features != 0 {
             return Err(Errno::EOPNOTSUPP);
         }

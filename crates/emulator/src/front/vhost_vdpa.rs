@@ -68,8 +68,7 @@ impl Front for OpenVdpa {
         match request {
             vhost::SET_MEM_TABLE => {
                 self.vhost.check_owner(call.task.tgid)?;
-                // vhost keeps the table, and vhost-vdpa never looks at it.
-                read_mem_table(call, arg, MAX_REGIONS).map(drop)
+                set_mem_table(call, arg)
             }
             _ => self.vhost.request(request, UserArgument { call, address: arg }),
         }?;
@@ -160,7 +159,20 @@ impl OpenVdpa {
             iova: iova - within,
             len,
             host: uaddr - uaddr % PAGE_SIZE,
-            access: Access::from_bits(u32::from(perm & vhost::ACCESS_RW))?,
+            access: match perm & vhost::ACCESS_RW {
+                0 => Access::None,
+                some => Access::from_bits(some.into())?,
+            },
         })
     }
+}
+
+/// vhost_set_memory: vhost keeps the table, and vhost-vdpa never looks at it.
+fn set_mem_table(call: &Call<'_>, arg: u64) -> Result<(), Errno> {
+    let regions = read_mem_table(call, arg, MAX_REGIONS)?;
+    let ends_before_it_begins = |region: &vhost::MemoryRegion| {
+        let first = region.guest_phys_addr;
+        first.wrapping_add(region.memory_size).wrapping_sub(1) < first
+    };
+    if regions.iter().any(ends_before_it_begins) { Err(Errno(libc::EFAULT)) } else { Ok(()) }
 }

@@ -57,7 +57,8 @@ fn iotlb_messages() {
         assert_eq!(update(0x2000, PAGE, host, RW), Err(EFAULT), "overlap");
         assert_eq!(update(0x8000, PAGE, 0, RW), Err(EFAULT), "host");
         assert_eq!(update(!0xfff, 2 * PAGE, host, RW), Err(EFAULT), "wraps");
-        assert_eq!(update(0x8000, PAGE, host, 0), Err(EFAULT), "no permission");
+        assert_eq!(update(0x6000, PAGE, host, 0), Ok(72), "no permission is one too");
+        assert_eq!(update(0x7000, PAGE, host, 4), Ok(72), "and so is one that nobody knows");
         assert_eq!(update(0x8000, 0, host, RW), Err(EINVAL), "empty");
         assert_eq!(invalidate(0x10_0000, PAGE), Ok(72), "nothing there");
         // What is touched goes, whole.
@@ -197,5 +198,37 @@ fn frames_loop_by_eventfd_and_by_doorbell_and_mappings_stay_over_a_reset() {
             rings.loop_one("doorbell", || page.write_u16(0, 1));
             assert_eq!(wait(&call), Some(1));
         }
+    });
+}
+
+#[test]
+fn a_busy_loop_timeout_is_kept_for_each_vring() {
+    with_device(|fd| {
+        let of = |index: u32| {
+            let mut state = VringState { index, num: 77 };
+            ioctl(fd, vhost::GET_VRING_BUSYLOOP_TIMEOUT, &mut state).map(|_| state.num)
+        };
+        assert_eq!(of(1), Ok(0));
+        let mut state = VringState { index: 1, num: 50 };
+        assert_eq!(ioctl(fd, vhost::SET_VRING_BUSYLOOP_TIMEOUT, &mut state), Ok(0));
+        assert_eq!((of(0), of(1)), (Ok(0), Ok(50)));
+        assert_eq!(of(9), Err(libc::ENOBUFS));
+    });
+}
+
+#[test]
+fn a_region_of_the_table_ends_behind_its_beginning() {
+    #[repr(C)]
+    struct Table(Memory, vhost::MemoryRegion);
+    with_device(|fd| {
+        let table = |guest_phys_addr, memory_size| {
+            let region = vhost::MemoryRegion { guest_phys_addr, memory_size, ..Default::default() };
+            let mut table = Table(Memory { nregions: 1, padding: 0 }, region);
+            ioctl(fd, vhost::SET_MEM_TABLE, &mut table)
+        };
+        assert_eq!(table(PAGE, 1), Ok(0));
+        assert_eq!(table(PAGE, 0), Err(EFAULT));
+        assert_eq!(table(u64::MAX, 2), Err(EFAULT));
+        assert_eq!(table(0, 0), Ok(0), "vhost takes it for all addresses");
     });
 }

@@ -27,6 +27,10 @@ pub(crate) enum Command {
     /// Frames through the device and back, verified; their rate and latency
     Loopback(Loopback),
     /// Runs a program that sees the emulated devices
+    ///
+    /// Ends when the program and all that it has started have ended, with the program's exit code, or
+    /// 128 and the number of the signal that it died of. SIGINT and SIGQUIT are the program's, as under a
+    /// shell; SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are passed on to it.
     Emulate(Emulate),
     /// Writes the report and the documents from results/
     Report(Report),
@@ -160,6 +164,9 @@ pub(crate) struct Emulate {
     /// Prints the crossings by kind when the program has ended
     #[arg(long)]
     pub(crate) crossings: bool,
+    /// The process that looks after this one, which started it for that
+    #[arg(long, hide = true)]
+    pub(crate) guard: Option<u32>,
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "PROGRAM")]
     pub(crate) program: Vec<OsString>,

@@ -47,6 +47,10 @@ pub(crate) enum CliError {
     Lost { lost: u64, sent: u64, seconds: u64 },
     #[error("cannot write the output")]
     Output(#[source] io::Error),
+    #[error("cannot look after the program")]
+    Family(#[source] io::Error),
+    #[error("the emulated kernel was killed by signal {0}; its program ended with it")]
+    Killed(i32),
     #[error("cannot wait for the program")]
     Wait(#[source] io::Error),
 }

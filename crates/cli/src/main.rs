@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod description;
 mod error;
+mod family;
 mod frames;
 mod output;
 mod progress;

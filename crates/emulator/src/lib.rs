@@ -70,6 +70,7 @@ pub use crossings::{Crossings, Kind};
 pub use error::Error;
 pub use kernel::EmulatedKernel;
 pub use probe::probe;
+pub use shadow::remove_leftovers;
 
 /// The most devices of each kind that a kernel can have.
 pub const MAX_DEVICES: u16 = 64;

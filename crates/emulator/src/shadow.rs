@@ -17,7 +17,10 @@ use std::{
 
 use crate::{files::Inode, sys};
 
-/// The tree. Dropping it removes it.
+/// How the names of trees begin; the number of the process that made it follows.
+const PREFIX: &str = "vhost-accel-";
+
+/// The tree. Dropping it removes it, and if this process is killed, [`remove_leftovers`] elsewhere.
 #[derive(Debug)]
 pub(crate) struct Shadow {
     path: PathBuf,
@@ -28,10 +31,11 @@ impl Shadow {
     /// An empty tree.
     pub(crate) fn new() -> io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
+        remove_leftovers();
         let parent = std::env::temp_dir().canonicalize()?;
         let path = loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let name = format!("vhost-accel-{}-{number}", std::process::id());
+            let name = format!("{PREFIX}{}-{number}", std::process::id());
             let path = parent.join(name);
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => break path,
@@ -40,7 +44,9 @@ impl Shadow {
             }
         };
         let name = std::ffi::CString::new(path.as_os_str().as_bytes())?;
-        let root = sys::fs::open(&name, libc::O_PATH | libc::O_DIRECTORY)?;
+        let root = sys::fs::open(&name, libc::O_RDONLY | libc::O_DIRECTORY)?;
+        // Nobody removes what is locked, wherever process numbers are counted otherwise.
+        sys::fs::try_lock(&root)?;
         Ok(Self { path, root })
     }
 
@@ -87,6 +93,33 @@ impl Shadow {
     pub(crate) fn open_how(&self, path: &CStr, how: &[u8]) -> io::Result<OwnedFd> {
         sys::fs::open_how(&self.root, path, how)
     }
+}
+
+/// Removes the trees that killed processes have left in the temporary directory.
+///
+/// A tree is a leftover when its process is gone and nobody has it locked.
+/// [`Builder::build`](crate::Builder::build) does this too; whoever starts a process that may be killed can do it at once.
+pub fn remove_leftovers() {
+    let entries = fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    for path in entries.filter_map(|entry| Some(entry.path()).filter(|path| is_leftover(path))) {
+        // Another process may be at it as well.
+        let _ = fs::remove_dir_all(path);
+    }
+}
+
+fn is_leftover(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+    let Some(owner) = owner.and_then(|pid| pid.parse::<u32>().ok()) else {
+        return false;
+    };
+    let Ok(path) = std::ffi::CString::new(path.as_os_str().as_bytes()) else {
+        return false;
+    };
+    // One of ours is a directory and of this user; what we may not open we may not remove.
+    !Path::new(&format!("/proc/{owner}")).exists()
+        && sys::fs::open(&path, libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW)
+            .is_ok_and(|root| sys::fs::try_lock(&root).is_ok())
 }
 
 impl Drop for Shadow {

@@ -39,6 +39,12 @@ pub(crate) fn open(path: &CStr, flags: i32) -> io::Result<OwnedFd> {
     owned(i64::from(fd))
 }
 
+/// Locks the file for this open file description, as flock(1) does. EWOULDBLOCK: another has it.
+pub(crate) fn try_lock(file: &OwnedFd) -> io::Result<()> {
+    // SAFETY: takes no pointer.
+    check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }).map(drop)
+}
+
 /// Closes a client's descriptor, in the table that it shares with this process.
 pub(crate) fn close(fd: i32) -> io::Result<()> {
     // SAFETY: takes no pointer. The client asked for it and its thread waits for the answer, so the

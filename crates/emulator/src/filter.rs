@@ -23,6 +23,7 @@ compile_error!(
 const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
 const JUMP_EQ: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 const JUMP_GE: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
+const JUMP_SET: u16 = (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16;
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 
 /// When a system call is trapped.
@@ -32,6 +33,9 @@ enum Trap {
     Always,
     /// This argument is a descriptor in the range.
     Fd(u8),
+    /// The first argument is a descriptor in the range, or the flags in this argument say that there
+    /// is a path.
+    Path(u8),
     /// One of these two arguments is a descriptor in the range.
     EitherFd(u8, u8),
     /// The descriptors from the first argument to the second touch the range.
@@ -46,10 +50,7 @@ const PATHS: &[i64] = &[
     libc::SYS_openat,
     libc::SYS_openat2,
     libc::SYS_readlinkat,
-    libc::SYS_newfstatat,
-    libc::SYS_statx,
     libc::SYS_faccessat,
-    libc::SYS_faccessat2,
     libc::SYS_getxattr,
     libc::SYS_lgetxattr,
     libc::SYS_listxattr,
@@ -78,6 +79,14 @@ const OLD_PATHS: &[i64] = &[
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const OLD_PATHS: &[i64] = &[];
+
+/// System calls on a path, or with AT_EMPTY_PATH on a descriptor: of every file that is opened one asks
+/// what it is.
+const PATHS_OR_FDS: &[(i64, Trap)] = &[
+    (libc::SYS_newfstatat, Trap::Path(3)),
+    (libc::SYS_statx, Trap::Path(2)),
+    (libc::SYS_faccessat2, Trap::Path(3)),
+];
 
 /// System calls on descriptors.
 const FDS: &[(i64, Trap)] = &[
@@ -170,7 +179,7 @@ pub(crate) fn program(range: &Range<u32>, everything: bool) -> Vec<sock_filter> 
             rule(nr, Trap::Never);
         }
     } else {
-        for &(nr, trap) in FDS.iter().chain(OLD_FDS) {
+        for &(nr, trap) in FDS.iter().chain(OLD_FDS).chain(PATHS_OR_FDS) {
             rule(nr, trap);
         }
         for &nr in PATHS.iter().chain(OLD_PATHS) {
@@ -194,6 +203,15 @@ fn body(trap: Trap, range: &Range<u32>) -> Vec<sock_filter> {
         Trap::Always => vec![notify],
         Trap::Fd(fd) => vec![
             load_arg(fd),
+            jump(JUMP_GE, range.start, 0, 2),
+            jump(JUMP_GE, range.end, 1, 0),
+            notify,
+            allow,
+        ],
+        Trap::Path(flags) => vec![
+            load_arg(flags),
+            jump(JUMP_SET, libc::AT_EMPTY_PATH as u32, 0, 3),
+            load_arg(0),
             jump(JUMP_GE, range.start, 0, 2),
             jump(JUMP_GE, range.end, 1, 0),
             notify,
@@ -268,6 +286,7 @@ mod tests {
                 }
                 JUMP_EQ => accumulator == k,
                 JUMP_GE => accumulator >= k,
+                JUMP_SET => accumulator & k != 0,
                 RETURN => return k,
                 other => panic!("unknown instruction {other:#x}"),
             };
@@ -305,6 +324,23 @@ mod tests {
         assert_eq!(run(199, 300), TRAPPED);
         assert_eq!(run(3, u64::from(u32::MAX)), TRAPPED);
         assert_eq!(run(200, 300), PASSED);
+    }
+
+    #[test]
+    fn a_look_at_a_descriptor_is_trapped_in_the_range_and_one_at_a_path_always() {
+        let program = program(&(100..200), false);
+        let empty = libc::AT_EMPTY_PATH as u64;
+        for (fd, flags, want) in [
+            (5, empty | libc::AT_SYMLINK_NOFOLLOW as u64, PASSED),
+            (150, empty, TRAPPED),
+            (5, libc::AT_SYMLINK_NOFOLLOW as u64, TRAPPED),
+            (libc::AT_FDCWD as u64, 0, TRAPPED),
+        ] {
+            let run = |nr, args| verdict(&program, ARCH, nr, args);
+            assert_eq!(run(libc::SYS_newfstatat, [fd, 0, 0, flags, 0, 0]), want, "{fd} {flags}");
+            assert_eq!(run(libc::SYS_faccessat2, [fd, 0, 0, flags, 0, 0]), want, "{fd} {flags}");
+            assert_eq!(run(libc::SYS_statx, [fd, 0, flags, 0, 0, 0]), want, "{fd} {flags}");
+        }
     }
 
     #[test]

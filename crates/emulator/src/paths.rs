@@ -26,9 +26,10 @@ const PREFIXES: &[&[u8]] = &[b"/dev/vhost-mdev-", b"/dev/vhost-vdpa-"];
 /// Where sysfs finds character devices by their numbers, which are ours where they are.
 const NUMBERS: &[u8] = b"/sys/dev/char/";
 
-/// Words of which one is in every relative path that may be ours.
+/// Words of which one is in every relative path that may lead to a device, or into or out of the shadow
+/// tree. Of other paths only those that make something are looked at more closely.
 const HINTS: &[&[u8]] =
-    &[b"vfio", b"vhost-", b"mdev", b"vdpa", b"iommu_groups", b"devices", b"misc", b":"];
+    &[b"vfio", b"vhost-", b"mdev", b"vdpa", b"iommu_groups", b"devices", b"misc", b":", b".."];
 
 const PATH_MAX: usize = libc::PATH_MAX as usize;
 /// A directory, a slash, what is relative to it, a slash, and a NUL.
@@ -75,11 +76,18 @@ impl Paths {
     }
 
     /// The path at `address` of thread `tid`, relative to `dir`, if it is one of ours.
+    ///
+    /// Not among them are files without a device that are named from within the shadow tree: there
+    /// they are, and the client's call finds them without us. This is asked of every path.
     pub(crate) fn ours(&mut self, tid: u32, dir: i32, address: u64) -> Option<Meaning> {
-        self.ours_in(Scope::Anywhere, tid, dir, address)
+        let len = self.read(tid, address)?;
+        if self.raw[..len].first() != Some(&b'/') && !self.has_hint(&self.raw[..len]) {
+            return None;
+        }
+        self.meaning(Scope::Anywhere, tid, dir, len)
     }
 
-    /// The same, for a path that may not lead everywhere.
+    /// The same, with every file of ours, of a path that may not lead everywhere.
     pub(crate) fn ours_in(
         &mut self,
         scope: Scope,
@@ -88,6 +96,11 @@ impl Paths {
         address: u64,
     ) -> Option<Meaning> {
         let len = self.read(tid, address)?;
+        self.meaning(scope, tid, dir, len)
+    }
+
+    /// What `raw[..len]` means, if it is ours.
+    fn meaning(&mut self, scope: Scope, tid: u32, dir: i32, len: usize) -> Option<Meaning> {
         self.resolve(scope, tid, dir, len)?;
         let path = &self.plain[..self.len];
         if let Some((tid, fd)) = proc::descriptor(tid, path) {
@@ -169,9 +182,6 @@ impl Paths {
         };
         self.len = 0;
         if relative {
-            if dir == libc::AT_FDCWD && !self.has_hint(&self.raw[..len]) {
-                return None;
-            }
             self.len = base_of(tid, dir, &self.shadow, &mut self.plain[..PATH_MAX])?;
         }
         let Self { raw, plain, .. } = self;

@@ -91,7 +91,12 @@ impl Server {
         path: u64,
         flags: i32,
     ) -> Reply {
-        let Some(meaning) = self.paths.ours(notification.tid(), dir, path) else {
+        let tid = notification.tid();
+        let meaning = match flags & libc::O_CREAT {
+            0 => self.paths.ours(tid, dir, path),
+            _ => self.paths.ours_in(Scope::Anywhere, tid, dir, path),
+        };
+        let Some(meaning) = meaning else {
             return CONTINUE;
         };
         let known = if flags & libc::O_PATH != 0 { PATH_FLAGS } else { KNOWN_FLAGS };

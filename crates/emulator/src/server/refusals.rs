@@ -4,6 +4,7 @@
 use super::{CONTINUE, Reply, Server};
 use vhost_accel_device::Errno;
 
+use crate::paths::Scope;
 use crate::sys::{
     self,
     seccomp::{Notification, Response},
@@ -97,7 +98,11 @@ impl Server {
         there: i32,
         missing: i32,
     ) -> Reply {
-        let errno = match self.look_up(notification, dir, path, flags) {
+        let named = match self.paths.ours_in(Scope::Anywhere, notification.tid(), dir, path) {
+            Some(meaning) => self.look_at(meaning, flags),
+            None => self.look_up(notification, dir, path, flags),
+        };
+        let errno = match named {
             None => return CONTINUE,
             Some(Ok(_)) => there,
             Some(Err(Errno(libc::ENOENT))) => missing,

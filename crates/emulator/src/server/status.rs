@@ -51,8 +51,14 @@ impl Server {
         {
             return self.subject(notification.tid(), dir as u32);
         }
+        let meaning = self.paths.ours(notification.tid(), dir, path)?;
+        self.look_at(meaning, flags)
+    }
+
+    /// The file that a path of ours means, which [`Paths`](crate::paths::Paths) found last.
+    pub(super) fn look_at(&self, meaning: Meaning, flags: i32) -> Option<Result<Subject, Errno>> {
         let follow = flags & libc::AT_SYMLINK_NOFOLLOW == 0;
-        match self.paths.ours(notification.tid(), dir, path)? {
+        match meaning {
             Meaning::File => {}
             Meaning::Descriptor(tid, fd) if follow => return self.subject(tid, fd),
             // A link of /proc's own.

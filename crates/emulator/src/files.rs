@@ -9,14 +9,15 @@ use std::{
     collections::HashMap,
     io,
     os::fd::{AsRawFd, OwnedFd},
-    sync::{Arc, Mutex, MutexGuard, OnceLock},
+    sync::{Arc, Condvar, Mutex, OnceLock, PoisonError},
+    thread,
 };
 
 use vhost_accel_device::{Errno, dma::ClientMemory};
 
 use crate::{
     chardevs::Chardev,
-    front::Front,
+    front::{Front, Key, Node},
     lock,
     proc::ProcPath,
     sys::{
@@ -34,6 +35,8 @@ const MOST_TASKS: usize = 1024;
 /// One open file.
 pub(crate) struct OpenFile {
     inode: Inode,
+    /// What it has in common with others.
+    pub(crate) key: Key,
     /// What the file does.
     pub(crate) front: Arc<dyn Front>,
     /// What was opened. None: it has no name, as the descriptor of a VFIO device.
@@ -80,6 +83,8 @@ pub(crate) struct Files {
     poller: Poller,
     /// Locked before `descriptors`.
     table: Mutex<Table>,
+    /// A file has left [`Table::releasing`].
+    released: Condvar,
     descriptors: Mutex<Descriptors>,
 }
 
@@ -87,6 +92,9 @@ pub(crate) struct Files {
 struct Table {
     by_inode: HashMap<Inode, Arc<OpenFile>>,
     by_watch: HashMap<i32, Inode>,
+    /// Closed, but not yet released: a device stops at a chain boundary, and the memory of a chain may
+    /// be a page that its owner is slow to serve. So nobody waits for that with the table locked.
+    releasing: Vec<Arc<OpenFile>>,
 }
 
 /// What was looked up before. The truth is in /proc; this is what makes it cheap to ask twice.
@@ -107,36 +115,67 @@ impl Files {
         let poller = Poller::new()?;
         poller.add(watch.fd(), TOKEN_CLOSED)?;
         poller.add(stop, TOKEN_STOP)?;
-        Ok(Self { watch, poller, table: Mutex::default(), descriptors: Mutex::default() })
+        Ok(Self {
+            watch,
+            poller,
+            table: Mutex::default(),
+            released: Condvar::new(),
+            descriptors: Mutex::default(),
+        })
     }
 
     /// Releases what clients let go of, and forgets threads that ended, until told to stop.
-    pub(crate) fn reap(&self) {
+    pub(crate) fn reap(self: &Arc<Self>) {
         loop {
             match self.poller.wait() {
-                Ok(TOKEN_CLOSED) => self.drain(),
+                Ok(TOKEN_CLOSED) => {
+                    for file in self.closed() {
+                        let files = Arc::clone(self);
+                        let released = Arc::clone(&file);
+                        let thread = thread::Builder::new().name("emukern-release".to_owned());
+                        if thread.spawn(move || files.release(&released)).is_err() {
+                            self.release(&file);
+                        }
+                    }
+                }
                 Ok(TOKEN_STOP) | Err(_) => return,
                 Ok(tid) => self.forget_thread(tid as u32),
             }
         }
     }
 
-    /// Releases the files that clients have let go of by now.
-    pub(crate) fn drain(&self) {
-        self.drain_locked(&mut lock(&self.table));
+    /// Releases the files that clients have let go of by now, and waits until those of `key` are
+    /// released that others are about.
+    pub(crate) fn drain(&self, key: Option<Key>) {
+        for file in self.closed() {
+            self.release(&file);
+        }
+        let mut table = lock(&self.table);
+        while table.releasing.iter().any(|file| Some(file.key) == key) {
+            table = self.released.wait(table).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
-    fn drain_locked(&self, table: &mut MutexGuard<'_, Table>) {
+    /// The files that clients have let go of since this was asked last: whoever asks releases them.
+    fn closed(&self) -> Vec<Arc<OpenFile>> {
+        let mut closed = Vec::new();
+        let mut table = lock(&self.table);
         self.watch.drain(|watch| {
-            let Some(inode) = table.by_watch.remove(&watch) else {
+            let inode = table.by_watch.remove(&watch);
+            let Some(file) = inode.and_then(|inode| table.by_inode.remove(&inode)) else {
                 return;
             };
-            let Some(file) = table.by_inode.remove(&inode) else {
-                return;
-            };
-            lock(&self.descriptors).found.retain(|_, found| found.file.inode != inode);
-            file.front.release();
+            lock(&self.descriptors).found.retain(|_, found| found.file.inode != file.inode);
+            table.releasing.push(Arc::clone(&file));
+            closed.push(file);
         });
+        closed
+    }
+
+    fn release(&self, file: &Arc<OpenFile>) {
+        file.front.release();
+        lock(&self.table).releasing.retain(|other| !Arc::ptr_eq(other, file));
+        self.released.notify_all();
     }
 
     /// Whether any file is open.
@@ -144,19 +183,18 @@ impl Files {
         !lock(&self.table).by_inode.is_empty()
     }
 
-    /// Opens a file, of `chardev` where it has a name: `make` says what it does, `install` gives the descriptor to the client and
-    /// returns its number there.
+    /// Opens a node, and says that it was `chardev` where it has a name: `install` gives the descriptor
+    /// to the client and returns its number there.
     pub(crate) fn open(
         &self,
         tid: u32,
         flags: i32,
-        chardev: Option<Arc<Chardev>>,
-        make: impl FnOnce(&Arc<Task>, &OwnedFd) -> Result<Arc<dyn Front>, Errno>,
+        (node, chardev): (&dyn Node, Option<Arc<Chardev>>),
         install: impl FnOnce(&OwnedFd) -> Result<u32, Errno>,
     ) -> Result<u32, Errno> {
-        let mut table = lock(&self.table);
         // A close that has returned to its caller has been seen from here on: no stale EBUSY.
-        self.drain_locked(&mut table);
+        let key = node.key();
+        self.drain(Some(key));
         let task = self.task(tid)?;
         let failed = |error: io::Error| sys::errno(&error);
         let memfd = sys::fs::memfd(c"vhost-accel", FILE_SIZE).map_err(failed)?;
@@ -166,17 +204,16 @@ impl Files {
             .ok_or(Errno(libc::ENAMETOOLONG))?;
         let flags = flags & (libc::O_ACCMODE | libc::O_NONBLOCK);
         let description = sys::fs::open(link.as_c_str(), flags).map_err(failed)?;
-        let front = make(&task, &memfd)?;
-        let watch = self.watch.add(link.as_c_str()).map_err(|error| {
+        let front = node.open(&task, &memfd)?;
+        let released = |error: io::Error| {
             front.release();
             failed(error)
-        })?;
+        };
+        let mut table = lock(&self.table);
+        let watch = self.watch.add(link.as_c_str()).map_err(released)?;
         // Nobody opens it again but through us, and nobody executes it.
-        sys::fs::forbid(&memfd).map_err(|error| {
-            front.release();
-            failed(error)
-        })?;
-        let file = Arc::new(OpenFile { inode, front, chardev, memfd });
+        sys::fs::forbid(&memfd).map_err(released)?;
+        let file = Arc::new(OpenFile { inode, key, front, chardev, memfd });
         table.by_inode.insert(inode, Arc::clone(&file));
         table.by_watch.insert(watch, inode);
         // From here on a failure is a close: the description ends, and the next drain sees it.

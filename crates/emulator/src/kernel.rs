@@ -16,7 +16,7 @@ use crate::{
     error::Error,
     filter, lock,
     machine::Engine,
-    server::Server,
+    server::{Server, Team},
     shadow::Shadow,
     sys::{
         self,
@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct EmulatedKernel {
     engine: Arc<Engine>,
     program: Arc<[libc::sock_filter]>,
-    servers: Mutex<Vec<JoinHandle<()>>>,
+    servers: Arc<Servers>,
     devices: Vec<EmulatedDevice>,
 }
 
@@ -53,7 +53,7 @@ impl EmulatedKernel {
         Ok(Self {
             engine: Arc::new(engine),
             program: program.into(),
-            servers: Mutex::default(),
+            servers: Arc::default(),
             devices,
         })
     }
@@ -163,19 +163,14 @@ impl EmulatedKernel {
         &self,
         listener: impl FnOnce() -> Option<Listener> + Send + 'static,
     ) -> Result<(), Error> {
-        let engine = Arc::clone(&self.engine);
-        let server = thread::Builder::new()
-            .name("emukern-server".to_owned())
-            .spawn(move || {
-                if let Some(listener) = listener() {
-                    Server::new(Arc::clone(&engine.machine), listener).run();
-                }
-            })
-            .map_err(|source| Error::Setup { what: "a thread", source })?;
-        let mut servers = lock(&self.servers);
-        servers.retain(|server| !server.is_finished());
-        servers.push(server);
-        Ok(())
+        let (engine, servers) = (Arc::clone(&self.engine), Arc::clone(&self.servers));
+        self.servers.start(move || {
+            if let Some(listener) = listener() {
+                let team = Arc::new(Team::new(listener));
+                servers.also(&engine, &team, Servers::stand_by);
+                servers.serve(&engine, &team);
+            }
+        })
     }
 
     /// How many system calls of each kind clients have made since the kernel was built, or since
@@ -194,12 +189,55 @@ impl EmulatedKernel {
     }
 }
 
+/// The threads that serve clients.
+#[derive(Default)]
+struct Servers(Mutex<Vec<JoinHandle<()>>>);
+
+impl Servers {
+    fn start(&self, server: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        let thread = thread::Builder::new()
+            .name("emukern-server".to_owned())
+            .spawn(server)
+            .map_err(|source| Error::Setup { what: "a thread", source })?;
+        let mut servers = lock(&self.0);
+        servers.retain(|server| !server.is_finished());
+        servers.push(thread);
+        Ok(())
+    }
+
+    /// Serves the clients of a listener, on this thread and on as many more as it takes.
+    fn serve(self: &Arc<Self>, engine: &Arc<Engine>, team: &Arc<Team>) {
+        Server::new(Arc::clone(&engine.machine), Arc::clone(team))
+            .run(|| self.also(engine, team, Self::serve));
+    }
+
+    /// Looks after those who serve, and serves when they are held up.
+    fn stand_by(self: &Arc<Self>, engine: &Arc<Engine>, team: &Arc<Team>) {
+        if team.stand_by() {
+            self.also(engine, team, Self::stand_by);
+            self.serve(engine, team);
+        }
+    }
+
+    /// Starts another thread of a team. Without it calls wait for each other, and no longer.
+    fn also(
+        self: &Arc<Self>,
+        engine: &Arc<Engine>,
+        team: &Arc<Team>,
+        part: fn(&Arc<Self>, &Arc<Engine>, &Arc<Team>),
+    ) {
+        let (servers, engine, team) = (Arc::clone(self), Arc::clone(engine), Arc::clone(team));
+        let _ = self.start(move || part(&servers, &engine, &team));
+    }
+}
+
 /// Waits a moment for servers whose clients are gone. Clients that live on (a detached thread, a
 /// program still running) keep their server, and with it the devices, until they end.
 impl Drop for EmulatedKernel {
     fn drop(&mut self) {
         let deadline = Instant::now() + GRACE;
-        for server in lock(&self.servers).drain(..) {
+        let servers = std::mem::take(&mut *lock(&self.servers.0));
+        for server in servers {
             while !server.is_finished() && Instant::now() < deadline {
                 thread::sleep(Duration::from_micros(200));
             }
@@ -227,7 +265,7 @@ impl EmulatedKernel {
     }
 
     pub(crate) fn drain(&self) {
-        self.engine.machine.files.drain();
+        self.engine.machine.files.drain(None);
     }
 
     pub(crate) fn sizes(&self) -> (usize, usize, usize) {
@@ -240,6 +278,6 @@ impl EmulatedKernel {
 
     /// Servers that still serve.
     pub(crate) fn servers(&self) -> usize {
-        lock(&self.servers).iter().filter(|server| !server.is_finished()).count()
+        lock(&self.servers.0).iter().filter(|server| !server.is_finished()).count()
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Machine {
     /// The reserved descriptors.
     pub(crate) range: Range<u32>,
     pub(crate) shadow: Shadow,
-    pub(crate) files: Files,
+    pub(crate) files: Arc<Files>,
     /// What a client's descriptor of ours is until the client has closed it: a file of nothing.
     pub(crate) nothing: OwnedFd,
     pub(crate) counters: Counters,
@@ -62,6 +62,7 @@ impl Engine {
         }
         let stop = sys::wait::eventfd().map_err(setup("an eventfd"))?;
         let files = Files::new(&stop).map_err(setup("an inotify instance"))?;
+        let files = Arc::new(files);
         let machine = Arc::new(Machine {
             range,
             shadow,
@@ -90,7 +91,7 @@ impl Drop for Engine {
             // It ends after the signal, or has ended in a panic that was printed then.
             let _ = reaper.join();
         }
-        self.machine.files.drain();
+        self.machine.files.drain(None);
     }
 }
 

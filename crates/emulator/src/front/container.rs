@@ -8,7 +8,7 @@ use std::{
 use vhost_accel_uapi::vfio::{self, DmaMap, DmaUnmap, IommuInfo, IovaRange};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
-use super::{Answer, Front, Node, caps::Chain, vhost_mdev::last_of};
+use super::{Answer, Front, Key, Node, caps::Chain, vhost_mdev::last_of};
 use crate::{call::Call, files::Task, lock};
 use vhost_accel_device::{
     Errno,
@@ -22,6 +22,10 @@ pub(crate) struct ContainerNode {
 }
 
 impl Node for ContainerNode {
+    fn key(&self) -> Key {
+        Key::SHARED
+    }
+
     fn open(&self, _: &Arc<Task>, _: &OwnedFd) -> Result<Arc<dyn Front>, Errno> {
         let limit = self.dma_entry_limit as usize;
         Ok(Arc::new(OpenContainer { container: Arc::default(), limit }))

@@ -7,7 +7,7 @@ use std::{
 
 use vhost_accel_uapi::vfio::{self, GroupStatus};
 
-use super::{Answer, Front, Node, container::Container, vfio_device::VfioDeviceNode};
+use super::{Answer, Front, Key, Node, container::Container, vfio_device::VfioDeviceNode};
 use crate::{call::Call, files::Task, lock};
 use vhost_accel_device::{Device, Errno, dma::DmaSpace};
 
@@ -70,6 +70,10 @@ impl Group {
 }
 
 impl Node for Arc<Group> {
+    fn key(&self) -> Key {
+        Key::of(self)
+    }
+
     fn open(&self, _: &Arc<Task>, _: &OwnedFd) -> Result<Arc<dyn Front>, Errno> {
         let mut state = lock(&self.state);
         if state.open {
@@ -85,7 +89,7 @@ struct OpenGroup(Arc<Group>);
 impl Front for OpenGroup {
     fn ioctl(&self, call: &Call<'_>, request: u32, arg: u64) -> Result<Answer, Errno> {
         // What this says depends on whether the device was closed just now.
-        call.files.drain();
+        call.files.drain(Some(Key::of(&self.0)));
         match request {
             vfio::GROUP_GET_STATUS => self.status(call, arg),
             vfio::GROUP_SET_CONTAINER => self.set_container(call, arg),

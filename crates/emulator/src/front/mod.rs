@@ -69,8 +69,25 @@ impl Answer {
 
 /// Something that can be opened.
 pub(crate) trait Node: Send + Sync {
+    /// What its files have in common: opening one waits until those of the same that were closed are
+    /// released.
+    fn key(&self) -> Key;
+
     /// Opens it for `task`; `memfd` is what its descriptor will map.
     fn open(&self, task: &Arc<Task>, memfd: &OwnedFd) -> Result<Arc<dyn Front>, Errno>;
+}
+
+/// A node, or several with one device behind them, among all that lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key(usize);
+
+impl Key {
+    pub(crate) fn of<T>(thing: &Arc<T>) -> Self {
+        Self(Arc::as_ptr(thing).addr())
+    }
+
+    /// Of what can be opened any number of times.
+    pub(crate) const SHARED: Self = Self(0);
 }
 
 /// The arguments of an mmap(2) that a front end decides on.

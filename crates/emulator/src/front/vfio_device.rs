@@ -10,7 +10,7 @@ use vhost_accel_uapi::{
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::{
-    Answer, Front, Mapping, Node,
+    Answer, Front, Key, Mapping, Node,
     caps::Chain,
     group::Group,
     messages::Messages,
@@ -29,6 +29,10 @@ const NOTIFY: u64 = vfio::region_offset(vfio::REGION_INDEX_NOTIFY);
 pub(crate) struct VfioDeviceNode(pub(crate) Arc<Group>);
 
 impl Node for VfioDeviceNode {
+    fn key(&self) -> Key {
+        Key::of(&self.0)
+    }
+
     fn open(&self, task: &Arc<Task>, memfd: &OwnedFd) -> Result<Arc<dyn Front>, Errno> {
         let group = &self.0;
         let device = group.device();

@@ -6,7 +6,7 @@ use vhost_accel_uapi::{mdev, vhost};
 use zerocopy::IntoBytes;
 
 use super::{
-    Answer, Front, Mapping, Node,
+    Answer, Front, Key, Mapping, Node,
     vhost::{Policy, UserArgument, Vhost},
 };
 use crate::{call::Call, crossings::Kind, files::Task};
@@ -19,6 +19,10 @@ use vhost_accel_device::{
 pub(crate) struct MdevNode(pub(crate) Arc<Device>);
 
 impl Node for MdevNode {
+    fn key(&self) -> Key {
+        Key::of(&self.0)
+    }
+
     fn open(&self, task: &Arc<Task>, memfd: &OwnedFd) -> Result<Arc<dyn Front>, Errno> {
         let memory = task.memory()?;
         let dma = DmaSpace::new(memory.clone(), PinPolicy::Eager, mdev::MAX_MAPPINGS as usize);

@@ -9,7 +9,7 @@ use vhost_accel_uapi::vhost::{self, IotlbMsg};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::{
-    Answer, Front, Mapping, Node,
+    Answer, Front, Key, Mapping, Node,
     vhost::{Policy, UserArgument, Vhost},
     vhost_mdev::read_mem_table,
 };
@@ -31,6 +31,10 @@ const MAX_REGIONS: u32 = 64;
 pub(crate) struct VdpaNode(pub(crate) Arc<Device>);
 
 impl Node for VdpaNode {
+    fn key(&self) -> Key {
+        Key::of(&self.0)
+    }
+
     fn open(&self, task: &Arc<Task>, memfd: &OwnedFd) -> Result<Arc<dyn Front>, Errno> {
         let memory = task.memory()?;
         let dma = Arc::new(DmaSpace::new(memory.clone(), PinPolicy::Eager, usize::MAX));

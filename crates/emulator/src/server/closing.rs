@@ -28,7 +28,7 @@ impl Server {
             Some(found) if found.task.tgid == own_pid() => {
                 self.machine.files.forget_descriptor(fd as u32);
                 let closed = sys::fs::close(fd as i32);
-                self.machine.files.drain();
+                self.machine.files.drain(Some(found.file.key));
                 closed.map(|()| 0).map_err(|error| sys::errno(&error)).into()
             }
             Some(found) => {
@@ -101,10 +101,10 @@ impl Server {
         cloexec: bool,
     ) -> Result<(), Errno> {
         let copy = found.task.descriptor(fd as i32)?;
-        let replaced = self.listener.replace_fd(notification.id(), file, fd, cloexec);
+        let replaced = self.team.listener.replace_fd(notification.id(), file, fd, cloexec);
         self.machine.files.forget_descriptor(fd);
         drop(copy);
-        self.machine.files.drain();
+        self.machine.files.drain(Some(found.file.key));
         replaced.map_err(|error| sys::errno(&error))
     }
 }

@@ -204,13 +204,9 @@ impl Server {
         flags: i32,
     ) -> Reply {
         let cloexec = flags & libc::O_CLOEXEC != 0;
-        let opened = self.machine.files.open(
-            notification.tid(),
-            flags,
-            chardev,
-            |task, memfd| node.open(task, memfd),
-            |file| self.give(notification, file, Place::From(0), cloexec),
-        );
+        let opened = self.machine.files.open(notification.tid(), flags, (node, chardev), |file| {
+            self.give(notification, file, Place::From(0), cloexec)
+        });
         match opened {
             Ok(_) => Reply::Answered,
             Err(Errno(number)) => Reply::Now(Response::Fail(number)),
@@ -236,7 +232,7 @@ impl Server {
         };
         // Whatever had this number before is gone.
         self.machine.files.forget_descriptor(number);
-        self.listener.add_fd(notification.id(), file, Some(number), cloexec).map_err(|error| {
+        self.team.listener.add_fd(notification.id(), file, Some(number), cloexec).map_err(|error| {
             match error.raw_os_error() {
                 // The client has lowered its limit of open files below the range.
                 Some(libc::EBADF) => Errno(libc::EMFILE),

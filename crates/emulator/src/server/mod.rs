@@ -8,19 +8,29 @@ mod descriptors;
 mod opening;
 mod refusals;
 mod status;
+mod team;
 
 use std::{io, ops::Range, sync::Arc};
 
 use descriptors::Place;
+pub(crate) use team::Team;
 
 use crate::{
     call::{Call, UserBuf},
     files::Found,
     machine::Machine,
     paths::Paths,
-    sys::seccomp::{Listener, Notification, Response},
+    sys::seccomp::{Notification, Response},
 };
 use vhost_accel_device::Errno;
+
+/// What comes of waiting for a system call.
+enum Received {
+    Call,
+    Nothing,
+    /// There is nobody left who makes any.
+    End,
+}
 
 /// How a system call is answered, or that it has been.
 enum Reply {
@@ -39,44 +49,68 @@ impl From<Result<u64, Errno>> for Reply {
     }
 }
 
-/// Serves one listener, on a thread of its own.
+/// One of the threads that serve a listener: see [`Team`].
 pub(crate) struct Server {
     machine: Arc<Machine>,
-    listener: Listener,
+    team: Arc<Team>,
     paths: Paths,
 }
 
 impl Server {
-    pub(crate) fn new(machine: Arc<Machine>, listener: Listener) -> Self {
+    pub(crate) fn new(machine: Arc<Machine>, team: Arc<Team>) -> Self {
         let shadow = machine.shadow.real_path().as_os_str().as_encoded_bytes();
         let paths =
             Paths::new(shadow.to_vec(), machine.chardevs.numbers().to_vec(), machine.range.clone());
-        Self { machine, listener, paths }
+        Self { machine, team, paths }
     }
 
-    /// Serves until no filtered thread is left.
-    pub(crate) fn run(mut self) {
+    /// Serves until no filtered thread is left, or there are others enough. `another` is to start one
+    /// more thread that does the same.
+    pub(crate) fn run(mut self, another: impl Fn()) {
         let mut notification = Notification::new();
-        loop {
-            if !self.machine.receive_ends && self.listener.wait(-1) {
-                return;
-            }
-            match self.listener.receive(&mut notification) {
-                Ok(()) => {}
-                // The client was killed before its call was taken, or the last one is gone.
-                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
-                    if self.listener.wait(0) {
-                        return;
+        while self.team.waits() {
+            match self.receive(&mut notification) {
+                Received::Call => {
+                    if self.team.took_a_call() {
+                        another();
                     }
+                }
+                Received::Nothing => {
+                    self.team.took_nothing();
                     continue;
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => return,
+                Received::End => {
+                    self.team.took_nothing();
+                    self.team.end();
+                    return;
+                }
             }
             if let Reply::Now(response) = self.serve(&notification) {
                 // ENOENT: the client was killed meanwhile, nobody wants the answer.
-                let _ = self.listener.respond(notification.id(), response);
+                let _ = self.team.listener.respond(notification.id(), response);
             }
+            self.team.served();
+        }
+    }
+
+    fn receive(&self, notification: &mut Notification) -> Received {
+        let listener = &self.team.listener;
+        let mut _turn = None;
+        if !self.machine.receive_ends {
+            _turn = Some(self.team.turn());
+            if listener.wait(-1) {
+                return Received::End;
+            }
+        }
+        match listener.receive(notification) {
+            Ok(()) => Received::Call,
+            // The client was killed before its call was taken, or the last one is gone.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => match listener.wait(0) {
+                true => Received::End,
+                false => Received::Nothing,
+            },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Received::Nothing,
+            Err(_) => Received::End,
         }
     }
 

@@ -237,7 +237,8 @@ impl Server {
         }
         let given = how.open(&self.machine.shadow, path).and_then(|file| {
             let cloexec = flags & libc::O_CLOEXEC != 0;
-            self.listener
+            self.team
+                .listener
                 .add_fd(notification.id(), &file, None, cloexec)
                 .map_err(|error| sys::errno(&error))
         });

@@ -23,7 +23,7 @@ use crate::{
     call::{Call, UserBuf},
     chardevs::Chardevs,
     files::Task,
-    front::{Answer, Front, Mapping, Node},
+    front::{Answer, Front, Key, Mapping, Node},
     shadow::Shadow,
 };
 use vhost_accel_device::Errno;
@@ -49,6 +49,10 @@ impl Toy {
 struct OpenToy(Arc<Toy>);
 
 impl Node for Arc<Toy> {
+    fn key(&self) -> Key {
+        Key::of(self)
+    }
+
     fn open(&self, _: &Arc<Task>, _: &OwnedFd) -> Result<Arc<dyn Front>, Errno> {
         if self.open.swap(1, Ordering::SeqCst) == 1 {
             return Err(Errno(libc::EBUSY));

@@ -50,6 +50,16 @@ pub enum Error {
         /// The least one.
         needed: u64,
     },
+    /// All inotify instances that this user may have are in use. One process needs one, however many
+    /// emulated kernels it has.
+    #[error(
+        "this user has no inotify instance left of {limit}: as root, \
+         sysctl fs.inotify.max_user_instances={} gives more", 4 * limit
+    )]
+    Inotify {
+        /// How many there are, fs.inotify.max_user_instances.
+        limit: u32,
+    },
     /// A part of the kernel's own equipment could not be made.
     #[error("{what} could not be made")]
     Setup {

@@ -17,13 +17,11 @@ use vhost_accel_device::{Errno, dma::ClientMemory};
 
 use crate::{
     chardevs::Chardev,
+    closes::{Closes, Inbox},
     front::{Front, Key, Node},
     lock,
     proc::ProcPath,
-    sys::{
-        self,
-        wait::{CloseWatch, Poller},
-    },
+    sys::{self, wait::Poller},
 };
 
 /// Bytes of every file: beyond the largest mmap offset that any interface has.
@@ -79,7 +77,8 @@ pub(crate) struct Found {
 
 /// All open files of one emulated kernel.
 pub(crate) struct Files {
-    watch: CloseWatch,
+    closes: Arc<Closes>,
+    inbox: Arc<Inbox>,
     poller: Poller,
     /// Locked before `descriptors`.
     table: Mutex<Table>,
@@ -111,12 +110,14 @@ const TOKEN_STOP: u64 = u64::MAX - 1;
 impl Files {
     /// No files yet. `stop` becomes readable when [`Files::reap`] is to return.
     pub(crate) fn new(stop: &OwnedFd) -> io::Result<Self> {
-        let watch = CloseWatch::new()?;
+        let closes = Closes::shared()?;
+        let inbox = Inbox::new()?;
         let poller = Poller::new()?;
-        poller.add(watch.fd(), TOKEN_CLOSED)?;
+        inbox.poll(&closes, &poller, TOKEN_CLOSED)?;
         poller.add(stop, TOKEN_STOP)?;
         Ok(Self {
-            watch,
+            closes,
+            inbox,
             poller,
             table: Mutex::default(),
             released: Condvar::new(),
@@ -160,15 +161,15 @@ impl Files {
     fn closed(&self) -> Vec<Arc<OpenFile>> {
         let mut closed = Vec::new();
         let mut table = lock(&self.table);
-        self.watch.drain(|watch| {
+        for watch in self.closes.take(&self.inbox) {
             let inode = table.by_watch.remove(&watch);
             let Some(file) = inode.and_then(|inode| table.by_inode.remove(&inode)) else {
-                return;
+                continue;
             };
             lock(&self.descriptors).found.retain(|_, found| found.file.inode != file.inode);
             table.releasing.push(Arc::clone(&file));
             closed.push(file);
-        });
+        }
         closed
     }
 
@@ -210,7 +211,7 @@ impl Files {
             failed(error)
         };
         let mut table = lock(&self.table);
-        let watch = self.watch.add(link.as_c_str()).map_err(released)?;
+        let watch = self.closes.watch(link.as_c_str(), &self.inbox).map_err(released)?;
         // Nobody opens it again but through us, and nobody executes it.
         sys::fs::forbid(&memfd).map_err(released)?;
         let file = Arc::new(OpenFile { inode, key, front, chardev, memfd });

@@ -45,6 +45,7 @@
 mod builder;
 mod call;
 mod chardevs;
+mod closes;
 mod crossings;
 mod error;
 mod files;

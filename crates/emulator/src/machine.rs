@@ -61,7 +61,7 @@ impl Engine {
             return Err(Error::FileSizeLimit { limit, needed: FILE_SIZE });
         }
         let stop = sys::wait::eventfd().map_err(setup("an eventfd"))?;
-        let files = Files::new(&stop).map_err(setup("an inotify instance"))?;
+        let files = Files::new(&stop).map_err(no_files)?;
         let files = Arc::new(files);
         let machine = Arc::new(Machine {
             range,
@@ -92,6 +92,15 @@ impl Drop for Engine {
             let _ = reaper.join();
         }
         self.machine.files.drain(None);
+    }
+}
+
+/// Why there is no place for open files. EMFILE of inotify is a limit of the user, not of the process.
+fn no_files(source: io::Error) -> Error {
+    let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_instances");
+    match (source.raw_os_error(), limit.ok().and_then(|limit| limit.trim().parse().ok())) {
+        (Some(libc::EMFILE), Some(limit)) => Error::Inotify { limit },
+        _ => Error::Setup { what: "a place for open files", source },
     }
 }
 

@@ -28,6 +28,13 @@ pub(crate) fn signal(eventfd: &OwnedFd) {
     unsafe { libc::write(eventfd.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
 }
 
+/// Takes what was added to an eventfd.
+pub(crate) fn clear(eventfd: &OwnedFd) {
+    let mut count = 0_u64;
+    // SAFETY: the kernel writes the eight bytes; it fails where there is nothing to take.
+    unsafe { libc::read(eventfd.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };
+}
+
 /// An inotify instance that tells once of the close of each file watched.
 #[derive(Debug)]
 pub(crate) struct CloseWatch {
@@ -104,7 +111,16 @@ impl Poller {
 
     /// Waits for `fd` too, and says so with `token`.
     pub(crate) fn add(&self, fd: &OwnedFd, token: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
+        self.control(fd, libc::EPOLLIN as u32, token)
+    }
+
+    /// The same, where others wait for `fd` as well and one of them is enough.
+    pub(crate) fn add_shared(&self, fd: &OwnedFd, token: u64) -> io::Result<()> {
+        self.control(fd, (libc::EPOLLIN | libc::EPOLLEXCLUSIVE) as u32, token)
+    }
+
+    fn control(&self, fd: &OwnedFd, events: u32, token: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events, u64: token };
         // SAFETY: the kernel reads the structure.
         check(unsafe {
             libc::epoll_ctl(

@@ -123,3 +123,28 @@ fn a_client_s_crossings_are_counted_each_once() {
     ];
     assert_eq!(counted, want);
 }
+
+#[test]
+fn there_may_be_more_kernels_than_a_user_has_inotify_instances() {
+    let kernels: Vec<_> = (0..160).map(|_| EmulatedKernel::builder().build().unwrap()).collect();
+    let open_each = |kernel: &EmulatedKernel| {
+        let path = kernel.device(DeviceKind::VhostMdev, 0).unwrap().path();
+        // The second open finds the first one closed, whichever kernel has read of it.
+        kernel.run(|| (open(path).map(drop), open(path).map(drop))).unwrap()
+    };
+    std::thread::scope(|scope| {
+        let opened: Vec<_> =
+            kernels.iter().map(|kernel| scope.spawn(move || open_each(kernel))).collect();
+        for opened in opened {
+            assert_eq!(opened.join().unwrap(), (Ok(()), Ok(())));
+        }
+    });
+}
+
+#[test]
+fn a_limit_that_is_reached_is_named() {
+    let error = Error::Inotify { limit: 128 };
+    let want = "this user has no inotify instance left of 128: as root, \
+                sysctl fs.inotify.max_user_instances=512 gives more";
+    assert_eq!(error.to_string(), want);
+}

@@ -1,0 +1,84 @@
+//! Where the kernel below tells of closes: one inotify instance for all emulated kernels of a process,
+//! since a user has 128 of them.
+
+use std::{
+    collections::HashMap,
+    ffi::CStr,
+    io,
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, Weak},
+};
+
+use crate::{
+    lock,
+    sys::{
+        self,
+        wait::{CloseWatch, Poller},
+    },
+};
+
+/// The instance, and whose each watch is.
+#[derive(Debug)]
+pub(crate) struct Closes {
+    watch: CloseWatch,
+    owners: Mutex<HashMap<i32, Arc<Inbox>>>,
+}
+
+/// What one emulated kernel is told.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    closed: Mutex<Vec<i32>>,
+    /// Readable when somebody else has put something there.
+    news: OwnedFd,
+}
+
+impl Inbox {
+    pub(crate) fn new() -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self { closed: Mutex::default(), news: sys::wait::eventfd()? }))
+    }
+
+    /// Makes `poller` say `token` when there may be news for this inbox, or for any.
+    pub(crate) fn poll(&self, closes: &Closes, poller: &Poller, token: u64) -> io::Result<()> {
+        poller.add_shared(closes.watch.fd(), token)?;
+        poller.add(&self.news, token)
+    }
+}
+
+impl Closes {
+    /// This process's.
+    pub(crate) fn shared() -> io::Result<Arc<Self>> {
+        static SHARED: Mutex<Weak<Closes>> = Mutex::new(Weak::new());
+        let mut shared = lock(&SHARED);
+        if let Some(closes) = shared.upgrade() {
+            return Ok(closes);
+        }
+        let closes = Arc::new(Self { watch: CloseWatch::new()?, owners: Mutex::default() });
+        *shared = Arc::downgrade(&closes);
+        Ok(closes)
+    }
+
+    /// Watches the file at `path` for the next close of an open file description.
+    pub(crate) fn watch(&self, path: &CStr, inbox: &Arc<Inbox>) -> io::Result<i32> {
+        // Whoever reads of the close must know whose it is.
+        let mut owners = lock(&self.owners);
+        let watch = self.watch.add(path)?;
+        owners.insert(watch, Arc::clone(inbox));
+        Ok(watch)
+    }
+
+    /// The watches of `own` that have seen their close by now, whoever has read of it.
+    pub(crate) fn take(&self, own: &Arc<Inbox>) -> Vec<i32> {
+        let mut owners = lock(&self.owners);
+        self.watch.drain(|watch| {
+            let Some(owner) = owners.remove(&watch) else {
+                return;
+            };
+            lock(&owner.closed).push(watch);
+            if !Arc::ptr_eq(&owner, own) {
+                sys::wait::signal(&owner.news);
+            }
+        });
+        sys::wait::clear(&own.news);
+        std::mem::take(&mut *lock(&own.closed))
+    }
+}

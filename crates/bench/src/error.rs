@@ -3,6 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::plausible::Implausible;
+use crate::terminal::Fault;
+
 /// The result of a run or a report.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -10,7 +13,23 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file could not be read or written.
+    /// A file that was handed in can't be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file says what nobody can have measured or written.
+    #[error("{}: {source}", path.display())]
+    Implausible {
+        /// Which.
+        path: PathBuf,
+        /// What.
+        source: Implausible,
+    },
+    /// A file of this program's own could not be read, or one could not be written.
     #[error("{}: {source}", path.display())]
     File {
         /// Which.
@@ -34,6 +53,12 @@ pub enum Error {
         /// The version in it.
         schema: u32,
     },
+    /// Stdout can't be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[source] io::Error),
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
     /// There is no result to report on.
     #[error("no result file in {}: `cargo bench -- --save` writes one", .0.display())]
     NoResults(PathBuf),
@@ -91,6 +116,44 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Read { .. }
+            | Self::Implausible { .. }
+            | Self::Json { .. }
+            | Self::Schema { .. }
+            | Self::NoResults(_)
+            | Self::Resume(_)
+            | Self::Marker { .. } => Fault::Wrong,
+            Self::Open(error) => Fault::of_open(error),
+            Self::Emulator(error) => Fault::of_emulator(error),
+            Self::Scenario { source, .. } => source.fault(),
+            Self::Output(error) => Fault::of_output(error),
+            Self::Interrupted => Fault::Interrupted,
+            Self::File { .. }
+            | Self::Device(_)
+            | Self::NoDevice(_)
+            | Self::NoBaseline(_)
+            | Self::Driver(_)
+            | Self::Call { .. }
+            | Self::Stuck(_)
+            | Self::Plot(_) => Fault::Failed,
+        }
+    }
+
+    /// For `map_err`.
+    pub(crate) fn implausible(path: &Path) -> impl FnOnce(Implausible) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Implausible { path, source }
+    }
+
+    /// For `map_err`.
+    pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Read { path, source }
+    }
+
     /// For `map_err`.
     pub(crate) fn scenario(key: &impl ToString) -> impl FnOnce(Self) -> Self {
         let key = key.to_string();

@@ -31,6 +31,7 @@ mod options;
 mod paired;
 mod peer;
 mod placement;
+mod plausible;
 mod quiet;
 mod repeat;
 pub mod report;
@@ -40,7 +41,9 @@ mod scenario;
 mod selection;
 mod session;
 mod sizes;
+mod staged;
 mod store;
+pub mod terminal;
 mod timing;
 mod traffic;
 mod watch;
@@ -57,6 +60,7 @@ pub use error::{Error, Result};
 pub use host::{revision, utc_now};
 pub use mark::{BEGIN, END, mark_crossings};
 pub use options::RunOptions;
+pub use plausible::Implausible;
 pub use quiet::Quiet;
 pub use results::{
     Clock, Cost, Crossings, Device, Difference, Distribution, Figures, Host, KernelHalf, Key,
@@ -69,4 +73,5 @@ pub use scenario::{
 };
 pub use selection::Selection;
 pub use sizes::{LIVE, MapSize, PAIRS};
-pub use store::{load_all, load_crossings};
+pub use staged::Staged;
+pub use store::{load_all, load_crossings, write_all};

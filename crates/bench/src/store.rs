@@ -1,31 +1,35 @@
 //! Result files on disk.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::plausible;
 use crate::results::{Clock, Crossings, Platform, ResultFile, SCHEMA};
+use crate::staged::Staged;
 
 impl ResultFile {
     /// Reads a result file.
     ///
     /// # Errors
-    /// [`Error::File`]; [`Error::Schema`] for another version; [`Error::Json`] for one that isn't what
-    /// its version says.
+    /// [`Error::Read`]; [`Error::Schema`] for another version; [`Error::Json`] for one that isn't what
+    /// its version says; [`Error::Implausible`] for what nobody can have measured or written.
     pub fn load(path: &Path) -> Result<Self> {
         #[derive(Deserialize)]
         struct Version {
             schema: u32,
         }
-        let text = fs::read_to_string(path).map_err(Error::file(path))?;
-        let Version { schema } = serde_json::from_str(&text).map_err(Error::json(path))?;
-        if schema != SCHEMA {
+        let value = load_value(path)?;
+        let version = Version::deserialize(&value).map_err(Error::json(path))?;
+        if version.schema != SCHEMA {
             let path = path.to_owned();
-            return Err(Error::Schema { path, schema });
+            return Err(Error::Schema { path, schema: version.schema });
         }
-        serde_json::from_str(&text).map_err(Error::json(path))
+        Self::deserialize(&value).map_err(Error::json(path))
     }
 
     /// Writes a result file, making its directory.
@@ -35,7 +39,7 @@ impl ResultFile {
     pub fn save(&self, path: &Path) -> Result<()> {
         let mut text = serde_json::to_string_pretty(self).map_err(Error::json(path))?;
         text.push('\n');
-        write(path, &text)
+        write_all([(path.to_owned(), text.as_bytes())])
     }
 
     /// The name of its file in `results/`: date, kernel half, where it tells runs of a day apart machine
@@ -74,8 +78,8 @@ const SCHEMA_FILE: &str = "schema.json";
 pub fn load_all(root: &Path) -> Result<Vec<(PathBuf, ResultFile)>> {
     let dir = root.join("results");
     let mut all = Vec::new();
-    for entry in fs::read_dir(&dir).map_err(Error::file(&dir))? {
-        let path = entry.map_err(Error::file(&dir))?.path();
+    for entry in fs::read_dir(&dir).map_err(Error::read(&dir))? {
+        let path = entry.map_err(Error::read(&dir))?.path();
         let json = path.extension().is_some_and(|extension| extension == "json");
         if json && path.file_name().is_some_and(|name| name != SCHEMA_FILE) {
             let file = ResultFile::load(&path)?;
@@ -90,16 +94,33 @@ pub fn load_all(root: &Path) -> Result<Vec<(PathBuf, ResultFile)>> {
 /// Counts of crossings by themselves, as a JSON array.
 ///
 /// # Errors
-/// [`Error::File`], [`Error::Json`].
+/// [`Error::Read`], [`Error::Json`], [`Error::Implausible`].
 pub fn load_crossings(path: &Path) -> Result<Vec<Crossings>> {
-    let text = fs::read_to_string(path).map_err(Error::file(path))?;
-    serde_json::from_str(&text).map_err(Error::json(path))
+    Vec::deserialize(&load_value(path)?).map_err(Error::json(path))
 }
 
-/// Writes `text` to `path`, making its directory.
-pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir).map_err(Error::file(dir))?;
+/// The one way in: what comes from here can be shown.
+fn load_value(path: &Path) -> Result<Value> {
+    let text = fs::read_to_string(path).map_err(Error::read(path))?;
+    let value = serde_json::from_str(&text).map_err(Error::json(path))?;
+    plausible::check(&value).map_err(Error::implausible(path))?;
+    Ok(value)
+}
+
+/// Writes a text to each path, making its directory: to all of them or, where one can't be written, to
+/// none.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn write_all<'a>(texts: impl IntoIterator<Item = (PathBuf, &'a [u8])>) -> Result<()> {
+    let mut staged = Vec::new();
+    for (path, text) in texts {
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir).map_err(Error::file(dir))?;
+        }
+        let mut file = Staged::create(&path).map_err(Error::file(&path))?;
+        file.write_all(text).map_err(Error::file(&path))?;
+        staged.push((path, file));
     }
-    fs::write(path, text).map_err(Error::file(path))
+    staged.into_iter().try_for_each(|(path, file)| file.keep().map_err(Error::file(&path)))
 }

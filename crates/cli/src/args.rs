@@ -8,7 +8,7 @@ use vhost_accel::{KickKind, Uri};
 
 /// Vhost accelerators behind four kernel interfaces: #1/A, #1/B, #2 and vhost-vdpa.
 #[derive(Debug, Parser)]
-#[command(name = "vhost-accel", version, arg_required_else_help = true)]
+#[command(name = "vhost-accel", version)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -36,8 +36,7 @@ pub(crate) enum Command {
     Report(Report),
     /// What changed from one run to another by more than noise
     ///
-    /// Exit codes: 0 nothing beyond noise; 1 something changed, or the runs are not comparable; 2 a file
-    /// can't be read.
+    /// It fails when something changed, and when the runs are not comparable.
     Compare(Compare),
     /// Runs a device until it is killed, for `check`
     #[command(hide = true)]
@@ -107,14 +106,15 @@ pub(crate) struct Check {
 pub(crate) struct Loopback {
     #[command(flatten)]
     pub(crate) device: Device,
-    /// Frames to send are those of this capture
-    #[arg(long, value_name = "IN.pcap")]
+    /// Frames to send are those of this capture, pcap or pcapng
+    #[arg(long, value_name = "IN")]
     pub(crate) pcap: Option<PathBuf>,
-    /// Writes the frames that came back
+    /// Writes the frames that came back, as pcap
     #[arg(long, value_name = "OUT.pcap")]
     pub(crate) out: Option<PathBuf>,
     /// How many frames to generate
-    #[arg(long, value_name = "N", default_value_t = 100_000, conflicts_with = "pcap")]
+    #[arg(long, value_name = "N", default_value_t = 100_000, conflicts_with = "pcap",
+          value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) frames: u64,
     /// The size of a generated frame in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1500, conflicts_with = "pcap",

@@ -3,9 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use pcap_file::PcapError;
 use vhost_accel::OpenError;
 use vhost_accel_bench::report::Drift;
+use vhost_accel_bench::terminal::Fault;
 use vhost_accel_driver as driver;
+
+use crate::capture::Unfit;
 
 /// A command failed.
 #[derive(Debug, thiserror::Error)]
@@ -21,10 +25,7 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Driver(#[from] driver::Error),
     #[error(transparent)]
-    Report(#[from] vhost_accel_bench::Error),
-    /// A run that was to be compared can't be read: not one that has changed.
-    #[error(transparent)]
-    Compare(vhost_accel_bench::Error),
+    Bench(#[from] vhost_accel_bench::Error),
     #[error(transparent)]
     Drift(#[from] Drift),
     #[error("no case has {0:?} in its name; `check --list URI` lists them")]
@@ -36,9 +37,9 @@ pub(crate) enum CliError {
     #[error("cannot run {}", program.display())]
     Program { program: PathBuf, source: vhost_accel_emulator::Error },
     #[error("{}", path.display())]
-    Capture { path: PathBuf, source: pcap_file::PcapError },
-    #[error("{}: frame {number} has {len} bytes; the device takes 14 to {most}", path.display())]
-    FrameSize { path: PathBuf, number: u64, len: usize, most: usize },
+    Capture { path: PathBuf, source: PcapError },
+    #[error("{}: {source}", path.display())]
+    Unfit { path: PathBuf, source: Unfit },
     #[error("{} pairs are wanted and {uri} has {has}", wanted)]
     Pairs { uri: String, wanted: u16, has: u16 },
     #[error("frame {number} on pair {pair} came back changed")]
@@ -51,21 +52,36 @@ pub(crate) enum CliError {
     Family(#[source] io::Error),
     #[error("the emulated kernel was killed by signal {0}; its program ended with it")]
     Killed(i32),
+    #[error("cannot set a handler of Ctrl-C")]
+    Signal(#[source] ctrlc::Error),
     #[error("cannot wait for the program")]
     Wait(#[source] io::Error),
 }
 
 impl CliError {
-    /// Whether another command line would have been right.
-    pub(crate) fn is_usage(&self) -> bool {
+    /// Whose fault it is.
+    pub(crate) fn fault(&self) -> Fault {
         match self {
-            Self::Open(error) => !matches!(error, OpenError::Device(_)),
-            Self::Compare(_)
-            | Self::NoCase(_)
-            | Self::Program { .. }
-            | Self::Pairs { .. }
-            | Self::FrameSize { .. } => true,
-            _ => false,
+            Self::Open(error) => Fault::of_open(error),
+            Self::Emulator(source) | Self::Program { source, .. } => Fault::of_emulator(source),
+            Self::Bench(error) | Self::Drift(Drift::Unknown(error)) => error.fault(),
+            Self::Capture { source: PcapError::IoError(error), .. } | Self::Output(error) => {
+                Fault::of_output(error)
+            }
+            Self::NoCase(_) | Self::Pairs { .. } | Self::Unfit { .. } => Fault::Wrong,
+            Self::Device(_)
+            | Self::Devices(_)
+            | Self::Driver(_)
+            | Self::Drift(Drift::Changed(_))
+            | Self::Hold(_)
+            | Self::Histogram
+            | Self::Capture { .. }
+            | Self::Changed { .. }
+            | Self::Lost { .. }
+            | Self::Signal(_)
+            | Self::Family(_)
+            | Self::Killed(_)
+            | Self::Wait(_) => Fault::Failed,
         }
     }
 }

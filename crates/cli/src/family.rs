@@ -18,6 +18,7 @@ use rustix::process::{
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
+use vhost_accel_bench::terminal::note;
 
 /// What a user says to a program by way of its emulator.
 const FORWARDED: [i32; 4] = [SIGTERM, SIGHUP, SIGUSR1, SIGUSR2];
@@ -72,7 +73,7 @@ impl Family {
         let listener = thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in &mut self.signals {
                 if guard.is_some() && getppid() != guard {
-                    eprintln!("vhost-accel: killed: its program ends with it");
+                    note(format_args!("{}: killed: its program ends with it", crate::NAME));
                     end_descendants();
                     continue;
                 }

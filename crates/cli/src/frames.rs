@@ -1,19 +1,9 @@
-//! The frames that `loopback` sends, and the capture of those that come back.
+//! The frames that `loopback` sends.
 
-use std::fs::File;
-use std::io::{BufReader, BufWriter};
-use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::Path;
 
-use pcap_file::PcapError;
-use pcap_file::pcap::{PcapPacket, PcapReader, PcapWriter};
-
+use crate::capture::{self, SHORTEST};
 use crate::error::CliError;
-
-/// The smallest frame: an Ethernet header.
-const SHORTEST: usize = 14;
-/// The largest that `loopback` lends buffers for.
-const LONGEST: usize = 65_535;
 
 /// Frames to send, numbered from 0.
 pub(crate) enum Frames {
@@ -31,20 +21,7 @@ impl Frames {
 
     /// The frames of the capture at `path`.
     pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
-        let failed = |source| CliError::Capture { path: path.to_owned(), source };
-        let file = File::open(path).map_err(|error| failed(PcapError::IoError(error)))?;
-        let mut reader = PcapReader::new(BufReader::new(file)).map_err(failed)?;
-        let mut frames = Vec::new();
-        while let Some(packet) = reader.next_packet() {
-            let frame = packet.map_err(failed)?.data.into_owned();
-            if !(SHORTEST..=LONGEST).contains(&frame.len()) {
-                let (path, number) = (path.to_owned(), frames.len() as u64);
-                let (len, most) = (frame.len(), LONGEST);
-                return Err(CliError::FrameSize { path, number, len, most });
-            }
-            frames.push(frame);
-        }
-        Ok(Self::Captured(frames))
+        Ok(Self::Captured(capture::read(path)?))
     }
 
     /// How many there are.
@@ -83,42 +60,6 @@ impl Frames {
     }
 }
 
-/// A capture file being written.
-pub(crate) struct Capture {
-    path: PathBuf,
-    writer: PcapWriter<BufWriter<File>>,
-}
-
-impl Capture {
-    /// Creates the file, or truncates it.
-    pub(crate) fn create(path: &Path) -> Result<Self, CliError> {
-        let failed = |source| CliError::Capture { path: path.to_owned(), source };
-        let file = File::create(path).map_err(|error| failed(PcapError::IoError(error)))?;
-        let writer = PcapWriter::new(BufWriter::new(file)).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), writer })
-    }
-
-    /// Appends a frame, stamped with the present time.
-    pub(crate) fn write(&mut self, frame: &[u8]) -> Result<(), CliError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let packet = PcapPacket::new(now, frame.len() as u32, frame);
-        let written = self.writer.write_packet(&packet);
-        written.map_err(|source| CliError::Capture { path: self.path.clone(), source })?;
-        Ok(())
-    }
-
-    /// Writes out what is buffered.
-    pub(crate) fn finish(self) -> Result<(), CliError> {
-        let path = self.path;
-        let flushed = self.writer.into_writer().into_inner();
-        flushed.map_err(|error| CliError::Capture {
-            path,
-            source: PcapError::IoError(error.into_error()),
-        })?;
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,31 +74,5 @@ mod tests {
             assert_eq!(frame.len(), 64);
             assert!(seen.insert(frame), "frame {number} stands twice");
         }
-    }
-
-    #[test]
-    fn a_capture_is_read_back_as_it_was_written() {
-        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
-        let sent = [vec![1; 60], vec![2; 9000], vec![3; 14]];
-        let mut capture = Capture::create(&path).unwrap();
-        sent.iter().for_each(|frame| capture.write(frame).unwrap());
-        capture.finish().unwrap();
-        let frames = Frames::read(&path).unwrap();
-        assert_eq!((frames.len(), frames.longest()), (3, 9000));
-        for (number, expected) in sent.iter().enumerate() {
-            let mut frame = Vec::new();
-            frames.get(number as u64, &mut frame);
-            assert_eq!(&frame, expected);
-        }
-    }
-
-    #[test]
-    fn what_is_no_frame_is_named() {
-        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
-        let mut capture = Capture::create(&path).unwrap();
-        capture.write(&[0; 13]).unwrap();
-        capture.finish().unwrap();
-        let Err(error) = Frames::read(&path) else { panic!("13 bytes are no frame") };
-        assert!(error.is_usage() && error.to_string().contains("frame 0 has 13 bytes"), "{error}");
     }
 }

@@ -1,9 +1,12 @@
 //! The `vhost-accel` command: look at vhost accelerators, test them, send traffic through them.
 //!
-//! Exit codes: 0 done; 1 a device or a test failed, or `compare` found changes; 2 the command line was
-//! wrong, or `compare` can't read its files. Of a program run by `emulate`, its own.
+//! Exit codes are those of [`EXIT_CODES`](vhost_accel_bench::terminal::EXIT_CODES); of a program run
+//! by `emulate`, its own.
+
+#![warn(clippy::print_stderr)] // it panics where stderr can't be written
 
 mod args;
+mod capture;
 mod commands;
 mod description;
 mod error;
@@ -13,24 +16,25 @@ mod output;
 mod progress;
 mod target;
 
-use std::error::Error as StdError;
-use std::fmt::Write as _;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
+use vhost_accel_bench::terminal::{EXIT_CODES, Fault, note, one_line};
 
 use crate::args::{Args, Command};
+use crate::error::CliError;
 
-/// The exit code for a command line that can't be carried out.
-const USAGE: u8 = 2;
+/// Before what is said on stderr.
+const NAME: &str = "vhost-accel";
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("VHOST_ACCEL_LOG"))
-        .with_writer(std::io::stderr)
+        .with_writer(|| Log)
         .init();
-    let args = match Args::try_parse() {
+    let args = match parse() {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
@@ -45,26 +49,24 @@ fn main() -> ExitCode {
         Command::Compare(args) => commands::compare::run(&args),
         Command::Hold(args) => commands::check::run_hold(&args),
     };
-    match done {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("vhost-accel: {}", one_line(&error));
-            if error.is_usage() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
-        }
-    }
+    done.unwrap_or_else(|error| error.fault().end(NAME, &error))
+}
+
+/// The command line. Every command's help ends with the rule of exit codes.
+fn parse() -> Result<Args, clap::Error> {
+    let command = Args::command().after_help(EXIT_CODES);
+    let command = command.mut_subcommands(|command| command.after_help(EXIT_CODES));
+    Args::from_arg_matches(&command.try_get_matches()?)
 }
 
 /// Help and version go to stdout as they are; a mistake is one line that says what would be right.
 fn usage(error: &clap::Error) -> ExitCode {
-    if matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp
-            | ErrorKind::DisplayVersion
-            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-    ) {
-        let shown = error.print();
-        let asked = error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-        return if shown.is_ok() && asked { ExitCode::SUCCESS } else { ExitCode::from(USAGE) };
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let shown = error.print().and_then(|()| io::stdout().flush()).map_err(CliError::Output);
+        return match shown {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => error.fault().end(NAME, &error),
+        };
     }
     let text = error.render().to_string();
     let said = text.split("\n\n").filter(|part| !part.starts_with("Usage:"));
@@ -73,21 +75,21 @@ fn usage(error: &clap::Error) -> ExitCode {
         .flat_map(str::split_whitespace)
         .collect();
     let line = words.join(" ");
-    eprintln!("vhost-accel: {} (see --help)", line.trim_start_matches("error: "));
-    ExitCode::from(USAGE)
+    note(one_line(&format!("{NAME}: {} (see --help)", line.trim_start_matches("error: "))));
+    ExitCode::from(Fault::Wrong.code())
 }
 
-/// An error and its sources, each said once.
-fn one_line(error: &dyn StdError) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !line.contains(&text) {
-            // Writing to a String doesn't fail.
-            let _ = write!(line, ": {text}");
-        }
-        source = cause.source();
+/// Where events go: stderr, as [`note`] writes to it.
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        // What can't be written is lost: tracing would say so on stderr.
+        let _ = io::stderr().write_all(text);
+        Ok(text.len())
     }
-    line
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use vhost_accel_bench::terminal;
 
 use crate::error::CliError;
 
@@ -28,7 +29,7 @@ pub(crate) fn table(head: &[&str], rows: Vec<Vec<String>>) -> Result<(), CliErro
 
 /// Writes one line.
 pub(crate) fn line(text: impl std::fmt::Display) -> Result<(), CliError> {
-    writeln!(io::stdout(), "{text}").map_err(CliError::Output)
+    terminal::print(text).map_err(CliError::Output)
 }
 
 /// Writes a value as indented JSON.

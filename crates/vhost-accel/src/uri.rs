@@ -118,6 +118,9 @@ impl FromStr for Uri {
         if path.is_empty() {
             return Err(UriError::NoPath(interface));
         }
+        if path.contains(char::is_control) {
+            return Err(UriError::Control(path.to_owned()));
+        }
         let uri = Self::new(interface, path);
         let Some(given) = option else { return Ok(uri) };
         let unknown = || UriError::UnknownOption { interface, given: given.to_owned() };
@@ -150,6 +153,9 @@ pub enum UriError {
     /// There is nothing behind the colon.
     #[error("the path is missing, which {example} has", example = example(*.0))]
     NoPath(Interface),
+    /// The path has a newline or another control character, which no device's has.
+    #[error("{0:?} has a control character, which no device's path has")]
+    Control(String),
     /// What is behind the question mark.
     #[error("{interface} has no option {given:?}; {known}", known = Known(*.interface))]
     UnknownOption {
@@ -263,6 +269,10 @@ mod tests {
             (
                 "vhost-vdpa:/x?batch=off",
                 r#"vhost-vdpa has no option "batch=off"; it has iotlb=batch and iotlb=plain"#,
+            ),
+            (
+                "vhost-vdpa:/dev/x\n\u{1b}[31m",
+                r#""/dev/x\n\u{1b}[31m" has a control character, which no device's path has"#,
             ),
             ("vfio-ioctl:/x?", r#"vfio-ioctl has no option ""; it has none"#),
         ];

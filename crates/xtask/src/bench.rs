@@ -6,15 +6,17 @@
 //! once more with other random seeds, to say how much of it is luck.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::Args;
 use thiserror::Error;
+use vhost_accel_bench::terminal::print;
 use vhost_accel_bench::{
     Crossings, Key, Repeat, ResultFile, Scenario, load_all, load_crossings, report, revision,
-    utc_now,
+    utc_now, write_all,
 };
 
 use crate::lab::{self, Accel, ROOT};
@@ -69,8 +71,11 @@ pub(crate) enum Error {
     Differ(String),
 }
 
+fn say(text: impl Display) -> Result<(), Error> {
+    print(text).map_err(|error| vhost_accel_bench::Error::Output(error).into())
+}
+
 /// Runs the comparison in the lab.
-#[expect(clippy::print_stdout, reason = "a program")]
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     let program = lab::build(&["bench", "--package", "vhost-accel-bench"], "comparison", "bench")?;
     let program = absolute(&program)?;
@@ -82,16 +87,16 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     // What only some scenarios are wanted for is not worth a count of all.
     let with_counts = options.more.is_empty();
     if with_counts {
-        println!("crossings, counted by strace");
+        say("crossings, counted by strace")?;
         let crossings = count(options, &program, &out)?;
         let text =
             serde_json::to_vec(&crossings).map_err(io::Error::from).map_err(file(&counted))?;
-        std::fs::write(&counted, text).map_err(file(&counted))?;
+        write_all([(counted.clone(), &*text)])?;
     }
     let seeds: &[u32] = if options.icount && !options.quick { &[1, 1, 2] } else { &[1] };
     let mut results = Vec::new();
     for (number, &seed) in (1..).zip(seeds) {
-        println!("run {number} of {}", seeds.len());
+        say(format_args!("run {number} of {}", seeds.len()))?;
         let dir = out.join(format!("run-{number}"));
         let mut arguments = options.comparison(&program);
         let mut needed = vec![program.clone()];
@@ -111,8 +116,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     result.run.repeat = results.get(1).map(|again| Repeat::of(again, &result));
     result.run.reseeded = results.get(2).map(|other| Repeat::of(other, &result));
     result.save(&latest)?;
-    println!("{}", report::table(&result));
-    println!("Result: {}", latest.display());
+    say(report::table(&result))?;
+    say(format_args!("Result: {}", latest.display()))?;
     if options.save {
         save(&result)?;
     }
@@ -120,20 +125,18 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
 }
 
 /// Everything that is committed.
-#[expect(clippy::print_stdout, reason = "a program")]
 pub(crate) fn evidence() -> Result<ExitCode, Error> {
-    println!("== the emulated kernel");
+    say("== the emulated kernel")?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     call(Command::new(cargo).args(["bench", "--locked"]).current_dir(ROOT))?;
     save(&ResultFile::load(&Path::new(ROOT).join("target/vhost-accel/latest.json"))?)?;
-    println!("== a real kernel, instructions");
+    say("== a real kernel, instructions")?;
     run(&Options { icount: true, save: true, ..Options::default() })?;
-    println!("== a real kernel, time under QEMU's translator");
+    say("== a real kernel, time under QEMU's translator")?;
     run(&Options { save: true, ..Options::default() })
 }
 
 /// Keeps `result` in results/, in place of what there was of its kind from the same CPU.
-#[expect(clippy::print_stdout, reason = "a program")]
 fn save(result: &ResultFile) -> Result<(), Error> {
     let root = Path::new(ROOT);
     let kind = |file: &ResultFile| {
@@ -149,7 +152,7 @@ fn save(result: &ResultFile) -> Result<(), Error> {
     let path = root.join("results").join(result.file_name());
     result.save(&path)?;
     report::write(root)?;
-    println!("Saved, and docs/ and README.md made anew: {}", path.display());
+    say(format_args!("Saved, and docs/ and README.md made anew: {}", path.display()))?;
     Ok(())
 }
 
@@ -172,7 +175,7 @@ fn count(options: &Options, program: &Path, out: &Path) -> Result<Vec<Crossings>
         let what = format!("{} --count", program.display());
         return Err(Error::Ended { what, code: output.status.code().unwrap_or(-1) });
     }
-    std::fs::write(&counted, output.stdout).map_err(file(&counted))?;
+    write_all([(counted.clone(), &*output.stdout)])?;
     let emulated = load_crossings(&counted)?;
     match differences(&native, &emulated) {
         none if none.is_empty() => Ok(native),

@@ -10,6 +10,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use thiserror::Error;
+use vhost_accel_bench::terminal::note;
 
 /// `lab/run`'s exit code when it could not run the command.
 pub(crate) const FAILED: u8 = 125;
@@ -100,7 +101,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     // Killed by a signal, it has said nothing of the command either.
     let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED);
     if code == FAILED {
-        eprintln!("cargo xtask: the lab did not run the command; lab/README.md says what it needs");
+        note("cargo xtask: the lab did not run the command; lab/README.md says what it needs");
     }
     Ok(ExitCode::from(code))
 }

@@ -7,6 +7,7 @@ mod strace;
 use std::{error::Error, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use vhost_accel_bench::terminal::note;
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about)]
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
         }
     };
     done.unwrap_or_else(|error| {
-        eprintln!("cargo xtask: {error}");
+        note(format_args!("cargo xtask: {error}"));
         // As lab/run: nothing is known of the command.
         ExitCode::from(lab::FAILED)
     })

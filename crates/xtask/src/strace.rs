@@ -19,6 +19,7 @@ use std::{
 
 use clap::Args;
 use thiserror::Error;
+use vhost_accel_bench::terminal::print;
 use vhost_accel_emulator::{Crossings, Kind, names};
 use vhost_accel_uapi::{
     vfio,
@@ -31,6 +32,8 @@ pub(crate) enum Error {
     /// It can't be read.
     #[error("{path}: {source}")]
     Read { path: PathBuf, source: io::Error },
+    #[error("cannot write the output: {0}")]
+    Output(io::Error),
     /// A line that no strace writes.
     #[error("line {0}: not understood")]
     Line(usize),
@@ -47,11 +50,10 @@ pub(crate) struct Options {
 }
 
 /// Prints the crossings of every KEY in a trace.
-#[expect(clippy::print_stdout, reason = "its output")]
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let read = |source| Error::Read { path: options.trace.clone(), source };
     for (key, crossings) in crossings(&fs::read_to_string(&options.trace).map_err(read)?)? {
-        println!("{key}\n{crossings}");
+        print(format_args!("{key}\n{crossings}")).map_err(Error::Output)?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use vhost_accel_bench::{
     Clock, Error, KernelHalf, Mode, Progress, Quiet, Run, RunOptions, Selection, count_crossings,
-    load_crossings, mark_crossings, report, revision, run,
+    load_crossings, mark_crossings, report, revision, run, terminal,
 };
 
 use crate::arguments::Arguments;
@@ -38,22 +38,17 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::SUCCESS,
         // As a program does that a signal ends.
         Ok(true) => ExitCode::from(130),
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => error.fault().end("cargo bench", &error),
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a program")]
 fn count() -> Result<bool, Error> {
     let json = serde_json::to_string(&count_crossings(&[])?);
-    println!("{}", json.map_err(|source| Error::Json { path: "stdout".into(), source })?);
+    print(json.map_err(|source| Error::Json { path: "stdout".into(), source })?)?;
     Ok(false)
 }
 
 /// Whether it was stopped.
-#[expect(clippy::print_stdout, reason = "a program")]
 fn bench(arguments: &Arguments) -> Result<bool, Error> {
     // A second Ctrl-C ends it at once.
     let stop = || {
@@ -97,25 +92,29 @@ fn bench(arguments: &Arguments) -> Result<bool, Error> {
     result.save(&latest)?;
     let files = [result];
     let [result] = &files;
-    println!("{}", report::table(result));
-    println!("Result: {}", latest.display());
+    print(report::table(result))?;
+    print(format_args!("Result: {}", latest.display()))?;
     if interrupted {
-        println!("It was stopped; `--resume` with the same words goes on.");
+        print("It was stopped; `--resume` with the same words goes on.")?;
         return Ok(true);
     }
     if options.selection.is_everything() {
         report::write_pages(&out, &files)?;
-        println!("Report and comparison: {}", out.display());
+        print(format_args!("Report and comparison: {}", out.display()))?;
     }
     if arguments.save {
         let path = root.join("results").join(result.file_name());
         result.save(&path)?;
         report::write(&root)?;
-        println!("Saved, and docs/ and README.md made anew: {}", path.display());
+        print(format_args!("Saved, and docs/ and README.md made anew: {}", path.display()))?;
     } else if is_evidence(&result.run, &options) {
-        println!("`cargo bench -- --save` keeps such a result in results/.");
+        print("`cargo bench -- --save` keeps such a result in results/.")?;
     }
     Ok(false)
+}
+
+fn print(text: impl std::fmt::Display) -> Result<(), Error> {
+    terminal::print(text).map_err(Error::Output)
 }
 
 fn is_evidence(run: &Run, options: &RunOptions) -> bool {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::content::{RFC_V2, html, mail, markdown, readme_table};
 use super::evidence::Evidence;
 use super::{chart, plot};
-use crate::store::{load_all, write as write_file};
+use crate::store::{load_all, write_all};
 use crate::{Error, Result, ResultFile, Scenario};
 
 /// What stands before and behind what is generated in a page.
@@ -40,12 +40,11 @@ fn names(paths: &[PathBuf]) -> String {
 /// [`Error`].
 pub fn write(root: &Path) -> Result<()> {
     let committed = committed(root)?;
-    for path in stale(root, &committed)? {
+    let stale = stale(root, &committed)?;
+    write_below(root, &committed)?;
+    for path in stale {
         let path = root.join(path);
         fs::remove_file(&path).map_err(Error::file(&path))?;
-    }
-    for (path, text) in committed {
-        write_file(&root.join(path), &text)?;
     }
     Ok(())
 }
@@ -100,10 +99,11 @@ pub fn write_pages(dir: &Path, files: &[ResultFile]) -> Result<()> {
 /// # Errors
 /// [`Error`].
 pub fn write_evidence(dir: &Path, evidence: &Evidence<'_>) -> Result<()> {
-    for (path, page) in pages(evidence)? {
-        write_file(&dir.join(path), &page)?;
-    }
-    Ok(())
+    write_below(dir, &pages(evidence)?)
+}
+
+fn write_below(dir: &Path, pages: &[(PathBuf, String)]) -> Result<()> {
+    write_all(pages.iter().map(|(path, text)| (dir.join(path), text.as_bytes())))
 }
 
 /// Every file that is made from results, by its path below the root.
@@ -122,7 +122,7 @@ fn committed(root: &Path) -> Result<Vec<(PathBuf, String)>> {
         ("docs/measuring.md", SCENARIOS, Scenario::table()),
     ] {
         let path = root.join(page);
-        let text = fs::read_to_string(&path).map_err(Error::file(&path))?;
+        let text = fs::read_to_string(&path).map_err(Error::read(&path))?;
         all.push((PathBuf::from(page), with_table(&path, &text, markers, &table)?));
     }
     Ok(all)

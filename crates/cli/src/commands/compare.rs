@@ -1,8 +1,8 @@
 //! `compare`: what changed from one run to another by more than noise.
 
-use std::path::Path;
 use std::process::ExitCode;
 
+use vhost_accel_bench::terminal::note;
 use vhost_accel_bench::{Client, Comparison, Figure, Key, Only, ResultFile};
 
 use crate::args::Compare;
@@ -10,11 +10,10 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) fn run(args: &Compare) -> Result<ExitCode, CliError> {
-    let load = |path: &Path| ResultFile::load(path).map_err(CliError::Compare);
-    let (before, after) = (load(&args.before)?, load(&args.after)?);
+    let (before, after) = (ResultFile::load(&args.before)?, ResultFile::load(&args.after)?);
     let comparison = Comparison::new(&before, &after, args.threshold / 100.0);
     for reason in &comparison.incomparable {
-        eprintln!("vhost-accel: NOT COMPARABLE: {}", reason.what());
+        note(format_args!("{}: NOT COMPARABLE: {}", crate::NAME, reason.what()));
     }
     if args.json {
         output::json(&comparison)?;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
+use vhost_accel_bench::terminal::note;
 
 use crate::args::Devices;
 use crate::error::CliError;
@@ -29,7 +30,7 @@ pub(crate) fn run(args: &Devices) -> Result<ExitCode, CliError> {
     if args.json {
         output::json(&rows)?;
     } else if rows.is_empty() {
-        eprintln!("no vhost accelerators; --emulated shows emulated ones");
+        note("no vhost accelerators; --emulated shows emulated ones");
     } else {
         let rows = rows.iter().map(|row| vec![row.thread_id.to_owned(), row.uri.clone()]).collect();
         output::table(&["thread", "URI"], rows)?;

@@ -9,6 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus};
 
+use vhost_accel_bench::terminal::{Fault, note};
 use vhost_accel_emulator::{EmulatedKernel, remove_leftovers};
 
 use crate::args::Emulate;
@@ -43,7 +44,7 @@ fn guard(family: Family) -> Result<ExitCode, CliError> {
 fn emulate(family: Family, args: &Emulate) -> Result<ExitCode, CliError> {
     // clap wants at least one; an empty list can't be run.
     let Some((program, arguments)) = args.program.split_first() else {
-        return Ok(ExitCode::from(crate::USAGE));
+        return Ok(ExitCode::from(Fault::Wrong.code()));
     };
     let kernel = EmulatedKernel::builder().queue_pairs(args.pairs).devices(args.devices).build()?;
     let mut command = Command::new(program);
@@ -53,7 +54,7 @@ fn emulate(family: Family, args: &Emulate) -> Result<ExitCode, CliError> {
         .map_err(|source| CliError::Program { program: PathBuf::from(program), source })?;
     let status = family.wait(child.id(), Rest::GoesOn).map_err(CliError::Wait)?;
     if args.crossings {
-        eprint!("{}", kernel.crossings());
+        note(kernel.crossings().to_string().trim_end());
     }
     Ok(ExitCode::from(code(status)))
 }

@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use vhost_accel::{KickKind, VhostAccel, open_uri};
+use vhost_accel_bench::Staged;
+use vhost_accel_bench::terminal::{Fault, note};
 use vhost_accel_driver::{Config, HEADER, NetDriver};
 
 use crate::args::Loopback;
+use crate::capture::Capture;
 use crate::error::CliError;
-use crate::frames::{Capture, Frames};
+use crate::frames::Frames;
 use crate::progress::Progress;
 use crate::{output, target};
 
@@ -31,41 +34,46 @@ pub(crate) fn run(args: &Loopback) -> Result<ExitCode, CliError> {
         Some(path) => Frames::read(path)?,
         None => Frames::generated(args.frames, args.size as usize),
     };
+    // A capture that is not finished goes with the process.
+    ctrlc::set_handler(|| Staged::end_process(Fault::Interrupted)).map_err(CliError::Signal)?;
     let mut capture = args.out.as_deref().map(Capture::create).transpose()?;
+    let silent = capture.as_ref().is_some_and(Capture::is_stdout);
     let outcome = target::on_kernel(&args.device.kernel, || {
         send_all(open_uri(&args.device.uri)?, args, &frames, capture.as_mut())
     })?;
     if let Some(capture) = capture {
         capture.finish()?;
     }
-    tell(args, &frames, &outcome)?;
+    let report = report(args, &frames, &outcome);
+    if silent {
+        note(report);
+    } else {
+        output::line(report)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(args: &Loopback, frames: &Frames, outcome: &Outcome) -> Result<(), CliError> {
+/// The outcome in words.
+fn report(args: &Loopback, frames: &Frames, outcome: &Outcome) -> String {
     let seconds = outcome.elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
     let micro = |nanoseconds: u64| nanoseconds as f64 / 1e3;
     let latency = &outcome.latency;
-    output::line(format_args!(
-        "{} frames on {} pairs came back intact and in order ({}, kicked by {})",
+    format!(
+        "{} frames on {} pairs came back intact and in order ({}, kicked by {})\n\
+         rate     {:.0} frames/s, {:.3} Gbit/s\n\
+         latency  p50 {:.1} us, p99 {:.1} us, p99.9 {:.1} us, most {:.1} us, {} in flight",
         frames.len(),
         args.pairs,
         args.device.uri,
-        outcome.kick
-    ))?;
-    output::line(format_args!(
-        "rate     {:.0} frames/s, {:.3} Gbit/s",
+        outcome.kick,
         frames.len() as f64 / seconds,
-        outcome.bytes as f64 * 8.0 / seconds / 1e9
-    ))?;
-    output::line(format_args!(
-        "latency  p50 {:.1} us, p99 {:.1} us, p99.9 {:.1} us, most {:.1} us, {} in flight",
+        outcome.bytes as f64 * 8.0 / seconds / 1e9,
         micro(latency.value_at_quantile(0.5)),
         micro(latency.value_at_quantile(0.99)),
         micro(latency.value_at_quantile(0.999)),
         micro(latency.max()),
         args.window
-    ))
+    )
 }
 
 /// What is on its way on one pair: frame numbers are the pair's own, 0, 1, 2…

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use vhost_accel_bench::report::{self, Evidence};
-use vhost_accel_bench::{Error, ResultFile, load_all};
+use vhost_accel_bench::terminal::Fault;
+use vhost_accel_bench::{Error, ResultFile, Staged, load_all};
 
 use crate::args::Report;
 use crate::error::CliError;
@@ -20,6 +21,8 @@ pub(crate) fn run(args: &Report) -> Result<ExitCode, CliError> {
         output::line("the documents are what results/ makes")?;
         return Ok(ExitCode::SUCCESS);
     }
+    // Nothing is left half-way.
+    ctrlc::set_handler(|| Staged::end_process(Fault::Interrupted)).map_err(CliError::Signal)?;
     // What others measured is not committed, and no committed document is made from it.
     let out = match (&args.out, args.merge.is_empty()) {
         (Some(out), _) => Some(out.clone()),

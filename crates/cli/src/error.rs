@@ -9,7 +9,7 @@ use vhost_accel_bench::report::Drift;
 use vhost_accel_bench::terminal::Fault;
 use vhost_accel_driver as driver;
 
-use crate::capture::Unfit;
+use crate::unfit::Unfit;
 
 /// A command failed.
 #[derive(Debug, thiserror::Error)]

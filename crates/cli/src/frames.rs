@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::capture::{self, SHORTEST};
+use crate::capture;
 use crate::error::CliError;
+use crate::unfit::SHORTEST;
 
 /// Frames to send, numbered from 0.
 pub(crate) enum Frames {

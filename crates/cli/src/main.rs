@@ -15,6 +15,7 @@ mod frames;
 mod output;
 mod progress;
 mod target;
+mod unfit;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

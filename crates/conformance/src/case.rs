@@ -4,7 +4,7 @@ use std::fmt;
 
 use vhost_accel_core::Capabilities;
 
-use crate::check::{Failure, Stop};
+use crate::outcome::{Outcome, Stop};
 use crate::target::Target;
 
 /// One named expectation of a device.
@@ -62,48 +62,5 @@ impl Case {
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Case").field(&self.name).finish()
-    }
-}
-
-/// What became of a case.
-#[derive(Debug)]
-#[must_use]
-pub enum Outcome {
-    /// Everything was as expected.
-    Passed,
-    /// The device or the test bed lacks a means; nothing is known.
-    NotApplicable(Need),
-    /// Something was not as expected.
-    Failed(Failure),
-}
-
-/// What a case lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Need {
-    /// Capabilities of the device.
-    Capabilities(Capabilities),
-    /// The loopback device.
-    Loopback,
-    /// Queue pairs.
-    Pairs(u16),
-    /// A limit to what can be mapped that is met within a few seconds.
-    MappingLimit,
-    /// An address that no mapping may have.
-    IovaHole,
-    /// A client process ([`Target::with_client`]).
-    Client,
-}
-
-impl fmt::Display for Need {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Capabilities(missing) => write!(f, "needs {missing}"),
-            Self::Loopback => f.write_str("needs the loopback device"),
-            Self::Pairs(pairs) => write!(f, "needs {pairs} queue pairs"),
-            Self::MappingLimit => f.write_str("needs a limit of at most 65536 mappings"),
-            Self::IovaHole => f.write_str("needs an address outside the limits"),
-            Self::Client => f.write_str("needs a client process that can be killed"),
-        }
     }
 }

@@ -1,98 +1,17 @@
 //! Expectations, and failures that say where they were not met.
 
-use std::error::Error as StdError;
 use std::fmt;
-use std::io;
-use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use vhost_accel_core::{Error, Operation, Phase, Reason, Status};
 use vhost_accel_driver::{Event, NetDriver};
 
-use crate::case::Need;
+use crate::outcome::{Cause, Failure, Stop};
 
 /// What has to happen happens within this.
 pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 /// What must not happen is given this long to.
 pub(crate) const QUIET: Duration = Duration::from_millis(15);
-
-/// Why a case ended early.
-#[derive(Debug)]
-pub enum Stop {
-    /// A means is lacking.
-    NotApplicable(Need),
-    /// An expectation was not met.
-    Failed(Failure),
-}
-
-/// An expectation was not met.
-#[derive(Debug)]
-pub struct Failure {
-    at: &'static Location<'static>,
-    cause: Cause,
-}
-
-#[derive(Debug)]
-enum Cause {
-    Differs { what: &'static str, got: Box<str>, want: Box<str> },
-    Untrue(&'static str),
-    Driver(vhost_accel_driver::Error),
-    System(io::Error),
-}
-
-impl Failure {
-    #[track_caller]
-    fn stop(cause: Cause) -> Stop {
-        Stop::Failed(Self { at: Location::caller(), cause })
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            Cause::Differs { what, got, want } => write!(f, "{what}: {got}, expected {want}")?,
-            Cause::Untrue(what) => write!(f, "expected: {what}")?,
-            Cause::Driver(error) => {
-                write!(f, "{error}")?;
-                if let vhost_accel_driver::Error::System { source, .. } = error {
-                    write!(f, ": {source}")?;
-                }
-            }
-            Cause::System(error) => write!(f, "{error}")?,
-        }
-        write!(f, " ({}:{})", self.at.file(), self.at.line())
-    }
-}
-
-impl StdError for Failure {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match &self.cause {
-            Cause::Driver(error) => error.source(),
-            Cause::System(_) | Cause::Differs { .. } | Cause::Untrue(_) => None,
-        }
-    }
-}
-
-impl From<Error> for Stop {
-    #[track_caller]
-    fn from(error: Error) -> Self {
-        Failure::stop(Cause::Driver(error.into()))
-    }
-}
-
-impl From<vhost_accel_driver::Error> for Stop {
-    #[track_caller]
-    fn from(error: vhost_accel_driver::Error) -> Self {
-        Failure::stop(Cause::Driver(error))
-    }
-}
-
-impl From<io::Error> for Stop {
-    #[track_caller]
-    fn from(error: io::Error) -> Self {
-        Failure::stop(Cause::System(error))
-    }
-}
 
 /// Two values that are to be equal.
 #[track_caller]

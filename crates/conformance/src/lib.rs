@@ -26,10 +26,11 @@
 mod case;
 mod cases;
 mod check;
+mod outcome;
 mod random;
 mod target;
 
-pub use case::{Case, Need, Outcome};
+pub use case::Case;
 pub use cases::cases;
-pub use check::{Failure, Stop};
+pub use outcome::{Failure, Need, Outcome, Stop};
 pub use target::{Target, hold};

@@ -9,8 +9,7 @@ use std::time::Duration;
 use vhost_accel_core::{Capabilities, DeviceInfo, VhostAccel};
 use vhost_accel_driver::{Config, NetDriver};
 
-use crate::case::Need;
-use crate::check::Stop;
+use crate::outcome::{Need, Stop};
 use crate::random::frame;
 
 type Open<'a> = dyn Fn() -> vhost_accel_core::Result<Box<dyn VhostAccel>> + 'a;

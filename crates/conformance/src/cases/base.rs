@@ -4,7 +4,8 @@ use vhost_accel_core::{Capabilities, QueueIndex, Vring};
 
 use super::small;
 use crate::case::Case;
-use crate::check::{Stop, echoes, equal, eventually, quiet, received};
+use crate::check::{echoes, equal, eventually, quiet, received};
+use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
 use vhost_accel_driver::Config;

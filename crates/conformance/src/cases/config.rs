@@ -4,7 +4,8 @@ use vhost_accel_core::{Capabilities, Operation, Subject};
 
 use super::small;
 use crate::case::Case;
-use crate::check::{Stop, equal, holds, refused, same};
+use crate::check::{equal, holds, refused, same};
+use crate::outcome::Stop;
 use crate::target::Target;
 use vhost_accel_driver::Config;
 

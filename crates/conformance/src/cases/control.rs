@@ -10,9 +10,8 @@ use virtio_bindings::virtio_net::{
 
 use super::{small, small_pairs, watch};
 use crate::case::Case;
-use crate::check::{
-    Stop, arrives, echoes, equal, eventually, faulted, healthy, holds, quiet, same,
-};
+use crate::check::{arrives, echoes, equal, eventually, faulted, healthy, holds, quiet, same};
+use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
 use vhost_accel_driver::{Config, Descriptor, NetDriver, Region};

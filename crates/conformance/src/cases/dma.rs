@@ -7,8 +7,9 @@ use vhost_accel_core::{
 };
 
 use super::small;
-use crate::case::{Case, Need};
-use crate::check::{Stop, equal, fails, holds, received, refused};
+use crate::case::Case;
+use crate::check::{equal, fails, holds, received, refused};
+use crate::outcome::{Need, Stop};
 use crate::random::frame;
 use crate::target::Target;
 use vhost_accel_driver::{Lease, Machine, Region};

@@ -9,8 +9,9 @@ use vhost_accel_core::{Access, Capabilities, Iova, QueueIndex, Vring, page_size}
 use super::{small, small_pairs, watch};
 use crate::case::Case;
 use crate::check::{
-    LIMIT, Stop, echoes, equal, eventually, faulted, healthy, holds, quiet, signalled, untouched,
+    LIMIT, echoes, equal, eventually, faulted, healthy, holds, quiet, signalled, untouched,
 };
+use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
 use vhost_accel_driver::{Config, Descriptor, Event, HEADER, NetDriver, Region};

@@ -8,7 +8,8 @@ use vhost_accel_core::{
 
 use super::small;
 use crate::case::Case;
-use crate::check::{Stop, equal, fails, holds, refused};
+use crate::check::{equal, fails, holds, refused};
+use crate::outcome::Stop;
 use crate::target::Target;
 use vhost_accel_driver::{Machine, Region};
 

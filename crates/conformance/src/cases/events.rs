@@ -8,9 +8,9 @@ use vhost_accel_core::{Capabilities, Features, Operation, QueueIndex, Status, Su
 use super::{small, small_pairs, watch};
 use crate::case::Case;
 use crate::check::{
-    Stop, arrives, echoes, equal, eventually, faulted, holds, received, refused, sends, signalled,
-    silent,
+    arrives, echoes, equal, eventually, faulted, holds, received, refused, sends, signalled, silent,
 };
+use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
 use vhost_accel_driver::{Config, Descriptor, Event, NetDriver};

@@ -8,7 +8,8 @@ use vhost_accel_core::{Capabilities, Status};
 
 use super::small;
 use crate::case::Case;
-use crate::check::{LIMIT, Stop, echoes, equal, holds, quiet, refused, same};
+use crate::check::{LIMIT, echoes, equal, holds, quiet, refused, same};
+use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
 use vhost_accel_driver::NetDriver;

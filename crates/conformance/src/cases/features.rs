@@ -4,7 +4,8 @@ use vhost_accel_core::{Capabilities, Features, Operation, Phase, Reason, Status}
 
 use super::small;
 use crate::case::Case;
-use crate::check::{Stop, equal, fails, holds, out_of_order};
+use crate::check::{equal, fails, holds, out_of_order};
+use crate::outcome::Stop;
 use crate::target::Target;
 use vhost_accel_driver::Config;
 

@@ -4,7 +4,8 @@ use vhost_accel_core::{Access, Capabilities, Iova, Kick, KickKind, QueueIndex, R
 use vhost_accel_driver::{Config, DirtyLog, Event, Machine, Region};
 
 use crate::case::Case;
-use crate::check::{Stop, equal, fails, holds};
+use crate::check::{equal, fails, holds};
+use crate::outcome::Stop;
 use crate::target::Target;
 
 pub(super) const CASES: &[Case] = &[

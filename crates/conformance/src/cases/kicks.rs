@@ -7,7 +7,8 @@ use vhost_accel_core::{Capabilities, Features, Kick, KickKind, QueueIndex};
 
 use super::{small, small_pairs};
 use crate::case::Case;
-use crate::check::{Stop, arrives, equal, eventually, holds, quiet, received};
+use crate::check::{arrives, equal, eventually, holds, quiet, received};
+use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
 use vhost_accel_driver::{Config, Event, NetDriver};

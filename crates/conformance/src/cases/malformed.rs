@@ -7,9 +7,8 @@ use vhost_accel_core::{Capabilities, Iova, QueueIndex};
 
 use super::{small_pairs, watch};
 use crate::case::Case;
-use crate::check::{
-    Stop, echoes, equal, faulted, healthy, quiet, same, signalled, silent, untouched,
-};
+use crate::check::{echoes, equal, faulted, healthy, quiet, same, signalled, silent, untouched};
+use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
 use vhost_accel_driver::{Config, Descriptor, Event, NetDriver, RawRing, Region, write_desc};

@@ -27,7 +27,7 @@ use std::sync::LazyLock;
 use vhost_accel_driver::{Config, Event, NetDriver};
 
 use crate::case::Case;
-use crate::check::Stop;
+use crate::outcome::Stop;
 
 /// Every case, in the order in which they build on each other.
 pub fn cases() -> &'static [Case] {

@@ -6,7 +6,8 @@ use vhost_accel_core::{
 
 use super::small;
 use crate::case::Case;
-use crate::check::{Stop, echoes, equal, fails, out_of_order};
+use crate::check::{echoes, equal, fails, out_of_order};
+use crate::outcome::Stop;
 use crate::target::Target;
 use vhost_accel_driver::{DirtyLog, NetDriver};
 

@@ -1,8 +1,9 @@
 //! Many queue pairs.
 use vhost_accel_driver::Config;
 
-use crate::case::{Case, Need};
-use crate::check::{Stop, arrives, equal, sends};
+use crate::case::Case;
+use crate::check::{arrives, equal, sends};
+use crate::outcome::{Need, Stop};
 use crate::random::frame;
 use crate::target::Target;
 

@@ -9,9 +9,10 @@ use vhost_accel_core::{
 use super::{small, watch};
 use crate::case::Case;
 use crate::check::{
-    Stop, all_echo, arrives, echoes, equal, eventually, fails, faulted, quiet, received, signalled,
+    all_echo, arrives, echoes, equal, eventually, fails, faulted, quiet, received, signalled,
     silent,
 };
+use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
 use vhost_accel_driver::{Config, Event, Guest, NetDriver, Queue};

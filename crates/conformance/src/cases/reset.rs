@@ -6,7 +6,8 @@ use vhost_accel_core::{Capabilities, Features, QueueIndex, Status};
 
 use super::{small, small_pairs, watch};
 use crate::case::Case;
-use crate::check::{Stop, echoes, equal, fails, faulted, quiet, silent};
+use crate::check::{echoes, equal, fails, faulted, quiet, silent};
+use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
 use vhost_accel_driver::{Config, Event, NetDriver};

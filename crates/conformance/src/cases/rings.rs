@@ -5,8 +5,9 @@ use vhost_accel_core::{Features, Iova};
 use super::{small, small_pairs, watch};
 use crate::case::Case;
 use crate::check::{
-    Stop, all_echo, arrives, echoes, equal, eventually, healthy, quiet, received, same, sends,
+    all_echo, arrives, echoes, equal, eventually, healthy, quiet, received, same, sends,
 };
+use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
 use vhost_accel_driver::{Config, Descriptor, HEADER, NetDriver, Region, Used};

@@ -4,7 +4,8 @@ use vhost_accel_core::{Capabilities, Iova, QueueIndex, Vring};
 
 use super::{small, small_pairs};
 use crate::case::Case;
-use crate::check::{LIMIT, Stop, echoes, equal, eventually, healthy, quiet, received, same};
+use crate::check::{LIMIT, echoes, equal, eventually, healthy, quiet, received, same};
+use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
 use vhost_accel_driver::{Config, Queue};

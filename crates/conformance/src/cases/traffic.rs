@@ -4,7 +4,8 @@ use std::time::Instant;
 use vhost_accel_driver::{Config, NetDriver};
 
 use crate::case::Case;
-use crate::check::{LIMIT, Stop, equal, healthy, holds, same};
+use crate::check::{LIMIT, equal, healthy, holds, same};
+use crate::outcome::Stop;
 use crate::random::Random;
 use crate::target::Target;
 

@@ -3,9 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::PAGE_SIZE;
 use super::memory::ClientMemory;
-use super::{DmaFault, PAGE_SIZE};
 use crate::Errno;
+
+/// Mappings by their first IOVA.
+pub(super) type Table = BTreeMap<u64, Mapping>;
+
+/// Why the device could not access an IOVA. Nothing was touched, unless it is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DmaFault {
+    /// Outside all mappings.
+    #[error("not mapped")]
+    Unmapped,
+    /// Mapped, but not for this access.
+    #[error("not allowed by the mapping")]
+    Permission,
+    /// The client has no memory at the address that it mapped.
+    #[error("no memory behind the mapping")]
+    Host,
+}
 
 /// What the device may do with a mapping. VHOST_ACCESS_RO, WO and RW have the same numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

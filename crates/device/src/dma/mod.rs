@@ -19,10 +19,10 @@ mod space;
 mod tests;
 mod view;
 
-pub use mapping::{Access, Region};
+pub use mapping::{Access, DmaFault, Region};
 pub use memory::ClientMemory;
 pub use space::{Cut, DmaSpace, PinPolicy};
-pub use view::{DmaFault, DmaView};
+pub use view::DmaView;
 
 pub(crate) use memory::Span;
 pub(crate) use view::Segment;

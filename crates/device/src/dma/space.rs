@@ -1,10 +1,9 @@
 //! The table from IOVAs to client memory, and the ways the interfaces change it.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::mapping::{Mapping, Region};
+use super::mapping::{Mapping, Region, Table};
 use super::memory::ClientMemory;
 use super::view::DmaView;
 use crate::Errno;
@@ -29,8 +28,6 @@ impl From<Cut> for Errno {
         Self::EINVAL
     }
 }
-
-pub(super) type Table = BTreeMap<u64, Mapping>;
 
 /// One address space of the device.
 ///

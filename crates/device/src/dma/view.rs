@@ -2,23 +2,8 @@
 
 use std::sync::RwLockReadGuard;
 
-use super::mapping::Access;
+use super::mapping::{Access, DmaFault, Table};
 use super::memory::{ClientMemory, Span};
-use super::space::Table;
-
-/// Why the device could not access an IOVA. Nothing was touched, unless it is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DmaFault {
-    /// Outside all mappings.
-    #[error("not mapped")]
-    Unmapped,
-    /// Mapped, but not for this access.
-    #[error("not allowed by the mapping")]
-    Permission,
-    /// The client has no memory at the address that it mapped.
-    #[error("no memory behind the mapping")]
-    Host,
-}
 
 /// A run of IOVAs, as a descriptor has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

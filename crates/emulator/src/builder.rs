@@ -1,23 +1,20 @@
 //! Putting an emulated kernel and its devices together.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io, sync::Arc};
 
 use vhost_accel_uapi::vfio;
 
 use crate::{
     MAX_DEVICES,
     chardevs::Chardevs,
+    devices::{DeviceKind, EmulatedDevice, uuid},
     error::Error,
     front::{container::ContainerNode, group::Group, vhost_mdev::MdevNode, vhost_vdpa::VdpaNode},
     kernel::EmulatedKernel,
     numbers::Numbers,
     shadow::Shadow,
 };
-use vhost_accel_device::{Counters, Device, DeviceConfig, Errno};
+use vhost_accel_device::{Device, DeviceConfig, Errno};
 
 /// Which emulated kernel is to be made: [`EmulatedKernel::builder`].
 #[derive(Clone, Debug)]
@@ -28,6 +25,13 @@ pub struct Builder {
     devices: u16,
     dma_entry_limit: u32,
     everything: bool,
+}
+
+impl EmulatedKernel {
+    /// Says what to make; [`Builder::build`] makes it.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
 }
 
 impl Default for Builder {
@@ -151,66 +155,6 @@ impl Builder {
             }
         })
     }
-}
-
-/// How an emulated device is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DeviceKind {
-    /// A mediated device behind VFIO: interfaces #1/A and #1/B.
-    Vfio,
-    /// `/dev/vhost-mdev-N`: interface #2.
-    VhostMdev,
-    /// `/dev/vhost-vdpa-N`.
-    VhostVdpa,
-}
-
-impl DeviceKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Vfio, Self::VhostMdev, Self::VhostVdpa];
-
-    fn path(self, number: u16) -> String {
-        match self {
-            Self::Vfio => format!("/sys/bus/mdev/devices/{}", uuid(self, number)),
-            Self::VhostMdev => format!("/dev/vhost-mdev-{number}"),
-            Self::VhostVdpa => format!("/dev/vhost-vdpa-{number}"),
-        }
-    }
-}
-
-/// A device of an emulated kernel.
-#[derive(Debug)]
-pub struct EmulatedDevice {
-    kind: DeviceKind,
-    number: u16,
-    path: PathBuf,
-    device: Arc<Device>,
-}
-
-impl EmulatedDevice {
-    /// How it is reached.
-    pub fn kind(&self) -> DeviceKind {
-        self.kind
-    }
-
-    /// Its number among those of its kind.
-    pub fn number(&self) -> u16 {
-        self.number
-    }
-
-    /// What a client opens: the directory in sysfs of a VFIO device, the character device otherwise.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// What the device has done since the kernel was built.
-    pub fn counters(&self) -> Counters {
-        self.device.counters()
-    }
-}
-
-/// The name of mediated device `number`.
-fn uuid(kind: DeviceKind, number: u16) -> String {
-    format!("76686f73-7400-4000-8{:03x}-{number:012x}", kind as u8)
 }
 
 /// The character devices while they are being made, with what sysfs says of them.

@@ -1,20 +1,43 @@
 //! One trapped system call, as a front end sees it: the client's memory, descriptors and identity.
 
-use std::os::fd::OwnedFd;
+use std::{os::fd::OwnedFd, sync::Arc};
 
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{
     crossings::{Counters, Kind},
-    files::{Files, Found, Task},
+    iommu::Container,
     sys,
+    task::Task,
 };
 use vhost_accel_device::Errno;
+
+/// A node, or several with one device behind them, among all that lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key(usize);
+
+impl Key {
+    pub(crate) fn of<T>(thing: &Arc<T>) -> Self {
+        Self(Arc::as_ptr(thing).addr())
+    }
+
+    /// Of what can be opened any number of times.
+    pub(crate) const SHARED: Self = Self(0);
+}
+
+/// What a front end may ask of other open files.
+pub(crate) trait OpenFiles {
+    /// The container behind descriptor `fd` of thread `tid`. The outer None: it is no file of ours.
+    fn container(&self, tid: u32, fd: u32) -> Option<Option<Arc<Container>>>;
+
+    /// Waits until the files of `key` that clients have let go of are released.
+    fn settle(&self, key: Key);
+}
 
 /// The system call that is being served.
 pub(crate) struct Call<'a> {
     pub(crate) task: &'a Task,
-    pub(crate) files: &'a Files,
+    pub(crate) files: &'a dyn OpenFiles,
     pub(crate) counters: &'a Counters,
     pub(crate) nr: i64,
 }
@@ -74,9 +97,9 @@ impl Call<'_> {
         }
     }
 
-    /// The open file of ours that the client calls `fd`.
-    pub(crate) fn file(&self, fd: i32) -> Option<Found> {
-        self.files.find(self.task.tid, u32::try_from(fd).ok()?)
+    /// The container that the client calls `fd`. The outer None: it is no file of ours.
+    pub(crate) fn container(&self, fd: i32) -> Option<Option<Arc<Container>>> {
+        self.files.container(self.task.tid, u32::try_from(fd).ok()?)
     }
 
     /// Whether the client has a descriptor `fd` by which a driver finds a file: any but those that

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{files::Inode, front::Node, shadow::Shadow};
+use crate::{front::Node, shadow::Shadow, sys::fs::Inode};
 
 /// A character device.
 pub(crate) struct Chardev {

@@ -9,19 +9,22 @@ use std::{
     collections::HashMap,
     io,
     os::fd::{AsRawFd, OwnedFd},
-    sync::{Arc, Condvar, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
 };
 
-use vhost_accel_device::{Errno, dma::ClientMemory};
+use vhost_accel_device::Errno;
 
 use crate::{
+    call::{Key, OpenFiles},
     chardevs::Chardev,
     closes::{Closes, Inbox},
-    front::{Front, Key, Node},
+    front::{Front, Node},
+    iommu::Container,
     lock,
     proc::ProcPath,
-    sys::{self, wait::Poller},
+    sys::{self, fs::Inode, wait::Poller},
+    task::{Task, tgid_of},
 };
 
 /// Bytes of every file: beyond the largest mmap offset that any interface has.
@@ -41,31 +44,6 @@ pub(crate) struct OpenFile {
     pub(crate) chardev: Option<Arc<Chardev>>,
     /// Kept, so that the inode lives as long as anybody here compares with it.
     pub(crate) memfd: OwnedFd,
-}
-
-/// Device and number of an inode.
-pub(crate) type Inode = (u64, u64);
-
-/// A thread of a client.
-#[derive(Debug)]
-pub(crate) struct Task {
-    /// The thread.
-    pub(crate) tid: u32,
-    /// Its process.
-    pub(crate) tgid: u32,
-    pidfd: OwnedFd,
-}
-
-impl Task {
-    /// The process's memory, for the device.
-    pub(crate) fn memory(&self) -> Result<ClientMemory, Errno> {
-        ClientMemory::of_process(self.tgid)
-    }
-
-    /// A copy of the thread's descriptor `fd`.
-    pub(crate) fn descriptor(&self, fd: i32) -> Result<OwnedFd, Errno> {
-        sys::remote::pidfd_getfd(&self.pidfd, fd).map_err(|error| sys::errno(&error))
-    }
 }
 
 /// A descriptor that was looked up.
@@ -281,11 +259,8 @@ impl Files {
             // Where the end of a thread is not told of (before Linux 6.9) they would pile up.
             *descriptors = Descriptors::default();
         }
-        let tgid = tgid_of(tid).ok_or(Errno(libc::ESRCH))?;
-        let failed = |error: io::Error| sys::errno(&error);
-        let pidfd = sys::remote::pidfd_open(tid, tgid).map_err(failed)?;
-        self.poller.add(&pidfd, u64::from(tid)).map_err(failed)?;
-        let task = Arc::new(Task { tid, tgid, pidfd });
+        let task = Arc::new(Task::open(tid)?);
+        self.poller.add(task.pidfd(), u64::from(tid)).map_err(|error| sys::errno(&error))?;
         descriptors.tasks.insert(tid, Arc::clone(&task));
         Ok(task)
     }
@@ -299,20 +274,12 @@ impl Files {
     }
 }
 
-/// The process that thread `tid` belongs to. Does not allocate.
-fn tgid_of(tid: u32) -> Option<u32> {
-    if tid == own_pid() {
-        return Some(tid);
+impl OpenFiles for Files {
+    fn container(&self, tid: u32, fd: u32) -> Option<Option<Arc<Container>>> {
+        self.find(tid, fd).map(|found| found.file.front.container())
     }
-    let path = ProcPath::new(format_args!("/proc/{tid}/status"))?;
-    let mut buffer = [0; 1024];
-    let status = sys::fs::read_file(path.as_c_str(), &mut buffer).ok()?;
-    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Tgid:"))?;
-    std::str::from_utf8(line).ok()?.trim().parse().ok()
-}
 
-/// This process.
-pub(crate) fn own_pid() -> u32 {
-    static PID: OnceLock<u32> = OnceLock::new();
-    *PID.get_or_init(std::process::id)
+    fn settle(&self, key: Key) {
+        self.drain(Some(key));
+    }
 }

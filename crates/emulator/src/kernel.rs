@@ -10,9 +10,9 @@ use std::{
 };
 
 use crate::{
-    builder::{Builder, DeviceKind, EmulatedDevice},
     chardevs::Chardevs,
     crossings::Crossings,
+    devices::{DeviceKind, EmulatedDevice},
     error::Error,
     filter, lock,
     machine::Engine,
@@ -37,11 +37,6 @@ pub struct EmulatedKernel {
 }
 
 impl EmulatedKernel {
-    /// Says what to make; [`Builder::build`] makes it.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     pub(crate) fn start(
         shadow: Shadow,
         chardevs: Chardevs,

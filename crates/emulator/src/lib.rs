@@ -47,10 +47,12 @@ mod call;
 mod chardevs;
 mod closes;
 mod crossings;
+mod devices;
 mod error;
 mod files;
 mod filter;
 mod front;
+mod iommu;
 mod kernel;
 mod machine;
 pub mod names;
@@ -61,13 +63,15 @@ mod proc;
 mod server;
 mod shadow;
 mod sys;
+mod task;
 #[cfg(test)]
 mod tests;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use builder::{Builder, DeviceKind, EmulatedDevice};
+pub use builder::Builder;
 pub use crossings::{Crossings, Kind};
+pub use devices::{DeviceKind, EmulatedDevice};
 pub use error::Error;
 pub use kernel::EmulatedKernel;
 pub use probe::probe;

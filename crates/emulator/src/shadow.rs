@@ -15,7 +15,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use crate::{files::Inode, sys};
+use crate::{sys, sys::fs::Inode};
 
 /// How the names of trees begin; the number of the process that made it follows.
 const PREFIX: &str = "vhost-accel-";

@@ -1,18 +1,19 @@
 //! `/dev/vfio/vfio`: a container with VFIO's type 1 v2 IOMMU.
 
-use std::{
-    os::fd::OwnedFd,
-    sync::{Arc, Mutex},
-};
+use std::{os::fd::OwnedFd, sync::Arc};
 
 use vhost_accel_uapi::vfio::{self, DmaMap, DmaUnmap, IommuInfo, IovaRange};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
-use super::{Answer, Front, Key, Node, caps::Chain, vhost_mdev::last_of};
-use crate::{call::Call, files::Task, lock};
+use super::{Answer, Front, Node, caps::Chain, last_of};
+use crate::{
+    call::{Call, Key},
+    iommu::Container,
+    task::Task,
+};
 use vhost_accel_device::{
     Errno,
-    dma::{Access, DmaSpace, PAGE_SIZE, PinPolicy, Region},
+    dma::{Access, DmaSpace, PAGE_SIZE, Region},
 };
 
 /// Opens a new container each time.
@@ -32,54 +33,6 @@ impl Node for ContainerNode {
     }
 }
 
-/// A container: the groups in it and their address space. Lives as long as its file or a group in it.
-#[derive(Default)]
-pub(crate) struct Container {
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    groups: u32,
-    dma: Option<Arc<DmaSpace>>,
-}
-
-impl Container {
-    /// A group joins.
-    pub(crate) fn attach(&self) {
-        lock(&self.state).groups += 1;
-    }
-
-    /// A group leaves; with the last one go the IOMMU and its mappings.
-    pub(crate) fn detach(&self) {
-        let mut state = lock(&self.state);
-        state.groups -= 1;
-        if state.groups == 0
-            && let Some(dma) = state.dma.take()
-        {
-            dma.unmap_all();
-        }
-    }
-
-    /// The address space, once an IOMMU was chosen.
-    pub(crate) fn dma(&self) -> Option<Arc<DmaSpace>> {
-        lock(&self.state).dma.clone()
-    }
-
-    fn set_iommu(&self, task: &Task, kind: u64, limit: usize) -> Result<Answer, Errno> {
-        let mut state = lock(&self.state);
-        if state.groups == 0 || state.dma.is_some() {
-            return Err(Errno::EINVAL);
-        }
-        if kind != u64::from(vfio::TYPE1V2_IOMMU) {
-            return Err(Errno(libc::ENODEV));
-        }
-        let dma = DmaSpace::new(task.memory()?, PinPolicy::Lazy, limit);
-        state.dma = Some(Arc::new(dma));
-        Ok(Answer::OK)
-    }
-}
-
 struct OpenContainer {
     container: Arc<Container>,
     limit: usize,
@@ -93,7 +46,10 @@ impl Front for OpenContainer {
                 let known = arg == u64::from(vfio::TYPE1V2_IOMMU);
                 return Ok(Answer::Value(known.into()));
             }
-            vfio::SET_IOMMU => return self.container.set_iommu(call.task, arg, self.limit),
+            vfio::SET_IOMMU => {
+                self.container.set_iommu(call.task, arg, self.limit)?;
+                return Ok(Answer::OK);
+            }
             _ => {}
         }
         let dma = self.container.dma().ok_or(Errno::EINVAL)?;

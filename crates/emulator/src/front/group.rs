@@ -1,15 +1,10 @@
-//! `/dev/vfio/N`: a group of one device.
+//! VFIO groups, of one device each.
 
-use std::{
-    os::fd::OwnedFd,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
-use vhost_accel_uapi::vfio::{self, GroupStatus};
-
-use super::{Answer, Front, Key, Node, container::Container, vfio_device::VfioDeviceNode};
-use crate::{call::Call, files::Task, lock};
 use vhost_accel_device::{Device, Errno, dma::DmaSpace};
+
+use crate::{iommu::Container, lock};
 
 /// A group and the device in it.
 pub(crate) struct Group {
@@ -67,72 +62,37 @@ impl Group {
             state.close();
         }
     }
-}
 
-impl Node for Arc<Group> {
-    fn key(&self) -> Key {
-        Key::of(self)
+    pub(crate) fn uuid(&self) -> &str {
+        &self.uuid
     }
 
-    fn open(&self, _: &Arc<Task>, _: &OwnedFd) -> Result<Arc<dyn Front>, Errno> {
+    /// The group's file is opened: EBUSY if it is already.
+    pub(crate) fn open(&self) -> Result<(), Errno> {
         let mut state = lock(&self.state);
         if state.open {
             return Err(Errno::EBUSY);
         }
         state.open = true;
-        Ok(Arc::new(OpenGroup(Arc::clone(self))))
-    }
-}
-
-struct OpenGroup(Arc<Group>);
-
-impl Front for OpenGroup {
-    fn ioctl(&self, call: &Call<'_>, request: u32, arg: u64) -> Result<Answer, Errno> {
-        // What this says depends on whether the device was closed just now.
-        call.files.drain(Some(Key::of(&self.0)));
-        match request {
-            vfio::GROUP_GET_STATUS => self.status(call, arg),
-            vfio::GROUP_SET_CONTAINER => self.set_container(call, arg),
-            vfio::GROUP_UNSET_CONTAINER => self.unset_container(),
-            vfio::GROUP_GET_DEVICE_FD => return self.get_device(call, arg),
-            _ => Err(Errno::ENOTTY),
-        }?;
-        Ok(Answer::OK)
+        Ok(())
     }
 
-    fn release(&self) {
-        let mut state = lock(&self.0.state);
+    /// The group's file is closed.
+    pub(crate) fn close(&self) {
+        let mut state = lock(&self.state);
         match state.device_open {
             true => state.closing = true,
             false => state.close(),
         }
     }
-}
 
-impl OpenGroup {
-    fn status(&self, call: &Call<'_>, arg: u64) -> Result<(), Errno> {
-        let mut status: GroupStatus = call.read(arg)?;
-        if (status.argsz as usize) < size_of::<GroupStatus>() {
-            return Err(Errno::EINVAL);
-        }
-        status.flags = vfio::GROUP_FLAGS_VIABLE;
-        if lock(&self.0.state).container.is_some() {
-            status.flags |= vfio::GROUP_FLAGS_CONTAINER_SET;
-        }
-        call.write(arg, &status)
+    pub(crate) fn has_container(&self) -> bool {
+        lock(&self.state).container.is_some()
     }
 
-    fn set_container(&self, call: &Call<'_>, arg: u64) -> Result<(), Errno> {
-        let fd: i32 = call.read(arg)?;
-        if fd < 0 {
-            return Err(Errno::EINVAL);
-        }
-        let container = match call.file(fd) {
-            Some(found) => found.file.front.container(),
-            None if call.has_descriptor(fd) => None,
-            None => return Err(Errno::EBADF),
-        };
-        let mut state = lock(&self.0.state);
+    /// The group joins `container`, None where its file is something else: EINVAL if it is in one, EBADFD.
+    pub(crate) fn set_container(&self, container: Option<Arc<Container>>) -> Result<(), Errno> {
+        let mut state = lock(&self.state);
         if state.container.is_some() {
             return Err(Errno::EINVAL);
         }
@@ -143,8 +103,9 @@ impl OpenGroup {
         Ok(())
     }
 
-    fn unset_container(&self) -> Result<(), Errno> {
-        let mut state = lock(&self.0.state);
+    /// The group leaves its container: EINVAL if it is in none, EBUSY with the device open.
+    pub(crate) fn unset_container(&self) -> Result<(), Errno> {
+        let mut state = lock(&self.state);
         if state.container.is_none() {
             return Err(Errno::EINVAL);
         }
@@ -155,16 +116,5 @@ impl OpenGroup {
             container.detach();
         }
         Ok(())
-    }
-
-    fn get_device(&self, call: &Call<'_>, arg: u64) -> Result<Answer, Errno> {
-        let uuid = self.0.uuid.as_bytes();
-        for (at, &wanted) in uuid.iter().chain(&[0]).enumerate() {
-            let byte: u8 = call.read(arg.wrapping_add(at as u64))?;
-            if byte != wanted {
-                return Err(Errno(libc::ENODEV));
-            }
-        }
-        Ok(Answer::File(Arc::new(VfioDeviceNode(Arc::clone(&self.0)))))
     }
 }

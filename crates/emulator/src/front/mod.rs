@@ -3,6 +3,8 @@
 pub(crate) mod caps;
 pub(crate) mod container;
 pub(crate) mod group;
+pub(crate) mod group_file;
+pub(crate) mod mem_table;
 pub(crate) mod messages;
 pub(crate) mod vfio_device;
 pub(crate) mod vhost;
@@ -12,8 +14,9 @@ pub(crate) mod vhost_vdpa;
 use std::{os::fd::OwnedFd, sync::Arc};
 
 use crate::{
-    call::{Call, UserBuf},
-    files::Task,
+    call::{Call, Key, UserBuf},
+    iommu::Container,
+    task::Task,
 };
 use vhost_accel_device::{Errno, dma::PAGE_SIZE};
 
@@ -46,7 +49,7 @@ pub(crate) trait Front: Send + Sync {
     }
 
     /// The container that the file is, if it is one.
-    fn container(&self) -> Option<Arc<container::Container>> {
+    fn container(&self) -> Option<Arc<Container>> {
         None
     }
 
@@ -77,19 +80,6 @@ pub(crate) trait Node: Send + Sync {
     fn open(&self, task: &Arc<Task>, memfd: &OwnedFd) -> Result<Arc<dyn Front>, Errno>;
 }
 
-/// A node, or several with one device behind them, among all that lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Key(usize);
-
-impl Key {
-    pub(crate) fn of<T>(thing: &Arc<T>) -> Self {
-        Self(Arc::as_ptr(thing).addr())
-    }
-
-    /// Of what can be opened any number of times.
-    pub(crate) const SHARED: Self = Self(0);
-}
-
 /// The arguments of an mmap(2) that a front end decides on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mapping {
@@ -114,4 +104,10 @@ impl Mapping {
             None => false,
         }
     }
+}
+
+/// The last address of a range that can be unmapped: whole pages, not empty, not wrapping.
+pub(crate) fn last_of(iova: u64, size: u64) -> Option<u64> {
+    let aligned = (iova | size).is_multiple_of(PAGE_SIZE);
+    iova.checked_add(size.checked_sub(1)?).filter(|_| aligned)
 }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     call::{Call, UserBuf},
     crossings::Kind,
-    files::Task,
+    task::Task,
 };
 use vhost_accel_device::{Device, DoorbellPages, Errno, dma::PAGE_SIZE};
 

@@ -3,13 +3,13 @@
 use std::{os::fd::OwnedFd, sync::Arc};
 
 use vhost_accel_uapi::{mdev, vhost};
-use zerocopy::IntoBytes;
 
 use super::{
-    Answer, Front, Key, Mapping, Node,
+    Answer, Front, Key, Mapping, Node, last_of,
+    mem_table::read_mem_table,
     vhost::{Policy, UserArgument, Vhost},
 };
-use crate::{call::Call, crossings::Kind, files::Task};
+use crate::{call::Call, crossings::Kind, task::Task};
 use vhost_accel_device::{
     Device, DoorbellPages, Errno,
     dma::{Access, DmaSpace, PAGE_SIZE, PinPolicy, Region},
@@ -116,29 +116,4 @@ impl OpenMdev {
             .collect();
         self.dma.replace_all(&regions)
     }
-}
-
-/// The last address of a range that can be unmapped: whole pages, not empty, not wrapping.
-pub(crate) fn last_of(iova: u64, size: u64) -> Option<u64> {
-    let aligned = (iova | size).is_multiple_of(PAGE_SIZE);
-    iova.checked_add(size.checked_sub(1)?).filter(|_| aligned)
-}
-
-/// The regions of the memory table at `arg`: EFAULT, EOPNOTSUPP for padding that is not 0, E2BIG.
-pub(crate) fn read_mem_table(
-    call: &Call<'_>,
-    arg: u64,
-    max_regions: u32,
-) -> Result<Vec<vhost::MemoryRegion>, Errno> {
-    let head: vhost::Memory = call.read(arg)?;
-    if head.padding != 0 {
-        return Err(Errno::EOPNOTSUPP);
-    }
-    if head.nregions > max_regions {
-        return Err(Errno::E2BIG);
-    }
-    let mut regions = vec![vhost::MemoryRegion::default(); head.nregions as usize];
-    let first = arg.wrapping_add(size_of::<vhost::Memory>() as u64);
-    call.read_bytes(first, regions.as_mut_bytes())?;
-    Ok(regions)
 }

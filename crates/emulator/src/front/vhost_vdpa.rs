@@ -10,14 +10,14 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::{
     Answer, Front, Key, Mapping, Node,
+    mem_table::read_mem_table,
     vhost::{Policy, UserArgument, Vhost},
-    vhost_mdev::read_mem_table,
 };
 use crate::{
     call::{Call, UserBuf},
     crossings::Kind,
-    files::Task,
     lock,
+    task::Task,
 };
 use vhost_accel_device::{
     Device, DoorbellPages, Errno,

@@ -12,9 +12,9 @@ use vhost_accel_device::Errno;
 
 use super::{CONTINUE, Reply, Server};
 use crate::{
-    files::{Found, own_pid},
+    files::Found,
     sys::{
-        self,
+        self, own_pid,
         seccomp::{Notification, Response},
     },
 };

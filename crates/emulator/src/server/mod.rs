@@ -225,7 +225,7 @@ impl Server {
     fn call<'a>(&'a self, notification: &Notification, found: &'a Found) -> Call<'a> {
         Call {
             task: &found.task,
-            files: &self.machine.files,
+            files: &*self.machine.files,
             counters: &self.machine.counters,
             nr: notification.nr(),
         }

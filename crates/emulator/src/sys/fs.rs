@@ -15,6 +15,9 @@ use std::{
 use super::check;
 use crate::proc::ProcPath;
 
+/// Device and number of an inode.
+pub(crate) type Inode = (u64, u64);
+
 /// Opens `path` below `root`, which no `..` and no symbolic link leaves.
 pub(crate) fn open_in(root: &OwnedFd, path: &CStr, flags: i32) -> io::Result<OwnedFd> {
     let mut how = [0; 24];

@@ -9,7 +9,7 @@ pub(crate) mod remote;
 pub(crate) mod seccomp;
 pub(crate) mod wait;
 
-use std::io;
+use std::{io, sync::OnceLock};
 
 use vhost_accel_device::Errno;
 
@@ -24,6 +24,12 @@ fn check(ret: impl Into<i64>) -> io::Result<i64> {
 /// The number in an [`io::Error`], EIO if it has none.
 pub(crate) fn errno(error: &io::Error) -> Errno {
     Errno(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
+/// This process.
+pub(crate) fn own_pid() -> u32 {
+    static PID: OnceLock<u32> = OnceLock::new();
+    *PID.get_or_init(std::process::id)
 }
 
 /// The kernel's version, major and minor.

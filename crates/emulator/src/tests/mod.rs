@@ -20,11 +20,11 @@ use std::{
 
 use crate::{
     EmulatedKernel,
-    call::{Call, UserBuf},
+    call::{Call, Key, UserBuf},
     chardevs::Chardevs,
-    files::Task,
-    front::{Answer, Front, Key, Mapping, Node},
+    front::{Answer, Front, Mapping, Node},
     shadow::Shadow,
+    task::Task,
 };
 use vhost_accel_device::Errno;
 

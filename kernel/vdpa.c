@@ -8,6 +8,7 @@
 #include <linux/device.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/vdpa.h>
 #include <linux/vhost.h>
 #include <uapi/linux/vdpa.h>
@@ -145,10 +146,14 @@ static struct vdpa_notification_area
 accel_get_vq_notification(struct vdpa_device *vdpa, u16 q)
 {
 	struct accel_vdpa *av = container_of(vdpa, struct accel_vdpa, vdpa);
-	struct vdpa_notification_area area = {
-		.addr = page_to_phys(av->va->ops->doorbell(av->va, q)),
-		.size = PAGE_SIZE,
-	};
+	struct vdpa_notification_area area = {};
+
+	/* vhost_vdpa asks for whatever page its client wants to map. */
+	if (q >= av->va->nvqs)
+		return area;
+	q = array_index_nospec(q, av->va->nvqs);
+	area.addr = page_to_phys(av->va->ops->doorbell(av->va, q));
+	area.size = PAGE_SIZE;
 
 	if (!test_and_set_bit(q, av->asked))
 		av->va->ops->doorbell_mapped(av->va, q, true);

@@ -160,7 +160,8 @@ pub(crate) fn build(
     let spawn = |source| Error::Spawn { program: "cargo".to_owned(), source };
     let built = Command::new(cargo)
         .args(arguments)
-        .args(["--locked", "--no-run", "--message-format=json-render-diagnostics"])
+        .args((kind != "bin").then_some("--no-run"))
+        .args(["--locked", "--message-format=json-render-diagnostics"])
         .current_dir(ROOT)
         .stderr(Stdio::inherit())
         .output()

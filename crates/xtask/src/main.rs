@@ -1,6 +1,7 @@
 //! `cargo xtask`: what of this repository's work is more than one cargo command.
 
 mod bench;
+mod differential;
 mod lab;
 mod strace;
 
@@ -27,6 +28,8 @@ enum Task {
     /// Makes all of the committed evidence anew: the comparison on the emulated kernel, on a real one with
     /// a clock that counts instructions, and on a real one under QEMU's translator
     Evidence,
+    /// Sends the same requests to the emulated and a real kernel, and fails where they answer differently
+    Differential(differential::Options),
     /// Counts the crossings in a trace by strace of a program that marks what it measures
     Crossings(strace::Options),
 }
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Task::Lab(options) => lab::run(&options).map_err(Into::into),
         Task::Uml(options) => lab::run(&options.in_user_mode()).map_err(Into::into),
         Task::Bench(options) => bench::run(&options).map_err(Into::into),
+        Task::Differential(options) => differential::run(&options).map_err(Into::into),
         Task::Evidence => bench::evidence().map_err(Into::into),
         Task::Crossings(options) => {
             strace::run(&options).map(|()| ExitCode::SUCCESS).map_err(Into::into)

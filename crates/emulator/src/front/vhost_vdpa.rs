@@ -27,6 +27,9 @@ use vhost_accel_device::{
 /// `max_mem_regions` of the vhost module, unless it was loaded with another.
 const MAX_REGIONS: u32 = 64;
 
+/// A number of the kernel's own, which vhost_vdpa lets out.
+const ENOTSUPP: i32 = 524;
+
 /// The device behind one `/dev/vhost-vdpa-N`.
 pub(crate) struct VdpaNode(pub(crate) Arc<Device>);
 
@@ -108,9 +111,13 @@ impl Front for OpenVdpa {
         let device = self.vhost.device();
         let one_page = mapping.len.div_ceil(PAGE_SIZE) == 1;
         let readable = mapping.prot & libc::PROT_READ != 0;
-        let there = mapping.is_within(0, device.queue_count());
-        if !one_page || !mapping.is_shared() || readable || !there {
+        let index = mapping.offset / PAGE_SIZE;
+        if !one_page || !mapping.is_shared() || readable || index > u64::from(u16::MAX) {
             return Err(Errno::EINVAL);
+        }
+        if index >= u64::from(device.queue_count()) {
+            // What the parent says of a vring without a doorbell.
+            return Err(Errno(ENOTSUPP));
         }
         device.set_doorbells_mapped(true);
         Ok(())

@@ -67,7 +67,7 @@ pub struct Run {
     /// instructions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Repeat>,
-    /// How far the same run comes out otherwise in a guest whose lots fall otherwise: hash keys, the
+    /// How far the same run comes out otherwise in a guest with another seed: hash keys, the
     /// order of free memory. Only where [`repeat`](Self::repeat) is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reseeded: Option<Repeat>,

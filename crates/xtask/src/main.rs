@@ -3,6 +3,8 @@
 mod bench;
 mod differential;
 mod lab;
+#[cfg(test)]
+mod pages;
 mod strace;
 
 use std::{error::Error, process::ExitCode};

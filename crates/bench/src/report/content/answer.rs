@@ -94,7 +94,7 @@ fn overall(uses: &[Use<'_>]) -> String {
     if let Some(name) = uses.iter().find_map(|use_| use_.rank.as_ref()?.needs_batches()) {
         said.push_str(&format!(
             " Where {name} takes the least it does so by messages that travel together in one write, which \
-             RFC v2 had not. {}",
+             RFC v2 did not have. {}",
             without_batches(uses)
         ));
     }

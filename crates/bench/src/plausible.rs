@@ -9,6 +9,8 @@ const LONGEST: usize = 400;
 /// The largest figure that any unit has: eleven days in nanoseconds. Beyond it lie counts that a 64-bit
 /// float doesn't tell apart, and sums that are infinite.
 const MOST: f64 = 1e15;
+/// Where figures are that nobody measured as they stand.
+const FITTED: &str = "costs[";
 /// What begins something of its own in HTML, Markdown or SVG. Escaping comes on top of this.
 const MARKUP: [char; 7] = ['<', '>', '`', '|', '[', ']', '\\'];
 
@@ -44,7 +46,9 @@ fn at(value: &Value, place: &mut String) -> Result<(), Implausible> {
         Value::Null | Value::Bool(_) => {}
         Value::Number(number) => {
             let figure = number.as_f64().unwrap_or(f64::INFINITY);
-            if !(0.0..=MOST).contains(&figure) {
+            // A price that a fit gives to a kind of crossing may be below zero.
+            let least = if place.starts_with(FITTED) { -MOST } else { 0.0 };
+            if !(least..=MOST).contains(&figure) {
                 return Err(Implausible::Figure { place: place.clone(), figure });
             }
         }
@@ -105,6 +109,8 @@ mod tests {
             assert_eq!(check(&value), Err(Implausible::Figure { place, figure }));
         }
         assert!(check(&json!(u64::MAX)).is_err());
+        assert_eq!(check(&json!({ "costs": [{ "cost": -592.9 }] })), Ok(()));
+        assert!(check(&json!({ "costs": [{ "cost": -1e16 }] })).is_err());
     }
 
     #[test]

@@ -11,11 +11,18 @@ const BEGINNINGS: [&str; 6] = ["crates/", "docs/", "kernel/", "lab/", "results/"
 
 /// The paths that `page` names: in backticks, and as the targets of links.
 fn named(page: &str) -> Vec<&str> {
-    let ticked = page.split('`').skip(1).step_by(2);
-    let linked = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    // Pictures and commands are between fences.
+    page.split("```").step_by(2).flat_map(named_in_prose).collect()
+}
+
+fn named_in_prose(prose: &str) -> Vec<&str> {
+    let ticked = prose.split('`').skip(1).step_by(2);
+    let linked = prose.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     let names = ticked.chain(linked).flat_map(str::split_whitespace);
     names
-        .map(|name| name.split('#').next().unwrap_or_default())
+        .map(|name| {
+            name.split('#').next().unwrap_or_default().trim_end_matches([':', ',', '.', ';'])
+        })
         .filter(|name| BEGINNINGS.iter().any(|beginning| name.starts_with(beginning)))
         .filter(|name| !name.contains(['*', '{', '<']))
         .collect()

@@ -162,19 +162,7 @@ impl Guest {
         let control = Config::control_queue(FEATURES, self.queues() / 2);
         Self::data(pairs)
             .chain([control])
-            .map(|queue| {
-                let ring = self.ring(queue);
-                Vring {
-                    queue,
-                    size: QUEUE_SIZE,
-                    base: 0,
-                    desc: ring.desc_iova(),
-                    avail: ring.avail_iova(),
-                    used: ring.used_iova(),
-                    call: Some(self.call(queue).as_fd()),
-                    enabled: true,
-                }
-            })
+            .map(|queue| self.ring(queue).vring(queue).with_call(Some(self.call(queue).as_fd())))
             .collect()
     }
 

@@ -484,7 +484,7 @@ mod interface_name {
             return Interface::Other(facts);
         }
         let name = String::leak(name);
-        let facts = InterfaceFacts { name, label: name, kicks: Capabilities::empty() };
+        let facts = InterfaceFacts::new(name, name, Capabilities::empty());
         known.push(Box::leak(Box::new(facts)));
         Interface::Other(known[known.len() - 1])
     }

@@ -18,6 +18,9 @@ use crate::vring::{QueueIndex, Vring};
 /// device's semantics, next to those of the system call.
 ///
 /// Kicking, `set_call`, `dma_map` and `dma_unmap` do not allocate.
+///
+/// A method that comes with a later version is a provided one. It answers
+/// [`Unsupported`](crate::Reason::Unsupported), so that what implements the trait goes on to compile.
 pub trait VhostAccel: Send {
     /// Identity and capabilities. Makes no crossing.
     fn info(&self) -> &DeviceInfo;

@@ -11,6 +11,7 @@ use crate::vring::{QueueIndex, Vring};
 
 /// A request failed; for an operation that is made of several, which one and on which vring.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Failure {
     /// The step, `None` when the operation is one request.
     pub step: Option<Operation>,
@@ -21,6 +22,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A failure for `reason`, where step and vring are known or not.
+    pub const fn new(step: Option<Operation>, queue: Option<QueueIndex>, reason: Reason) -> Self {
+        Self { step, queue, reason }
+    }
+
     /// A failure of `step`, for `map_err`.
     pub fn at<E: Into<Reason>>(step: Operation) -> impl FnOnce(E) -> Self {
         move |error| Self { step: Some(step), queue: None, reason: error.into() }
@@ -54,6 +60,9 @@ impl From<Reason> for Failure {
 ///  - `set_call`, `set_error`, `set_config_call` and `enable_vring` do not allocate;
 ///  - a failed method leaves the device as it was, or says with [`Failure`] which step failed;
 ///  - dropping the value closes the device, and no [`Kicker`] keeps it open.
+///
+/// A method that comes with a later version is a provided one, and answers
+/// [`Unsupported`](Reason::Unsupported) or EOPNOTSUPP.
 pub trait Control: Send {
     /// The features that the device offers.
     fn features(&self) -> io::Result<Features>;

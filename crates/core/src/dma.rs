@@ -29,6 +29,7 @@ impl Access {
 
 /// Memory of this process to be used by the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DmaMapping {
     /// Where the device finds it.
     pub iova: Iova,
@@ -41,6 +42,11 @@ pub struct DmaMapping {
 }
 
 impl DmaMapping {
+    /// `len` bytes of this process from `host` on, which the device finds at `iova`.
+    pub const fn new(iova: Iova, len: u64, host: Hva, access: Access) -> Self {
+        Self { iova, len, host, access }
+    }
+
     /// The range of I/O virtual addresses.
     pub const fn range(&self) -> IovaRange {
         IovaRange::new(self.iova, self.len)
@@ -49,6 +55,7 @@ impl DmaMapping {
 
 /// What can be mapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DmaLimits {
     /// The I/O virtual addresses that exist.
     pub ranges: Vec<IovaRange>,
@@ -59,13 +66,28 @@ pub struct DmaLimits {
     pub max_mappings: Option<u64>,
 }
 
+impl DmaLimits {
+    /// Mappings in `ranges`, made of pages of these sizes, and how many.
+    pub const fn new(ranges: Vec<IovaRange>, page_sizes: u64, max_mappings: Option<u64>) -> Self {
+        Self { ranges, page_sizes, max_mappings }
+    }
+}
+
 /// One of several mappings failed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct DmaFailure {
     /// Its position; `None` when the kernel took them as one and didn't say.
     pub index: Option<usize>,
     /// Why.
     pub source: io::Error,
+}
+
+impl DmaFailure {
+    /// The mapping at `index` failed.
+    pub const fn at(index: usize, source: io::Error) -> Self {
+        Self { index: Some(index), source }
+    }
 }
 
 impl From<io::Error> for DmaFailure {
@@ -83,6 +105,8 @@ impl From<io::Error> for DmaFailure {
 ///  - when `map_all` fails, none of its mappings is left;
 ///  - when `unmap` returns, the device no longer touches the memory;
 ///  - `unmap` takes whole mappings, any number of them, with gaps between.
+///
+/// A method that comes with a later version is a provided one, and answers EOPNOTSUPP.
 #[expect(unsafe_code, reason = "the device gets access to memory that the caller names")]
 pub trait Dma: Send {
     /// Maps memory.
@@ -104,7 +128,7 @@ pub trait Dma: Send {
                     // only fail with the device gone.
                     let _ = self.unmap(done.range());
                 }
-                return Err(DmaFailure { index: Some(index), source });
+                return Err(DmaFailure::at(index, source));
             }
         }
         Ok(())

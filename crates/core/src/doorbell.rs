@@ -11,6 +11,7 @@ use crate::vring::QueueIndex;
 
 /// How a device's doorbell pages lie on its fd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DoorbellLayout {
     /// The fd offset of vring 0's page; the others follow, a page each.
     pub offset: u64,
@@ -18,6 +19,13 @@ pub struct DoorbellLayout {
     pub count: u16,
     /// Whether one mmap(2) may cover all of them. If not, each is mapped when it is first asked for.
     pub contiguous: bool,
+}
+
+impl DoorbellLayout {
+    /// `count` pages from `offset` on, to be mapped together or one by one.
+    pub const fn new(offset: u64, count: u16, contiguous: bool) -> Self {
+        Self { offset, count, contiguous }
+    }
 }
 
 /// The doorbell pages of an open device, mapped as they are asked for.

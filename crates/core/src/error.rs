@@ -111,6 +111,7 @@ impl StdError for Error {
 
 /// What an operation was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Subject {
     /// The device as a whole.
     Device,
@@ -202,6 +203,7 @@ pub enum Invalid {
 
 /// Where a device stands in the order of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Phase {
     /// Opened or reset; nothing negotiated.
     Fresh,

@@ -29,12 +29,8 @@ pub unsafe fn map_guest_memory<M: GuestMemoryBackend>(
                 let path = info.path.clone();
                 Error::new(info.interface, path, Operation::DmaMap, Subject::Device, reason)
             })?;
-            Ok(DmaMapping {
-                iova: Iova::from(Gpa(region.start_addr().0)),
-                len: region.len(),
-                host: Hva::from(host),
-                access: Access::ReadWrite,
-            })
+            let iova = Iova::from(Gpa(region.start_addr().0));
+            Ok(DmaMapping::new(iova, region.len(), Hva::from(host), Access::ReadWrite))
         })
         .collect::<Result<Vec<_>>>()?;
     // SAFETY: the caller's promise is the same.

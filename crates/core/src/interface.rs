@@ -9,6 +9,7 @@ use crate::capability::Capabilities;
 
 /// One way in which a kernel hands a vhost accelerator to userspace.
 ///
+/// The comparison has these four and no more; whatever comes later is an [`Other`](Self::Other).
 /// The order is that of [`ALL`](Self::ALL); others come behind them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Interface {
@@ -26,6 +27,7 @@ pub enum Interface {
 
 /// What there is to know of an interface without a device. Its name tells it from others.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct InterfaceFacts {
     /// The name in URIs, results and reports.
     pub name: &'static str,
@@ -33,6 +35,13 @@ pub struct InterfaceFacts {
     pub label: &'static str,
     /// The kinds of kick that it has, as [`KickKind::capability`](crate::KickKind::capability).
     pub kicks: Capabilities,
+}
+
+impl InterfaceFacts {
+    /// An interface of this name, with this head of its column and these kinds of kick.
+    pub const fn new(name: &'static str, label: &'static str, kicks: Capabilities) -> Self {
+        Self { name, label, kicks }
+    }
 }
 
 impl PartialEq for InterfaceFacts {

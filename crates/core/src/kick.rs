@@ -14,6 +14,7 @@ use crate::vring::QueueIndex;
 
 /// The ways of kicking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum KickKind {
     /// A store into a mapped page: no system call.
     Doorbell,
@@ -54,6 +55,7 @@ impl fmt::Display for KickKind {
 
 /// Which kicker is wanted.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Kick<'fd> {
     /// The first of [`KickKind::ALL`] that the device has.
     Best,

@@ -18,6 +18,7 @@ impl fmt::Display for QueueIndex {
 /// Everything that a vring needs to run: see
 /// [`VhostAccel::setup_vrings`](crate::VhostAccel::setup_vrings).
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Vring<'fd> {
     /// Which vring.
     pub queue: QueueIndex,
@@ -37,4 +38,29 @@ pub struct Vring<'fd> {
     /// Whether the vring runs from the start, or waits for
     /// [`enable_vring`](crate::VhostAccel::enable_vring).
     pub enabled: bool,
+}
+
+impl<'fd> Vring<'fd> {
+    /// A new ring: from index 0 on, polled, and running from the start.
+    pub const fn new(queue: QueueIndex, size: u16, desc: Iova, avail: Iova, used: Iova) -> Self {
+        Self { queue, size, base: 0, desc, avail, used, call: None, enabled: true }
+    }
+
+    /// The same, going on from `base`.
+    #[must_use]
+    pub const fn with_base(self, base: u16) -> Self {
+        Self { base, ..self }
+    }
+
+    /// The same with this call eventfd, or without one.
+    #[must_use]
+    pub const fn with_call(self, call: Option<BorrowedFd<'fd>>) -> Self {
+        Self { call, ..self }
+    }
+
+    /// The same, waiting for [`enable_vring`](crate::VhostAccel::enable_vring).
+    #[must_use]
+    pub const fn disabled(self) -> Self {
+        Self { enabled: false, ..self }
+    }
 }

@@ -247,12 +247,8 @@ impl Lease {
 
     /// What [`VhostAccel::dma_map`](vhost_accel_core::VhostAccel::dma_map) takes.
     pub fn mapping(&self) -> DmaMapping {
-        DmaMapping {
-            iova: self.iova,
-            len: self.len as u64,
-            host: Hva(self.region.host().0 + self.offset as u64),
-            access: self.access,
-        }
+        let host = Hva(self.region.host().0 + self.offset as u64);
+        DmaMapping::new(self.iova, self.len as u64, host, self.access)
     }
 }
 

@@ -135,21 +135,12 @@ impl Queue {
 
     /// The vring as it is to be set up.
     pub fn vring(&self) -> Vring<'_> {
-        Vring { call: Some(self.call.as_fd()), ..self.polled_vring() }
+        self.polled_vring().with_call(Some(self.call.as_fd()))
     }
 
     /// The same without a call.
     pub fn polled_vring(&self) -> Vring<'static> {
-        Vring {
-            queue: self.index,
-            size: self.ring.size(),
-            base: self.base,
-            desc: self.ring.desc_iova(),
-            avail: self.ring.avail_iova(),
-            used: self.ring.used_iova(),
-            call: None,
-            enabled: true,
-        }
+        self.ring.vring(self.index).with_base(self.base)
     }
 
     /// The bytes of a slot's buffer.

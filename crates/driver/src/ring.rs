@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use vhost_accel_core::{Iova, page_size};
+use vhost_accel_core::{Iova, QueueIndex, Vring, page_size};
 
 use super::memory::Region;
 
@@ -129,6 +129,12 @@ impl RawRing {
 
     fn slot(&self, index: u16) -> usize {
         usize::from(index & (self.size - 1))
+    }
+
+    /// The vring that `queue` is with it: new, and polled.
+    pub fn vring(&self, queue: QueueIndex) -> Vring<'static> {
+        let (desc, avail, used) = (self.desc_iova(), self.avail_iova(), self.used_iova());
+        Vring::new(queue, self.size(), desc, avail, used)
     }
 
     /// Makes it an empty ring that goes on at index `base`.

@@ -80,16 +80,8 @@ mod tests {
     use super::*;
 
     fn vring<'fd>(queue: u16, call: Option<&'fd File>) -> Vring<'fd> {
-        Vring {
-            queue: QueueIndex(queue),
-            size: 8,
-            base: 0,
-            desc: Iova(0),
-            avail: Iova(0),
-            used: Iova(0),
-            call: call.map(File::as_fd),
-            enabled: true,
-        }
+        let vring = Vring::new(QueueIndex(queue), 8, Iova(0), Iova(0), Iova(0));
+        vring.with_call(call.map(File::as_fd))
     }
 
     type Seen = Vec<(u32, Vec<i32>)>;

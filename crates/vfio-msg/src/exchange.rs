@@ -56,7 +56,7 @@ impl Refused {
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
         let Refused { step, queue, source } = refused;
-        Self { step, queue, reason: source.into() }
+        Self::new(step, queue, source.into())
     }
 }
 

@@ -48,7 +48,7 @@ const fn flags(access: Access) -> u32 {
 
 impl Dma for Container {
     unsafe fn map(&mut self, mapping: &DmaMapping) -> io::Result<()> {
-        let DmaMapping { iova, len, host, access } = *mapping;
+        let DmaMapping { iova, len, host, access, .. } = *mapping;
         // SAFETY: the caller promises that the memory may be used until it is unmapped or the
         // device is dropped, and the container with it.
         unsafe { vfio::map_dma(self.as_fd(), iova.0, len, host.0, flags(access)) }
@@ -88,11 +88,7 @@ fn limits(info: &IommuInfo, caps: &Caps<'_>) -> DmaLimits {
     if ranges.is_empty() {
         ranges.push(IovaRange::new(Iova(0), u64::MAX));
     }
-    DmaLimits {
-        ranges,
-        page_sizes: info.iova_pgsizes,
-        max_mappings: caps.dma_avail().map(u64::from),
-    }
+    DmaLimits::new(ranges, info.iova_pgsizes, caps.dma_avail().map(u64::from))
 }
 
 #[cfg(test)]
@@ -115,11 +111,8 @@ mod tests {
         let header = CapHeader { id: IOMMU_INFO_CAP_DMA_AVAIL, version: 1, next: 0 };
         bytes.extend(IommuCapDmaAvail { header, avail: 65535 }.as_bytes());
         let info = IommuInfo { iova_pgsizes: !0xfff, ..Default::default() };
-        let expected = DmaLimits {
-            ranges: vec![IovaRange::new(Iova(0), 0xfee0_0000), IovaRange::new(Iova(0), u64::MAX)],
-            page_sizes: !0xfff,
-            max_mappings: Some(65535),
-        };
+        let ranges = vec![IovaRange::new(Iova(0), 0xfee0_0000), IovaRange::new(Iova(0), u64::MAX)];
+        let expected = DmaLimits::new(ranges, !0xfff, Some(65535));
         assert_eq!(limits(&info, &Caps::new(&bytes, 24)), expected);
         let silent = limits(&info, &Caps::new(&bytes, 0));
         assert_eq!(silent.ranges, [IovaRange::new(Iova(0), u64::MAX)]);

@@ -45,7 +45,7 @@ impl Region {
     pub fn doorbells(&self) -> Option<DoorbellArea> {
         let pages = self.size / page_size() as u64;
         let count = u16::try_from(pages).unwrap_or(u16::MAX);
-        let layout = DoorbellLayout { offset: self.offset, count, contiguous: true };
+        let layout = DoorbellLayout::new(self.offset, count, true);
         (self.flags & REGION_INFO_FLAG_MMAP != 0).then(|| DoorbellArea::new(layout))
     }
 }

@@ -19,12 +19,7 @@
 //! let mut device = vhost_accel::open("vhost-vdpa:/dev/vhost-vdpa-0")?;
 //!
 //! // The guest's memory, at the addresses that the guest uses.
-//! let memory = DmaMapping {
-//!     iova: Iova(0),
-//!     len: guest_len,
-//!     host: Hva::from(guest),
-//!     access: Access::ReadWrite,
-//! };
+//! let memory = DmaMapping::new(Iova(0), guest_len, Hva::from(guest), Access::ReadWrite);
 //! // SAFETY: guest memory stays mapped as long as the device is open, and is accessed through raw
 //! // pointers only.
 //! unsafe { device.dma_map(&memory)? };
@@ -34,15 +29,10 @@
 //! assert!(accepted.contains(Features::VERSION_1 | Features::ACCESS_PLATFORM));
 //! let vrings: Vec<_> = (0..)
 //!     .zip(queues)
-//!     .map(|(index, queue)| Vring {
-//!         queue: QueueIndex(index),
-//!         size: queue.size,
-//!         base: 0,
-//!         desc: Iova(queue.desc),
-//!         avail: Iova(queue.avail),
-//!         used: Iova(queue.used),
-//!         call: Some(queue.call.as_fd()), // an irqfd, that KVM injects by itself
-//!         enabled: true,
+//!     .map(|(index, queue)| {
+//!         let (desc, avail, used) = (Iova(queue.desc), Iova(queue.avail), Iova(queue.used));
+//!         Vring::new(QueueIndex(index), queue.size, desc, avail, used)
+//!             .with_call(Some(queue.call.as_fd())) // an irqfd, that KVM injects by itself
 //!     })
 //!     .collect();
 //! device.setup_vrings(&vrings)?;

@@ -69,16 +69,7 @@ fn check(uri: &Uri) {
     let mut device = vhost_accel::open_uri(uri).unwrap();
     let capabilities = device.info().capabilities;
     device.negotiate(Features::VERSION_1 | Features::ACCESS_PLATFORM).unwrap();
-    let vring = Vring {
-        queue: QUEUE,
-        size: 8,
-        base: 0,
-        desc: Iova(0),
-        avail: Iova(0x1000),
-        used: Iova(0x2000),
-        call: None,
-        enabled: false,
-    };
+    let vring = Vring::new(QUEUE, 8, Iova(0), Iova(0x1000), Iova(0x2000)).disabled();
     device.setup_vring(&vring).unwrap();
 
     let call = Kicker::eventfd(QUEUE, None, |_| Ok(())).unwrap();
@@ -118,11 +109,9 @@ fn check_dma(uri: &Uri, device: &mut dyn VhostAccel) {
     let page = page_size() as u64;
     let memory = vec![0u8; ((PAGES + 1) * page) as usize].leak();
     let host = (memory.as_mut_ptr().addr() as u64).next_multiple_of(page);
-    let mapping = |index: u64| DmaMapping {
-        iova: Iova((1 << 30) + 2 * index * page),
-        len: page,
-        host: Hva(host + index * page),
-        access: Access::ReadWrite,
+    let mapping = |index: u64| {
+        let (iova, host) = (Iova((1 << 30) + 2 * index * page), Hva(host + index * page));
+        DmaMapping::new(iova, page, host, Access::ReadWrite)
     };
     allocates_nothing("dma_map and dma_unmap", uri, || {
         for index in 0..PAGES {

@@ -54,15 +54,9 @@ fn a_vring_whose_call_is_no_eventfd() {
         device.negotiate(Features::VERSION_1 | Features::ACCESS_PLATFORM).unwrap();
         let good = Kicker::eventfd(QueueIndex(0), None, |_| Ok(())).unwrap();
         let bad = File::open("/dev/null").unwrap();
-        let vring = |queue: u16, call| Vring {
-            queue: QueueIndex(queue),
-            size: 8,
-            base: 0,
-            desc: Iova(0),
-            avail: Iova(0x1000),
-            used: Iova(0x2000),
-            call,
-            enabled: true,
+        let vring = |queue: u16, call| {
+            let (desc, avail, used) = (Iova(0), Iova(0x1000), Iova(0x2000));
+            Vring::new(QueueIndex(queue), 8, desc, avail, used).with_call(call)
         };
         let vrings =
             [vring(0, good.as_eventfd()), vring(2, Some(bad.as_fd())), vring(1, good.as_eventfd())];
@@ -95,12 +89,7 @@ impl Memory {
 
     fn at(&self, iova_page: u64, pages: u64) -> DmaMapping {
         let page = page_size() as u64;
-        DmaMapping {
-            iova: Iova(iova_page * page),
-            len: pages * page,
-            host: self.0,
-            access: Access::ReadWrite,
-        }
+        DmaMapping::new(Iova(iova_page * page), pages * page, self.0, Access::ReadWrite)
     }
 }
 

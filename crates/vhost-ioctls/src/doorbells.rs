@@ -39,7 +39,7 @@ mod tests {
 
     use super::*;
 
-    const LAYOUT: DoorbellLayout = DoorbellLayout { offset: 0, count: 2, contiguous: false };
+    const LAYOUT: DoorbellLayout = DoorbellLayout::new(0, 2, false);
 
     #[test]
     fn a_file_that_cannot_be_mapped_has_none() {

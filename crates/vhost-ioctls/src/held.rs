@@ -77,16 +77,8 @@ mod tests {
     use super::*;
 
     fn vring(base: u16) -> Vring<'static> {
-        Vring {
-            queue: QueueIndex(1),
-            size: 8,
-            base,
-            desc: Iova(0),
-            avail: Iova(0),
-            used: Iova(0),
-            call: None,
-            enabled: false,
-        }
+        let vring = Vring::new(QueueIndex(1), 8, Iova(0), Iova(0), Iova(0));
+        vring.with_base(base).disabled()
     }
 
     #[test]
@@ -104,13 +96,14 @@ mod tests {
         let mut held = Held::new(2);
         let null = std::fs::File::open("/dev/null").unwrap();
         assert!(!held.must_call(&vring(0)));
-        assert!(held.must_call(&Vring { call: Some(null.as_fd()), ..vring(0) }));
+        assert!(held.must_call(&vring(0).with_call(Some(null.as_fd()))));
         held.set_call(QueueIndex(1), true);
         assert!(held.must_call(&vring(0)));
         assert!(!held.has_call(QueueIndex(0)));
 
         assert!(!held.must_enable(&vring(0)));
-        assert!(held.must_enable(&Vring { enabled: true, ..vring(0) }));
+        let enabled = Vring::new(QueueIndex(1), 8, Iova(0), Iova(0), Iova(0));
+        assert!(held.must_enable(&enabled));
         held.set_enabled(QueueIndex(1), true);
         assert!(held.must_enable(&vring(0)));
         held.clear();

@@ -65,14 +65,9 @@ impl Identity {
 
     /// What the device that was opened says about itself, with what `capabilities` it has in all.
     pub fn info(&self, opening: &Opening, capabilities: Capabilities) -> DeviceInfo {
-        DeviceInfo {
-            interface: opening.interface(),
-            path: opening.path().clone(),
-            device_id: self.device_id,
-            queue_count: self.queue_count,
-            max_queue_size: self.max_queue_size,
-            capabilities,
-        }
+        let (interface, path) = (opening.interface(), opening.path().clone());
+        let Self { device_id, queue_count, max_queue_size, .. } = *self;
+        DeviceInfo::new(interface, path, device_id, queue_count, max_queue_size, capabilities)
     }
 }
 

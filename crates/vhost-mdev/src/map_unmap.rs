@@ -42,11 +42,8 @@ fn request(mapping: &DmaMapping) -> DmaMap {
 pub(crate) fn limits(info: &DmaInfo, max_mappings: u32) -> DmaLimits {
     // All 2^64 addresses are one more than a length can say.
     let len = info.iova_last.saturating_sub(info.iova_first).saturating_add(1);
-    DmaLimits {
-        ranges: vec![IovaRange::new(Iova(info.iova_first), len)],
-        page_sizes: info.page_sizes,
-        max_mappings: Some(max_mappings.into()),
-    }
+    let ranges = vec![IovaRange::new(Iova(info.iova_first), len)];
+    DmaLimits::new(ranges, info.page_sizes, Some(max_mappings.into()))
 }
 
 impl Dma for MapUnmap {
@@ -73,16 +70,11 @@ mod tests {
 
     #[test]
     fn a_mapping_is_told_with_its_access() {
-        let mapping = DmaMapping {
-            iova: Iova(0x1000),
-            len: 0x2000,
-            host: Hva(0x7f00_0000),
-            access: Access::Write,
-        };
+        let mapping = |access| DmaMapping::new(Iova(0x1000), 0x2000, Hva(0x7f00_0000), access);
         let expected = DmaMap { iova: 0x1000, size: 0x2000, uaddr: 0x7f00_0000, perm: 2, flags: 0 };
-        assert_eq!(request(&mapping), expected);
-        assert_eq!(request(&DmaMapping { access: Access::Read, ..mapping }).perm, 1);
-        assert_eq!(request(&DmaMapping { access: Access::ReadWrite, ..mapping }).perm, 3);
+        assert_eq!(request(&mapping(Access::Write)), expected);
+        assert_eq!(request(&mapping(Access::Read)).perm, 1);
+        assert_eq!(request(&mapping(Access::ReadWrite)).perm, 3);
     }
 
     #[test]

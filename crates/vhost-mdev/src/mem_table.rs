@@ -68,7 +68,7 @@ impl Dma for MemTable {
         unsafe { self.send(0..0) }.map_err(|source| {
             self.mappings.remove(mappings);
             // The kernel took them as one and doesn't say; of one it is clear.
-            DmaFailure { index: (mappings.len() == 1).then_some(0), source }
+            if mappings.len() == 1 { DmaFailure::at(0, source) } else { source.into() }
         })
     }
 
@@ -104,7 +104,7 @@ impl Mappings {
             if let Err(errno) = self.insert(mapping) {
                 self.remove(&mappings[..index]);
                 let source = io::Error::from_raw_os_error(errno);
-                return Err(DmaFailure { index: Some(index), source });
+                return Err(DmaFailure::at(index, source));
             }
         }
         Ok(())
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     fn mapping(iova: u64, len: u64) -> DmaMapping {
-        DmaMapping { iova: Iova(iova), len, host: Hva(iova << 8), access: Access::ReadWrite }
+        DmaMapping::new(Iova(iova), len, Hva(iova << 8), Access::ReadWrite)
     }
 
     fn three() -> Mappings {

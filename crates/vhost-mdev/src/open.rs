@@ -68,7 +68,7 @@ impl Opened {
         let fd = Arc::new(file.map_err(opening.failed(Operation::Open))?);
         let wanted = 1 << BACKEND_F_SUSPEND | 1 << BACKEND_F_RESUME;
         let identity = Identity::ask(&opening, fd.as_fd(), wanted)?;
-        let layout = DoorbellLayout { offset: 0, count: identity.queue_count, contiguous: true };
+        let layout = DoorbellLayout::new(0, identity.queue_count, true);
         let doorbells =
             map_if_present(fd.as_fd(), layout).map_err(opening.failed(Operation::MakeKicker))?;
         let mut capabilities = identity.capabilities()

@@ -41,7 +41,7 @@ const fn perm(access: Access) -> u8 {
 
 impl Dma for Iotlb {
     unsafe fn map(&mut self, mapping: &DmaMapping) -> io::Result<()> {
-        let DmaMapping { iova, len, host, access } = *mapping;
+        let DmaMapping { iova, len, host, access, .. } = *mapping;
         self.begun = true;
         // SAFETY: the caller promises that the memory may be used until it is unmapped or the device
         // is dropped, and the fd with it.
@@ -60,7 +60,7 @@ impl Dma for Iotlb {
         for (index, mapping) in mappings.iter().enumerate() {
             // SAFETY: the caller promises for each.
             if let Err(source) = unsafe { self.map(mapping) } {
-                result = Err(DmaFailure { index: Some(index), source });
+                result = Err(DmaFailure::at(index, source));
                 break;
             }
             mapped = index + 1;
@@ -90,12 +90,9 @@ impl Dma for Iotlb {
         let range = vhost::get_iova_range(&self.fd)?;
         // All 2^64 addresses are one more than a length can say.
         let len = range.last.saturating_sub(range.first).saturating_add(1);
-        Ok(DmaLimits {
-            ranges: vec![IovaRange::new(Iova(range.first), len)],
-            // Any run of pages is taken.
-            page_sizes: !(page_size() as u64 - 1),
-            max_mappings: None,
-        })
+        let ranges = vec![IovaRange::new(Iova(range.first), len)];
+        // Any run of pages is taken.
+        Ok(DmaLimits::new(ranges, !(page_size() as u64 - 1), None))
     }
 }
 
@@ -140,7 +137,7 @@ mod tests {
     }
 
     fn mapping(iova: u64, access: Access) -> DmaMapping {
-        DmaMapping { iova: Iova(iova), len: 0x1000, host: Hva(0x7000 + iova), access }
+        DmaMapping::new(Iova(iova), 0x1000, Hva(0x7000 + iova), access)
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub fn open(path: impl AsRef<Path>, options: Options) -> Result<VhostVdpa> {
     let file = OpenOptions::new().read(true).write(true).open(opening.path());
     let fd = Arc::new(file.map_err(opening.failed(Operation::Open))?);
     let identity = Identity::ask(&opening, fd.as_fd(), wanted(options))?;
-    let layout = DoorbellLayout { offset: 0, count: identity.queue_count, contiguous: false };
+    let layout = DoorbellLayout::new(0, identity.queue_count, false);
     let doorbells =
         map_if_present(fd.as_fd(), layout).map_err(opening.failed(Operation::MakeKicker))?;
     let batches = identity.backend_features & (1 << BACKEND_F_IOTLB_BATCH) != 0;

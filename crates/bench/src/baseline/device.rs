@@ -385,7 +385,7 @@ impl Session for Baseline {
                 let (fd, offset) = (vfio.fd().as_raw_fd(), vfio.notify.offset);
                 Ok(BareKicker(Way::Pwrite(kick::Region { fd, offset, queue })))
             }
-            (KickKind::RegionWrite, _) => Err(Error::Stuck("no region to write to")),
+            _ => Err(Error::Stuck("no such way to kick")),
         }
     }
 

@@ -16,7 +16,7 @@ pub(super) struct Kick(pub(super) KickKind);
 pub(super) fn clients(kind: KickKind) -> &'static [Client] {
     match kind {
         KickKind::EventFd => &Client::ALL,
-        KickKind::Doorbell | KickKind::RegionWrite => USUAL.clients,
+        _ => USUAL.clients,
     }
 }
 

@@ -52,6 +52,7 @@ pub(crate) fn kinds(act: Act, configuration: Configuration) -> Vec<&'static str>
         (Act::Kick(KickKind::Doorbell) | Act::Kickers(KickKind::RegionWrite), _) => &[],
         (Act::Kick(KickKind::EventFd), _) => &[&["write eventfd"]],
         (Act::Kick(KickKind::RegionWrite), _) => &[&["pwrite NOTIFY"]],
+        (Act::Kick(kind), _) => panic!("what a kick by {kind} crosses is not known"),
         (Act::Wait, _) => &[&["read eventfd"]],
         (Act::Kickers(KickKind::EventFd), _) => &[&["eventfd2", "ioctl VHOST_SET_VRING_KICK"]],
         // It has them all since it was opened.
@@ -59,6 +60,7 @@ pub(crate) fn kinds(act: Act, configuration: Configuration) -> Vec<&'static str>
         (Act::Kickers(KickKind::Doorbell), VfioMsg | VfioIoctl | VhostVdpa) => {
             &[&["mmap doorbell"]]
         }
+        (Act::Kickers(kind), _) => panic!("what a kicker by {kind} crosses is not known"),
         (Act::Open, VfioMsg) => &[VFIO_OPEN, ASK],
         (Act::Open, VfioIoctl) => &[VFIO_OPEN, IDENTIFY],
         (Act::Open, VhostMdev | VhostVdpa) => &[NODE_OPEN, IDENTIFY],

@@ -19,11 +19,8 @@ use vhost_accel_device::dma::{self, ClientMemory, DmaSpace, PinPolicy};
 use vhost_accel_device::{Device as Accelerator, DeviceConfig, Errno, eventfd};
 
 /// Its name in errors, and the head of its column where interfaces are compared.
-const IN_PROCESS: Interface = Interface::Other(&InterfaceFacts {
-    name: "in-process",
-    label: "#3",
-    kicks: Capabilities::KICK_EVENTFD,
-});
+const IN_PROCESS: Interface = Interface::Other(&FACTS);
+const FACTS: InterfaceFacts = InterfaceFacts::new("in-process", "#3", Capabilities::KICK_EVENTFD);
 
 fn io(errno: Errno) -> io::Error {
     io::Error::from_raw_os_error(errno.0)
@@ -159,11 +156,8 @@ impl Dma for Space {
     }
 
     fn limits(&self) -> io::Result<DmaLimits> {
-        Ok(DmaLimits {
-            ranges: vec![IovaRange::new(Iova(0), IOVA_END)],
-            page_sizes: !(dma::PAGE_SIZE - 1),
-            max_mappings: Some(MAX_MAPPINGS as u64),
-        })
+        let ranges = vec![IovaRange::new(Iova(0), IOVA_END)];
+        Ok(DmaLimits::new(ranges, !(dma::PAGE_SIZE - 1), Some(MAX_MAPPINGS as u64)))
     }
 }
 
@@ -187,17 +181,17 @@ pub(crate) fn open(accelerator: &Arc<Accelerator>) -> Result<Box<dyn VhostAccel>
     let memory = ClientMemory::of_process(std::process::id()).map_err(failed)?;
     let space = Arc::new(DmaSpace::new(memory.clone(), PinPolicy::Eager, MAX_MAPPINGS));
     accelerator.bind(memory, Arc::clone(&space), None).map_err(failed)?;
-    let info = DeviceInfo {
+    let info = DeviceInfo::new(
         interface,
         path,
-        device_id: accelerator.device_id(),
-        queue_count: accelerator.queue_count(),
-        max_queue_size: accelerator.max_queue_size(),
-        capabilities: Capabilities::all()
+        accelerator.device_id(),
+        accelerator.queue_count(),
+        accelerator.max_queue_size(),
+        Capabilities::all()
             - Capabilities::KICK_DOORBELL
             - Capabilities::KICK_REGION_WRITE
             - Capabilities::BATCH_VRINGS
             - Capabilities::BATCH_DMA,
-    };
+    );
     Ok(Box::new(Device::new(info, InProcess(Arc::clone(accelerator)), Space(space))))
 }

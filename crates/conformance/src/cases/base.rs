@@ -1,6 +1,6 @@
 //! The index at which a vring goes on.
 
-use vhost_accel_core::{Capabilities, QueueIndex, Vring};
+use vhost_accel_core::{Capabilities, QueueIndex};
 
 use super::small;
 use crate::case::Case;
@@ -27,7 +27,7 @@ fn what_was_set_is_read(target: &Target<'_>) -> Result<(), Stop> {
     for base in [0, 1, 255, 0x7fff, 0xffff, 0] {
         for queue in [QueueIndex(0), QueueIndex(1)] {
             let vring = if queue.0 == 0 { driver.rx(0) } else { driver.tx(0) }.polled_vring();
-            driver.device().setup_vring(&Vring { base, ..vring })?;
+            driver.device().setup_vring(&vring.with_base(base))?;
             equal("the base that was set", driver.device().vring_base(queue)?, base)?;
         }
     }
@@ -107,7 +107,7 @@ fn a_device_goes_on(target: &Target<'_>) -> Result<(), Stop> {
             QueueIndex(1) => tx,
             _ => control_base,
         };
-        driver.device().setup_vring(&Vring { base, ..vring })?;
+        driver.device().setup_vring(&vring.with_base(base))?;
     }
     driver.make_kickers()?;
     driver.start()?;

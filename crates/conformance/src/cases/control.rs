@@ -195,8 +195,7 @@ fn unmapped(driver: &mut NetDriver, queues: std::ops::Range<u16>) -> Result<(), 
     let vring = driver.rx(0).polled_vring();
     let queues = queues.map(QueueIndex);
     for queue in queues.clone() {
-        let (desc, avail, used) = (NOWHERE, NOWHERE, NOWHERE);
-        let vring = Vring { queue, desc, avail, used, ..vring };
+        let vring = Vring::new(queue, vring.size, NOWHERE, NOWHERE, NOWHERE);
         driver.device().setup_vring(&vring)?;
     }
     driver.start()?;

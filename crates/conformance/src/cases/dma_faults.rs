@@ -136,7 +136,8 @@ fn whole_or_not_at_all(target: &Target<'_>) -> Result<(), Stop> {
     // Flags, index, and one entry.
     let used = page_size() - 12;
     let vring = driver.rx(0).polled_vring();
-    let vring = Vring { used: Iova(PLACE.0 + used as u64), ..vring };
+    let place = Iova(PLACE.0 + used as u64);
+    let vring = Vring::new(vring.queue, vring.size, vring.desc, vring.avail, place);
     driver.device().setup_vring(&vring)?;
     driver.start()?;
     driver.set_pairs(2)?;

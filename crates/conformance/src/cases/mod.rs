@@ -24,6 +24,8 @@ mod traffic;
 
 use std::os::fd::AsFd;
 use std::sync::LazyLock;
+
+use vhost_accel_core::{Iova, Vring};
 use vhost_accel_driver::{Config, Event, NetDriver};
 
 use crate::case::Case;
@@ -68,6 +70,13 @@ fn small() -> Config {
 /// [`small`] with that many pairs.
 fn small_pairs(pairs: u16) -> Config {
     Config { pairs, ..small() }
+}
+
+/// The vring with each of its parts this far behind.
+fn moved(vring: &Vring<'_>, [desc, avail, used]: [u64; 3]) -> Vring<'static> {
+    let by = |iova: Iova, by: u64| Iova(iova.0 + by);
+    let (desc, avail) = (by(vring.desc, desc), by(vring.avail, avail));
+    Vring::new(vring.queue, vring.size, desc, avail, by(vring.used, used))
 }
 
 /// Sets a new config-change event.

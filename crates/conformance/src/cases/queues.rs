@@ -6,7 +6,7 @@ use vhost_accel_core::{
     Capabilities, Error, Invalid, Iova, Kick, Operation, QueueIndex, Reason, Subject, Vring,
 };
 
-use super::{small, watch};
+use super::{moved, small, watch};
 use crate::case::Case;
 use crate::check::{
     all_echo, arrives, echoes, equal, eventually, fails, faulted, quiet, received, signalled,
@@ -60,7 +60,7 @@ fn an_index_out_of_range(target: &Target<'_>) -> Result<(), Stop> {
     let call = Event::new()?;
     for queue in [QueueIndex(count), QueueIndex(u16::MAX)] {
         let want = Invalid::Queue(count);
-        let vring = Vring { queue, ..guest.rx(0).vring() };
+        let vring = guest.rx(0).ring().vring(queue);
         let device = driver.device();
         invalid(device.setup_vring(&vring), Operation::SetupVring, queue, want)?;
         invalid(device.enable_vring(queue, true), Operation::EnableVring, queue, want)?;
@@ -97,7 +97,7 @@ fn sizes_that_cannot_be(target: &Target<'_>) -> Result<(), Stop> {
     let vring = guest.rx(0).vring();
     let sizes = [0, 3, 12, max.saturating_mul(2), max.saturating_add(1), u16::MAX];
     for size in sizes {
-        let bad = Vring { size, ..vring };
+        let bad = Vring::new(vring.queue, size, vring.desc, vring.avail, vring.used);
         let set = driver.device().setup_vring(&bad);
         invalid(set, Operation::SetupVring, vring.queue, Invalid::QueueSize(max))?;
     }
@@ -108,15 +108,15 @@ fn sizes_that_cannot_be(target: &Target<'_>) -> Result<(), Stop> {
 fn misaligned_parts(target: &Target<'_>) -> Result<(), Stop> {
     let (mut driver, mut guest) = fresh(target)?;
     let vring = guest.rx(0).vring();
-    let off = |iova: Iova, by: u64| Iova(iova.0 + by);
     let bad = [
-        (Vring { desc: off(vring.desc, 8), ..vring }, "descriptor table", 16),
-        (Vring { desc: off(vring.desc, 1), ..vring }, "descriptor table", 16),
-        (Vring { avail: off(vring.avail, 1), ..vring }, "available ring", 2),
-        (Vring { used: off(vring.used, 2), ..vring }, "used ring", 4),
-        (Vring { used: off(vring.used, 1), ..vring }, "used ring", 4),
+        ([8, 0, 0], "descriptor table", 16),
+        ([1, 0, 0], "descriptor table", 16),
+        ([0, 1, 0], "available ring", 2),
+        ([0, 0, 2], "used ring", 4),
+        ([0, 0, 1], "used ring", 4),
     ];
-    for (bad, part, align) in bad {
+    for (off, part, align) in bad {
+        let bad = moved(&vring, off);
         let set = driver.device().setup_vring(&bad);
         let want = Invalid::Alignment { part, align };
         invalid(set, Operation::SetupVring, vring.queue, want)?;
@@ -128,7 +128,7 @@ fn misaligned_parts(target: &Target<'_>) -> Result<(), Stop> {
 fn one_bad_vring_sets_none_up(target: &Target<'_>) -> Result<(), Stop> {
     let (mut driver, mut guest) = fresh(target)?;
     let good = guest.rx(0).vring();
-    let bad = Vring { queue: QueueIndex(1), size: 3, ..good };
+    let bad = Vring::new(QueueIndex(1), 3, good.desc, good.avail, good.used);
     fails("a bad vring among good ones", driver.device().setup_vrings(&[good, bad]))?;
     none_is_set_up(&mut driver)?;
     let error = fails("enabling", driver.device().enable_vring(good.queue, true))?;
@@ -193,8 +193,8 @@ fn a_disabled_vring_waits(target: &Target<'_>) -> Result<(), Stop> {
     driver.negotiate()?;
     let vrings: Vec<_> = driver.queues().map(Queue::polled_vring).collect();
     for vring in vrings {
-        let enabled = vring.queue != QueueIndex(1);
-        driver.device().setup_vring(&Vring { enabled, ..vring })?;
+        let waits = vring.queue == QueueIndex(1);
+        driver.device().setup_vring(&if waits { vring.disabled() } else { vring })?;
     }
     driver.make_kickers()?;
     driver.start()?;
@@ -235,16 +235,8 @@ fn setting_up_again(target: &Target<'_>) -> Result<(), Stop> {
     driver.setup()?;
     let good = driver.tx(0).polled_vring();
     let call = Event::new()?;
-    let other = Vring {
-        size: 4,
-        base: 99,
-        desc: NOWHERE,
-        avail: NOWHERE,
-        used: NOWHERE,
-        call: Some(call.as_fd()),
-        enabled: false,
-        ..good
-    };
+    let other = Vring::new(good.queue, 4, NOWHERE, NOWHERE, NOWHERE);
+    let other = other.with_base(99).with_call(Some(call.as_fd())).disabled();
     driver.device().setup_vring(&other)?;
     equal("the base", driver.device().vring_base(QueueIndex(1))?, 99)?;
     driver.device().setup_vring(&good)?;

@@ -1,8 +1,8 @@
 //! Suspend and resume.
 
-use vhost_accel_core::{Capabilities, Iova, QueueIndex, Vring};
+use vhost_accel_core::{Capabilities, Iova, QueueIndex};
 
-use super::{small, small_pairs};
+use super::{moved, small, small_pairs};
 use crate::case::Case;
 use crate::check::{LIMIT, echoes, equal, eventually, healthy, quiet, received, same};
 use crate::outcome::Stop;
@@ -98,14 +98,7 @@ fn rings_can_be_moved(target: &Target<'_>) -> Result<(), Stop> {
     for vring in vrings {
         let base = driver.device().vring_base(vring.queue)?;
         equal("the base", base, 5)?;
-        let moved = |iova: Iova| Iova(iova.0 + by);
-        driver.device().setup_vring(&Vring {
-            base,
-            desc: moved(vring.desc),
-            avail: moved(vring.avail),
-            used: moved(vring.used),
-            ..vring
-        })?;
+        driver.device().setup_vring(&moved(&vring, [by; 3]).with_base(base))?;
     }
     driver.machine().unmap(rings.range())?;
     driver.device().resume()?;

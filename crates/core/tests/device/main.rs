@@ -13,21 +13,20 @@ use vhost_accel_core::{
     KickKind, Operation, Phase, QueueIndex, Reason, Subject, Vring,
 };
 
+fn ring(queue: u16, size: u16, [desc, avail, used]: [u64; 3]) -> Vring<'static> {
+    Vring::new(QueueIndex(queue), size, Iova(desc), Iova(avail), Iova(used))
+}
+
 fn vring(queue: u16) -> Vring<'static> {
-    Vring {
-        queue: QueueIndex(queue),
-        size: 256,
-        base: 0,
-        desc: Iova(0x1000),
-        avail: Iova(0x2000),
-        used: Iova(0x3000),
-        call: None,
-        enabled: true,
-    }
+    ring(queue, 256, [0x1000, 0x2000, 0x3000])
+}
+
+fn mapping(iova: u64, len: u64, host: u64) -> DmaMapping {
+    DmaMapping::new(Iova(iova), len, Hva(host), Access::ReadWrite)
 }
 
 fn page(iova: u64) -> DmaMapping {
-    DmaMapping { iova: Iova(iova), len: 0x1000, host: Hva(0x7000_0000), access: Access::ReadWrite }
+    mapping(iova, 0x1000, 0x7000_0000)
 }
 
 /// Asserts that the result is an error that made no crossing, and gives it.
@@ -77,18 +76,12 @@ fn a_vring_that_no_device_could_take_makes_no_crossing() {
     recorder.take();
     let cases = [
         (vring(3), Invalid::Queue(3)),
-        (Vring { size: 0, ..vring(0) }, Invalid::QueueSize(256)),
-        (Vring { size: 100, ..vring(0) }, Invalid::QueueSize(256)),
-        (Vring { size: 512, ..vring(0) }, Invalid::QueueSize(256)),
-        (
-            Vring { desc: Iova(8), ..vring(0) },
-            Invalid::Alignment { part: "descriptor table", align: 16 },
-        ),
-        (
-            Vring { avail: Iova(1), ..vring(0) },
-            Invalid::Alignment { part: "available ring", align: 2 },
-        ),
-        (Vring { used: Iova(2), ..vring(0) }, Invalid::Alignment { part: "used ring", align: 4 }),
+        (ring(0, 0, [0, 0, 0]), Invalid::QueueSize(256)),
+        (ring(0, 100, [0, 0, 0]), Invalid::QueueSize(256)),
+        (ring(0, 512, [0, 0, 0]), Invalid::QueueSize(256)),
+        (ring(0, 256, [8, 0, 0]), Invalid::Alignment { part: "descriptor table", align: 16 }),
+        (ring(0, 256, [0, 1, 0]), Invalid::Alignment { part: "available ring", align: 2 }),
+        (ring(0, 256, [0, 0, 2]), Invalid::Alignment { part: "used ring", align: 4 }),
     ];
     for (bad, why) in cases {
         // The good one in front must not be set up either.
@@ -147,13 +140,13 @@ fn a_failed_mapping_takes_those_before_it_back() {
 fn a_mapping_that_no_device_could_take_makes_no_crossing() {
     let (recorder, mut device) = device(abilities());
     let cases = [
-        DmaMapping { len: 0, ..page(0x1000) },
-        DmaMapping { len: 0x800, ..page(0x1000) },
-        DmaMapping { iova: Iova(0x10), ..page(0) },
-        DmaMapping { host: Hva(0x10), ..page(0x1000) },
-        DmaMapping { iova: Iova(!0xfff), len: 0x2000, ..page(0) },
-        DmaMapping { host: Hva(!0xfff), len: 0x2000, ..page(0) },
-        DmaMapping { access: Access::Read, ..page(0x1000) },
+        mapping(0x1000, 0, 0x7000_0000),
+        mapping(0x1000, 0x800, 0x7000_0000),
+        mapping(0x10, 0x1000, 0x7000_0000),
+        mapping(0x1000, 0x1000, 0x10),
+        mapping(!0xfff, 0x2000, 0x7000_0000),
+        mapping(0, 0x2000, !0xfff),
+        DmaMapping::new(Iova(0x1000), 0x1000, Hva(0x7000_0000), Access::Read),
     ];
     for mapping in cases {
         // SAFETY: the backend only records.

@@ -131,14 +131,8 @@ pub(crate) fn abilities() -> Capabilities {
 
 pub(crate) fn device(capabilities: Capabilities) -> (Recorder, Box<dyn VhostAccel>) {
     let recorder = Recorder::default();
-    let info = DeviceInfo {
-        interface: Interface::VhostMdev,
-        path: Arc::from(Path::new("/dev/vhost-mdev-9")),
-        device_id: 1,
-        queue_count: 3,
-        max_queue_size: 256,
-        capabilities,
-    };
+    let path = Arc::from(Path::new("/dev/vhost-mdev-9"));
+    let info = DeviceInfo::new(Interface::VhostMdev, path, 1, 3, 256, capabilities);
     let device = Box::new(Device::new(info, recorder.clone(), recorder.clone()));
     (recorder, device)
 }

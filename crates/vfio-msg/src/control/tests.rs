@@ -28,16 +28,8 @@ const POSTED: Dialect = Dialect::Posted(Status::empty());
 
 fn vring<'fd>(queue: u16, call: Option<&'fd File>) -> Vring<'fd> {
     let at = u64::from(queue) << 20;
-    Vring {
-        queue: QueueIndex(queue),
-        size: 256,
-        base: 0,
-        desc: Iova(at),
-        avail: Iova(at + 0x1000),
-        used: Iova(at + 0x2000),
-        call: call.map(File::as_fd),
-        enabled: true,
-    }
+    let (desc, avail, used) = (Iova(at), Iova(at + 0x1000), Iova(at + 0x2000));
+    Vring::new(QueueIndex(queue), 256, desc, avail, used).with_call(call.map(File::as_fd))
 }
 
 /// The messages of each write: request and payload.
@@ -82,7 +74,7 @@ fn vrings_are_one_write_and_one_change_of_interrupts() {
     assert_eq!(control.port.take_irqs(), [(0, 0, vec![fd, -1, fd])]);
 
     // Again: they may have run, so that a base of 0 says something; one is to be polled now.
-    let polled = Vring { enabled: false, ..vring(2, None) };
+    let polled = vring(2, None).disabled();
     control.setup_vrings(&[polled]).unwrap();
     let expected = [
         state(vhost::SET_VRING_NUM, 2, 256),
@@ -156,7 +148,7 @@ fn rfc_v2_has_no_status_and_says_it_otherwise() {
 #[test]
 fn rfc_v2_cannot_leave_a_vring_disabled() {
     let mut control = control(POSTED, false);
-    let waiting = Vring { enabled: false, ..vring(2, None) };
+    let waiting = vring(2, None).disabled();
     let failure = control.setup_vrings(&[vring(0, None), waiting]).unwrap_err();
     assert_eq!(failure.queue, Some(QueueIndex(2)));
     let lacks = Capabilities::VIRTIO_STATUS;

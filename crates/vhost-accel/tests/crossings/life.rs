@@ -88,16 +88,8 @@ fn live(kernel: &EmulatedKernel, pairs: u16, open: impl FnOnce() -> Box<dyn Vhos
     let vrings: Vec<_> = (0..2 * pairs + 1)
         .map(|queue| {
             let at = 0x10000 * u64::from(queue);
-            Vring {
-                queue: QueueIndex(queue),
-                size: 256,
-                base: 0,
-                desc: Iova(at),
-                avail: Iova(at + 0x4000),
-                used: Iova(at + 0x8000),
-                call,
-                enabled: true,
-            }
+            let (desc, avail, used) = (Iova(at), Iova(at + 0x4000), Iova(at + 0x8000));
+            Vring::new(QueueIndex(queue), 256, desc, avail, used).with_call(call)
         })
         .collect();
     device.setup_vrings(&vrings).unwrap();
@@ -187,11 +179,7 @@ impl Memory {
 
     fn page(&self, index: u64) -> DmaMapping {
         let page = page_size() as u64;
-        DmaMapping {
-            iova: Iova((1 << 30) + 2 * index * page),
-            len: page,
-            host: Hva(self.0.0 + index * page),
-            access: Access::ReadWrite,
-        }
+        let (iova, host) = (Iova((1 << 30) + 2 * index * page), Hva(self.0.0 + index * page));
+        DmaMapping::new(iova, page, host, Access::ReadWrite)
     }
 }

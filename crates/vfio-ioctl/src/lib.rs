@@ -22,7 +22,7 @@ pub type VfioIoctl = Device<VhostIoctls<VfioFd>, Container>;
 /// Opens the mdev whose directory in sysfs is `path`: `/sys/bus/mdev/devices/UUID`.
 ///
 /// # Errors
-/// Those of [`vfio::open`] and of [`Identity::ask`].
+/// Those of [`vhost_accel_vfio::open`] and of [`Identity::ask`].
 pub fn open(path: impl AsRef<Path>) -> Result<VfioIoctl> {
     let opening = Opening::new(Interface::VfioIoctl, path.as_ref());
     let vhost_accel_vfio::Vfio { device, container } = vhost_accel_vfio::open(&opening)?;

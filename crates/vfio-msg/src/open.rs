@@ -44,7 +44,7 @@ impl Default for Options {
 /// [`VIRTIO_STATUS`](Capabilities::VIRTIO_STATUS).
 ///
 /// # Errors
-/// Those of [`vfio::open`] and of the messages, each with its step; [`Reason::Device`] for a VFIO
+/// Those of [`vhost_accel_vfio::open`] and of the messages, each with its step; [`Reason::Device`] for a VFIO
 /// device that is no vfio-vhost device.
 pub fn open(path: impl AsRef<Path>, options: Options) -> Result<VfioMsg, Error> {
     let opening = Opening::new(Interface::VfioMsg, path.as_ref());

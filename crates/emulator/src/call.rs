@@ -123,6 +123,9 @@ struct Segment {
     len: u64,
 }
 
+/// Where a process's addresses end: TASK_SIZE_MAX.
+const USER_END: u64 = (1 << 47) - 4096;
+
 /// More segments than the kernel takes: UIO_MAXIOV.
 const MAX_SEGMENTS: u64 = 1024;
 
@@ -148,6 +151,18 @@ impl UserBuf {
         }
         let first = Segment::default();
         Ok(Self { first, rest })
+    }
+
+    /// EFAULT for addresses that no process has. The kernel looks at that before it asks a driver, and
+    /// of a buffer of no bytes too.
+    pub(crate) fn check(&self) -> Result<(), Errno> {
+        let is_user = |segment: &Segment| {
+            segment.address.checked_add(segment.len).is_some_and(|end| end <= USER_END)
+        };
+        match is_user(&self.first) && self.rest.iter().all(is_user) {
+            true => Ok(()),
+            false => Err(Errno(libc::EFAULT)),
+        }
     }
 
     /// Bytes of all buffers.

@@ -2,7 +2,7 @@
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
-use vhost_accel_device::Errno;
+use vhost_accel_device::{Errno, dma::PAGE_SIZE};
 use vhost_accel_uapi::vfio::{self, GroupStatus};
 
 use super::{Answer, Front, Node, group::Group, vfio_device::VfioDeviceNode};
@@ -58,9 +58,6 @@ impl OpenGroup {
 
     fn set_container(&self, call: &Call<'_>, arg: u64) -> Result<(), Errno> {
         let fd: i32 = call.read(arg)?;
-        if fd < 0 {
-            return Err(Errno::EINVAL);
-        }
         let container = match call.container(fd) {
             Some(container) => container,
             None if call.has_descriptor(fd) => None,
@@ -70,12 +67,17 @@ impl OpenGroup {
     }
 
     fn get_device(&self, call: &Call<'_>, arg: u64) -> Result<Answer, Errno> {
-        let uuid = self.0.uuid().as_bytes();
-        for (at, &wanted) in uuid.iter().chain(&[0]).enumerate() {
-            let byte: u8 = call.read(arg.wrapping_add(at as u64))?;
-            if byte != wanted {
-                return Err(Errno(libc::ENODEV));
+        // The name is taken whole, and then looked at.
+        let mut name = Vec::new();
+        loop {
+            match call.read(arg.wrapping_add(name.len() as u64))? {
+                0_u8 => break,
+                _ if name.len() + 1 == PAGE_SIZE as usize => return Err(Errno::EINVAL),
+                byte => name.push(byte),
             }
+        }
+        if name != self.0.uuid().as_bytes() {
+            return Err(Errno(libc::ENODEV));
         }
         Ok(Answer::File(Arc::new(VfioDeviceNode(Arc::clone(&self.0)))))
     }

@@ -75,6 +75,7 @@ impl Front for OpenVfioDevice {
     }
 
     fn read(&self, call: &Call<'_>, buf: &UserBuf, offset: Option<u64>) -> Result<u64, Errno> {
+        buf.check().inspect_err(|_| call.count_syscall())?;
         let (region, offset) = split(offset);
         match region {
             vfio::REGION_INDEX_CONFIG => {
@@ -95,6 +96,7 @@ impl Front for OpenVfioDevice {
     }
 
     fn write(&self, call: &Call<'_>, buf: &UserBuf, offset: Option<u64>) -> Result<u64, Errno> {
+        buf.check().inspect_err(|_| call.count_syscall())?;
         let (region, offset) = split(offset);
         match region {
             vfio::REGION_INDEX_CONFIG => {
@@ -240,7 +242,14 @@ impl OpenVfioDevice {
                 if (set.argsz as usize) < HEAD + size_of_val(&*fds) {
                     return Err(Errno::EINVAL);
                 }
-                call.read_bytes(arg.wrapping_add(HEAD as u64), fds.as_mut_bytes())?;
+                let at = arg.wrapping_add(HEAD as u64);
+                if let Err(unreadable) = call.read_bytes(at, fds.as_mut_bytes()) {
+                    // Of those before the first that can't be read, a bad one has the word.
+                    for place in (at..).step_by(size_of::<i32>()).take(fds.len()) {
+                        call.eventfd(call.read(place)?)?;
+                    }
+                    return Err(unreadable);
+                }
                 // All or none: every descriptor is looked at before the first takes effect.
                 let eventfds: Vec<_> =
                     fds.iter().map(|&fd| call.eventfd(fd)).collect::<Result<_, _>>()?;

@@ -177,13 +177,15 @@ impl Vhost {
             vhost::RESET_OWNER if !mainline => self.reset_owner(arg.caller()),
             vhost::SET_LOG_BASE | vhost::SET_LOG_FD if mainline => Err(Errno::ENOTTY),
             vhost::SET_LOG_BASE => {
+                let base = arg.get()?;
                 self.check_owner(arg.caller())?;
-                device.set_log_base(Some(arg.get()?));
+                device.set_log_base(Some(base));
                 Ok(())
             }
             vhost::SET_LOG_FD => {
+                let fd = arg.get()?;
                 self.check_owner(arg.caller())?;
-                device.set_log_fd(arg.eventfd(arg.get()?)?);
+                device.set_log_fd(arg.eventfd(fd)?);
                 Ok(())
             }
             _ if mainline || is_vring(request) => self.vring(request, arg),
@@ -266,7 +268,11 @@ impl Vhost {
         if read_prefix::<u32>(&bytes) >= self.device.queue_count().into() {
             return Err(Errno::ENOBUFS);
         }
-        whole.map(|()| bytes)
+        match whole {
+            // Of what it doesn't know or have, mainline looks at the index alone.
+            Err(_) if self.policy.mainline && !copies(request) => Ok(bytes),
+            whole => whole.map(|()| bytes),
+        }
     }
 
     /// The outcome of what a vDPA parent has no way to refuse.
@@ -390,6 +396,18 @@ fn read_prefix<T: FromBytes + IntoBytes>(bytes: &VringBytes) -> T {
     let len = size_of::<T>().min(bytes.len());
     value.as_mut_bytes()[..len].copy_from_slice(&bytes[..len]);
     value
+}
+
+/// Whether mainline copies the argument of a request about a vring, its index apart.
+fn copies(request: u32) -> bool {
+    is_vring(request)
+        || matches!(
+            request,
+            vhost::GET_VRING_GROUP
+                | vhost::SET_GROUP_ASID
+                | vhost::SET_VRING_BUSYLOOP_TIMEOUT
+                | vhost::GET_VRING_BUSYLOOP_TIMEOUT
+        )
 }
 
 /// Whether a request of the interfaces that are ours is about a vring.

@@ -9,7 +9,11 @@ use super::{
     mem_table::read_mem_table,
     vhost::{Policy, UserArgument, Vhost},
 };
-use crate::{call::Call, crossings::Kind, task::Task};
+use crate::{
+    call::{Call, UserBuf},
+    crossings::Kind,
+    task::Task,
+};
 use vhost_accel_device::{
     Device, DoorbellPages, Errno,
     dma::{Access, DmaSpace, PAGE_SIZE, PinPolicy, Region},
@@ -60,6 +64,16 @@ impl Front for OpenMdev {
         Ok(Answer::OK)
     }
 
+    fn read(&self, call: &Call<'_>, _: &UserBuf, offset: Option<u64>) -> Result<u64, Errno> {
+        call.count_syscall();
+        Err(not_for_reading(offset))
+    }
+
+    fn write(&self, call: &Call<'_>, _: &UserBuf, offset: Option<u64>) -> Result<u64, Errno> {
+        call.count_syscall();
+        Err(not_for_reading(offset))
+    }
+
     fn mmap(&self, call: &Call<'_>, mapping: &Mapping) -> Result<(), Errno> {
         call.count(Kind::MmapDoorbell);
         let device = self.vhost.device();
@@ -73,6 +87,14 @@ impl Front for OpenMdev {
     fn release(&self) {
         self.vhost.device().unbind();
         self.dma.unmap_all();
+    }
+}
+
+/// Of a file without a position one can't ask for a place in it.
+fn not_for_reading(offset: Option<u64>) -> Errno {
+    match offset {
+        Some(_) => Errno(libc::ESPIPE),
+        None => Errno::EINVAL,
     }
 }
 

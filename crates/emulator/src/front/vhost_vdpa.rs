@@ -85,6 +85,7 @@ impl Front for OpenVdpa {
     /// vhost_chr_write_iter. What can't be copied is taken for a short write, and a whole message is
     /// said to have been written however much of its padding there was.
     fn write(&self, call: &Call<'_>, buf: &UserBuf, _: Option<u64>) -> Result<u64, Errno> {
+        buf.check().inspect_err(|_| call.count_syscall())?;
         let mut written = Written::new_zeroed();
         let copied = buf.gather(call, written.as_mut_bytes());
         call.count(Kind::of_iotlb(written.iotlb.kind));

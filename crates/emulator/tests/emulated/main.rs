@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its body does")]
 
 mod common;
+mod cut;
 mod held_up;
 mod hostile;
 mod kernel;

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use libc::{E2BIG, EBUSY, EEXIST, EFAULT, EINVAL, ENOENT, EOPNOTSUPP, EPERM};
+use libc::{E2BIG, EBUSY, EEXIST, EFAULT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, ESPIPE};
 use vhost_accel_emulator::EmulatedKernel;
 use vhost_accel_uapi::{
     mdev::{self, DmaInfo, DmaMap, DmaUnmap},
@@ -58,8 +58,10 @@ fn the_device_is_exclusive() {
     with_device(|fd| {
         assert_eq!(open(PATH).unwrap_err(), EBUSY);
         assert_eq!(open("/dev/vhost-mdev-1").unwrap_err(), ENOENT);
-        assert_eq!(pread(fd, &mut [0; 8], 0), Err(EINVAL));
-        assert_eq!(pwrite(fd, &[0; 72], 0), Err(EINVAL));
+        // There is nothing to read or write, and no place in it to name.
+        assert_eq!(write_at(fd, NOWHERE, 8), Err(EINVAL));
+        assert_eq!(pread(fd, &mut [0; 8], 0), Err(ESPIPE));
+        assert_eq!(pwrite(fd, &[0; 72], 0), Err(ESPIPE));
     });
 }
 

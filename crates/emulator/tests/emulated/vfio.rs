@@ -100,7 +100,7 @@ fn a_group() {
         let set = |fd: i32| ioctl(&group, vfio::GROUP_SET_CONTAINER, &mut { fd });
         let file = tempfile::tempfile().unwrap();
         assert_eq!(ioctl_at(&group, vfio::GROUP_SET_CONTAINER, NOWHERE), Err(EFAULT));
-        assert_eq!(set(-1), Err(EINVAL));
+        assert_eq!(set(-1), Err(EBADF));
         assert_eq!(set(12345), Err(EBADF));
         assert_eq!(set(file.as_raw_fd()), Err(EBADFD));
         assert_eq!(set(group.as_raw_fd()), Err(EBADFD));

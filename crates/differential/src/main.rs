@@ -1,27 +1,48 @@
-//! Sends raw requests to a device, and says what came back.
+//! Sends raw requests to the devices of all four interfaces, and says what came back.
 //!
-//! What is sent is drawn by lot from a seed: good requests, edges and nonsense, in every state of a device.
-//! The program knows no kernel half. It is run on both, and `cargo xtask differential` compares what it
-//! said: a line that differs is a difference between the halves, or listed and argued for.
+//! What is sent is drawn by lot from a seed: good requests, edges and nonsense, in every state of a device;
+//! nothing of it depends on what was answered before. The program knows no kernel half. It is run on both,
+//! and `cargo xtask differential` compares what it said: a line that differs is a difference between the
+//! halves, or listed and argued for.
 //!
-//! A line is `EPISODE INTERFACE REQUEST ARGUMENT -> ANSWER BYTES STATE`. An episode begins with an open and
-//! ends with the close. Memory, descriptors and addresses are the same on every kernel.
+//! A line is `EPISODE INTERFACE REQUEST -> ANSWER | STATE`. Requests that only VFIO's own are of interface
+//! `vfio`, which is both of its interfaces. The answer is a number or an errno, and the bytes of the argument that
+//! changed.
+//!
+//! # Words
+//! - **episode**: a device is opened, brought to a [`State`](state::State), asked twenty things, looked at,
+//!   and closed.
+//! - **lively** episode: one in which the device may run. Nothing that makes a running device stop with a
+//!   fault is sent there, because when it finds that out is its own affair. In the others, the **quiet** ones,
+//!   everything is sent but what starts the device.
+//! - **fixed** requests: what the list of differences is about. Every run sends them, so that a row that is
+//!   no longer true is found.
+//!
+//! Not said is what a copy that fails half way leaves behind in the caller's memory.
 
-mod device;
-mod lot;
-mod requests;
+mod dma;
+mod episode;
+mod fixed;
+mod memory;
+mod random;
+mod request;
+mod state;
 mod sys;
+mod vfio;
+mod vhost;
 
-use std::io::{self, BufWriter, Write};
-use std::process::ExitCode;
+use std::{
+    io::{self, BufWriter, Write},
+    process::ExitCode,
+};
 
 use clap::Parser;
 
-use crate::device::{Device, Kind};
-use crate::lot::Lot;
-
-/// Requests of an episode.
-const LENGTH: u64 = 24;
+use crate::{
+    episode::{LENGTH, Opening},
+    random::Random,
+    request::Pool,
+};
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -44,17 +65,20 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> io::Result<()> {
-    sys::map_all()?;
+    memory::map()?;
+    let pool = Pool::new()?;
     let mut out = BufWriter::new(io::stdout().lock());
-    for episode in 0..arguments.requests.div_ceil(LENGTH) {
-        // Each begins anew: what one kernel did otherwise is gone with the device.
-        let mut lot = Lot::new(arguments.seed.wrapping_mul(1 << 32).wrapping_add(episode));
-        let kind = lot.one(&Kind::ALL);
-        let mut device = Device::open(kind)?;
-        requests::prepare(&mut device, &mut lot)?;
-        for _ in 0..LENGTH {
-            let said = requests::one(&mut device, &mut lot);
-            writeln!(out, "{episode} {} {said} {}", kind.name(), device.state())?;
+    for line in fixed::send(&pool)? {
+        writeln!(out, "0 {} -> {} | fixed", line.request, line.answer)?;
+    }
+    for number in 1..=arguments.requests.div_ceil(LENGTH) {
+        let mut random = Random::new(arguments.seed, number);
+        let opening = Opening::draw(&mut random);
+        let failed = |error| io::Error::other(format!("episode {number}, {opening:?}: {error}"));
+        for (line, status) in episode::run(opening, &mut random, &pool).map_err(failed)? {
+            let life = if opening.lively { "lively" } else { "quiet" };
+            let (request, answer, state) = (&line.request, &line.answer, opening.state);
+            writeln!(out, "{number} {request} -> {answer} | {state} {life} {status}")?;
         }
     }
     out.flush()

@@ -1,5 +1,7 @@
 //! Sizes that devices, memory and several scenarios must agree on.
 
+use std::fmt;
+
 /// How many queue pairs the setup scenarios use.
 pub const PAIRS: [u16; 4] = [1, 4, 16, 64];
 /// Queue pairs of a device: as many as the largest setup uses.
@@ -30,12 +32,14 @@ impl MapSize {
             Self::Gigantic => 1 << 30,
         }
     }
+}
 
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
+impl fmt::Display for MapSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::Page => "4K",
             Self::Huge => "2M",
             Self::Gigantic => "1G",
-        }
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! `crossing/…`: one request to the device, told apart by the argument that it carries.
 
-use super::Scenario;
+use std::fmt;
+
 use super::family::{Act, Activity, Family, Row, Traits, USUAL, Work, whole};
 use super::fixture::{Fixture, TRANSMIT};
 use crate::client::Client;
@@ -20,7 +21,17 @@ pub enum Argument {
 }
 
 impl Argument {
-    const ALL: [Self; 3] = [Self::None, Self::In, Self::Out];
+    pub(super) const ALL: [Self; 3] = [Self::None, Self::In, Self::Out];
+}
+
+impl fmt::Display for Argument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::In => "in",
+            Self::Out => "out",
+        })
+    }
 }
 
 pub(super) struct Crossing(pub(super) Argument);
@@ -34,23 +45,6 @@ impl Family for Crossing {
             kernel half; #1/A writes and then reads",
         not_measured: "everything before",
     };
-
-    fn all() -> Vec<Scenario> {
-        Argument::ALL.map(Scenario::Crossing).into()
-    }
-
-    fn id(&self) -> String {
-        let argument = match self.0 {
-            Argument::None => "none",
-            Argument::In => "in",
-            Argument::Out => "out",
-        };
-        format!("crossing/{argument}")
-    }
-
-    fn fits(&self, configuration: Configuration) -> bool {
-        configuration.is_plain()
-    }
 
     fn acts(&self, _: Configuration) -> Vec<Act> {
         match self.0 {

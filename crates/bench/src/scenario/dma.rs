@@ -1,7 +1,6 @@
 //! `dma-map/SIZE`, `dma-unmap/SIZE`, `dma-ready/SIZE`, `dma-churn/LIVE` and `mem-table/N`: memory that
 //! is lent.
 
-use super::Scenario;
 use super::family::{Act, Activity, Effort, Family, Row, Traits, USUAL, Work, each};
 use super::fixture::Fixture;
 use crate::client::Client;
@@ -43,14 +42,6 @@ impl Family for DmaMap {
         not_measured: "its removal",
     };
 
-    fn all() -> Vec<Scenario> {
-        MapSize::ALL.map(Scenario::DmaMap).into()
-    }
-
-    fn id(&self) -> String {
-        format!("dma-map/{}", self.0.name())
-    }
-
     fn fits(&self, configuration: Configuration) -> bool {
         maps_in_its_own_way(configuration)
     }
@@ -79,14 +70,6 @@ pub(super) struct DmaUnmap(pub(super) MapSize);
 impl Family for DmaUnmap {
     const ROW: Row =
         Row { id: "dma-unmap/SIZE", measured: "its removal", not_measured: "the mapping" };
-
-    fn all() -> Vec<Scenario> {
-        MapSize::ALL.map(Scenario::DmaUnmap).into()
-    }
-
-    fn id(&self) -> String {
-        format!("dma-unmap/{}", self.0.name())
-    }
 
     fn fits(&self, configuration: Configuration) -> bool {
         maps_in_its_own_way(configuration)
@@ -121,14 +104,6 @@ impl Family for DmaReady {
             pins when it maps and who pins at the first touch compare",
         not_measured: "the removal",
     };
-
-    fn all() -> Vec<Scenario> {
-        MapSize::ALL.map(Scenario::DmaReady).into()
-    }
-
-    fn id(&self) -> String {
-        format!("dma-ready/{}", self.0.name())
-    }
 
     fn fits(&self, configuration: Configuration) -> bool {
         maps_in_its_own_way(configuration)
@@ -172,14 +147,6 @@ impl Family for DmaChurn {
             stops at 509",
         not_measured: "the other mappings",
     };
-
-    fn all() -> Vec<Scenario> {
-        LIVE.map(Scenario::DmaChurn).into()
-    }
-
-    fn id(&self) -> String {
-        format!("dma-churn/{}", self.0)
-    }
 
     fn fits(&self, configuration: Configuration) -> bool {
         maps_in_its_own_way(configuration)
@@ -228,14 +195,6 @@ impl Family for MemTable {
             table, or N in a batch",
         not_measured: "open and close",
     };
-
-    fn all() -> Vec<Scenario> {
-        REGIONS.map(Scenario::MemTable).into()
-    }
-
-    fn id(&self) -> String {
-        format!("mem-table/{}", self.0)
-    }
 
     fn fits(&self, configuration: Configuration) -> bool {
         configuration.is_plain() || configuration.changes_dma()

@@ -2,7 +2,6 @@
 
 use vhost_accel_core::KickKind;
 
-use super::Scenario;
 use super::fixture::Fixture;
 use crate::client::Client;
 use crate::configuration::Configuration;
@@ -13,18 +12,14 @@ use crate::watch::Watch;
 /// Scenarios that do the same in several sizes. Whoever implements it says what is measured, to
 /// readers ([`ROW`](Self::ROW)) and to the test that counts crossings ([`acts`](Self::acts)).
 pub(crate) trait Family: Sized {
-    /// Its row in `docs/measuring.md`.
+    /// Its row in `docs/measuring.md`. What stands before a slash begins each id.
     const ROW: Row;
-
-    /// All of them, in the order in which they run.
-    fn all() -> Vec<Scenario>;
-
-    /// The id, which never changes.
-    fn id(&self) -> String;
 
     /// Whether `configuration` can do it. A further variant of an interface is left out where it
     /// makes the same crossings as the plain one.
-    fn fits(&self, configuration: Configuration) -> bool;
+    fn fits(&self, configuration: Configuration) -> bool {
+        configuration.is_plain()
+    }
 
     /// What the measured part does on `configuration`: these acts and no others.
     fn acts(&self, configuration: Configuration) -> Vec<Act>;

@@ -2,7 +2,6 @@
 
 use vhost_accel_core::KickKind;
 
-use super::Scenario;
 use super::family::{Act, Activity, Family, Row, Traits, USUAL, Work, whole};
 use super::fixture::{Fixture, TRANSMIT};
 use crate::client::Client;
@@ -28,14 +27,6 @@ impl Family for Kick {
             device hasn't got",
         not_measured: "what the device does",
     };
-
-    fn all() -> Vec<Scenario> {
-        KickKind::ALL.map(Scenario::Kick).into()
-    }
-
-    fn id(&self) -> String {
-        format!("kick/{}", self.0)
-    }
 
     fn fits(&self, configuration: Configuration) -> bool {
         configuration.is_plain() && configuration.has_kick(self.0)

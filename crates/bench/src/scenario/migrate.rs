@@ -2,7 +2,6 @@
 
 use vhost_accel_core::{KickKind, Vring};
 
-use super::Scenario;
 use super::family::{Act, Family, Row, Work, each};
 use super::fixture::{Fixture, kickers};
 use crate::configuration::Configuration;
@@ -25,18 +24,6 @@ impl Family for Migrate {
         not_measured: "open and DMA on both sides; the stay between, behind another interface, \
             where frames show that nothing was lost",
     };
-
-    fn all() -> Vec<Scenario> {
-        MIGRATED.map(Scenario::Migrate).into()
-    }
-
-    fn id(&self) -> String {
-        format!("migrate/{}", self.0)
-    }
-
-    fn fits(&self, configuration: Configuration) -> bool {
-        configuration.is_plain()
-    }
 
     fn acts(&self, configuration: Configuration) -> Vec<Act> {
         let kickers = Act::Kickers(configuration.best_kick());

@@ -34,10 +34,10 @@ use crate::guest::Guest;
 use crate::library::Library;
 use crate::peer::Peer;
 use crate::session::Session;
-use crate::sizes::MapSize;
+use crate::sizes::{LIVE, MapSize, PAIRS};
 
 macro_rules! families {
-    ($($module:ident::$family:ident $(($size:ident: $of:ty))?,)*) => {
+    ($($module:ident::$family:ident $(($size:ident: $of:ty) in $all:expr)?,)*) => {
         /// One measured piece of work, by its family and its size. Its `Display` is its id, which
         /// never changes; `docs/measuring.md` says what each is.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,14 +49,20 @@ macro_rules! families {
         impl Scenario {
             /// All of them, in the order in which they run and are shown.
             pub fn all() -> Vec<Self> {
-                [$(<$module::$family as Family>::all()),*].concat()
+                let mut all = Vec::new();
+                $(all.extend(families!(@all $family $($all)?));)*
+                all
             }
 
             const ROWS: &[Row] = &[$(<$module::$family as Family>::ROW),*];
 
-            fn id(self) -> String {
+            fn row(self) -> (Row, Option<String>) {
                 match self {
-                    $(Self::$family $(($size))? => $module::$family $(($size))?.id(),)*
+                    $(Self::$family $(($size))? => {
+                        let size: &[&dyn fmt::Display] = &[$(&$size)?];
+                        let size = size.first().map(ToString::to_string);
+                        (<$module::$family as Family>::ROW, size)
+                    })*
                 }
             }
 
@@ -92,26 +98,28 @@ macro_rules! families {
             }
         }
     };
+    (@all $family:ident) => { [Self::$family] };
+    (@all $family:ident $all:expr) => { $all.map(Self::$family) };
 }
 
 families! {
-    crossing::Crossing(argument: Argument),
-    kick::Kick(kind: KickKind),
-    traffic::KickLatency(kind: KickKind),
+    crossing::Crossing(argument: Argument) in Argument::ALL,
+    kick::Kick(kind: KickKind) in KickKind::ALL,
+    traffic::KickLatency(kind: KickKind) in KickKind::ALL,
     traffic::Call,
     traffic::RoundTrip,
-    traffic::Throughput(burst: Burst),
-    setup::Setup(pairs: u16),
-    setup::SetupBatched(pairs: u16),
-    setup::SetupEventFd(pairs: u16),
-    setup::SetupStep(step: Step),
-    setup::Teardown(pairs: u16),
-    migrate::Migrate(pairs: u16),
-    dma::DmaMap(size: MapSize),
-    dma::DmaUnmap(size: MapSize),
-    dma::DmaReady(size: MapSize),
-    dma::DmaChurn(live: u32),
-    dma::MemTable(regions: u16),
+    traffic::Throughput(burst: Burst) in Burst::ALL,
+    setup::Setup(pairs: u16) in PAIRS,
+    setup::SetupBatched(pairs: u16) in PAIRS,
+    setup::SetupEventFd(pairs: u16) in EVENTFD_PAIRS,
+    setup::SetupStep(step: Step) in Step::ALL,
+    setup::Teardown(pairs: u16) in PAIRS,
+    migrate::Migrate(pairs: u16) in MIGRATED,
+    dma::DmaMap(size: MapSize) in MapSize::ALL,
+    dma::DmaUnmap(size: MapSize) in MapSize::ALL,
+    dma::DmaReady(size: MapSize) in MapSize::ALL,
+    dma::DmaChurn(live: u32) in LIVE,
+    dma::MemTable(regions: u16) in REGIONS,
 }
 
 impl Scenario {
@@ -170,7 +178,12 @@ impl Scenario {
 
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.id())
+        let (Row { id, .. }, size) = self.row();
+        let family = id.split('/').next().unwrap_or(id);
+        match size {
+            Some(size) => f.pad(&format!("{family}/{size}")),
+            None => f.pad(family),
+        }
     }
 }
 

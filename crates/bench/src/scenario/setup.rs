@@ -1,15 +1,15 @@
 //! `setup/N` with its kin, and `teardown/N`: from nothing to a device that runs, and back.
 
+use std::fmt;
+
 use vhost_accel_core::{KickKind, Vring};
 
-use super::Scenario;
 use super::family::{Act, Family, Row, Traits, USUAL, Work, each};
 use super::fixture::{Fixture, kickers};
 use crate::client::Client;
 use crate::configuration::Configuration;
 use crate::error::Result;
 use crate::session::Session;
-use crate::sizes::PAIRS;
 use crate::watch::Watch;
 
 /// How many queue pairs `setup-eventfd` uses, which every peer can do too.
@@ -39,17 +39,6 @@ impl Step {
     pub const ALL: [Self; 6] =
         [Self::Open, Self::Dma, Self::Negotiate, Self::Vrings, Self::Kickers, Self::Start];
 
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Dma => "dma",
-            Self::Negotiate => "negotiate",
-            Self::Vrings => "vrings",
-            Self::Kickers => "kickers",
-            Self::Start => "start",
-        }
-    }
-
     const fn act(self, kind: KickKind) -> Act {
         match self {
             Self::Open => Act::Open,
@@ -59,6 +48,19 @@ impl Step {
             Self::Kickers => Act::Kickers(kind),
             Self::Start => Act::Start,
         }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Dma => "dma",
+            Self::Negotiate => "negotiate",
+            Self::Vrings => "vrings",
+            Self::Kickers => "kickers",
+            Self::Start => "start",
+        })
     }
 }
 
@@ -122,18 +124,6 @@ impl Family for Setup {
         not_measured: "the memory, the rings and the call eventfds, which are the VMM's; the close",
     };
 
-    fn all() -> Vec<Scenario> {
-        PAIRS.map(Scenario::Setup).into()
-    }
-
-    fn id(&self) -> String {
-        format!("setup/{}", self.0)
-    }
-
-    fn fits(&self, configuration: Configuration) -> bool {
-        configuration.is_plain()
-    }
-
     fn acts(&self, configuration: Configuration) -> Vec<Act> {
         setup_acts(configuration.best_kick())
     }
@@ -156,14 +146,6 @@ impl Family for SetupBatched {
         measured: "the same in the interface's other variant, with as few requests as it allows",
         not_measured: "the same",
     };
-
-    fn all() -> Vec<Scenario> {
-        PAIRS.map(Scenario::SetupBatched).into()
-    }
-
-    fn id(&self) -> String {
-        format!("setup-batched/{}", self.0)
-    }
 
     fn fits(&self, configuration: Configuration) -> bool {
         !configuration.is_plain()
@@ -188,14 +170,6 @@ impl Family for SetupEventFd {
             has none",
         not_measured: "the same",
     };
-
-    fn all() -> Vec<Scenario> {
-        EVENTFD_PAIRS.map(Scenario::SetupEventFd).into()
-    }
-
-    fn id(&self) -> String {
-        format!("setup-eventfd/{}", self.0)
-    }
 
     fn fits(&self, configuration: Configuration) -> bool {
         configuration.is_plain() && configuration.has_kick(KickKind::EventFd)
@@ -223,18 +197,6 @@ impl Family for SetupStep {
         not_measured: "the other steps",
     };
 
-    fn all() -> Vec<Scenario> {
-        Step::ALL.map(Scenario::SetupStep).into()
-    }
-
-    fn id(&self) -> String {
-        format!("setup-step/{}", self.0.name())
-    }
-
-    fn fits(&self, configuration: Configuration) -> bool {
-        configuration.is_plain()
-    }
-
     fn acts(&self, configuration: Configuration) -> Vec<Act> {
         vec![self.0.act(configuration.best_kick())]
     }
@@ -256,18 +218,6 @@ impl Family for Teardown {
         measured: "the drop of kickers and device",
         not_measured: "everything before",
     };
-
-    fn all() -> Vec<Scenario> {
-        PAIRS.map(Scenario::Teardown).into()
-    }
-
-    fn id(&self) -> String {
-        format!("teardown/{}", self.0)
-    }
-
-    fn fits(&self, configuration: Configuration) -> bool {
-        configuration.is_plain()
-    }
 
     fn acts(&self, _: Configuration) -> Vec<Act> {
         vec![Act::Close]

@@ -1,8 +1,9 @@
 //! `kick-latency/KIND`, `call`, `round-trip` and `throughput/BATCH/BYTES`: frames and who waits for them.
 
+use std::fmt;
+
 use vhost_accel_core::KickKind;
 
-use super::Scenario;
 use super::family::{Act, Activity, Family, Row, Traits, USUAL, Work, each};
 use super::fixture::Fixture;
 use super::kick::clients;
@@ -24,14 +25,6 @@ impl Family for KickLatency {
         measured: "from the kick until the used index has moved, watched by the caller",
         not_measured: "that the frame comes back",
     };
-
-    fn all() -> Vec<Scenario> {
-        KickKind::ALL.map(Scenario::KickLatency).into()
-    }
-
-    fn id(&self) -> String {
-        format!("kick-latency/{}", self.0)
-    }
 
     fn fits(&self, configuration: Configuration) -> bool {
         configuration.is_plain() && configuration.has_kick(self.0)
@@ -65,18 +58,6 @@ impl Family for Call {
         not_measured: "that the frame comes back",
     };
 
-    fn all() -> Vec<Scenario> {
-        vec![Scenario::Call]
-    }
-
-    fn id(&self) -> String {
-        "call".to_owned()
-    }
-
-    fn fits(&self, configuration: Configuration) -> bool {
-        configuration.is_plain()
-    }
-
     fn acts(&self, configuration: Configuration) -> Vec<Act> {
         vec![Act::Kick(configuration.best_kick()), Act::Wait]
     }
@@ -103,18 +84,6 @@ impl Family for RoundTrip {
         measured: "a frame of 64 bytes written, kicked by doorbell, called, read back",
         not_measured: "its comparison",
     };
-
-    fn all() -> Vec<Scenario> {
-        vec![Scenario::RoundTrip]
-    }
-
-    fn id(&self) -> String {
-        "round-trip".to_owned()
-    }
-
-    fn fits(&self, configuration: Configuration) -> bool {
-        configuration.is_plain()
-    }
 
     fn acts(&self, configuration: Configuration) -> Vec<Act> {
         vec![Act::Kick(configuration.best_kick()), Act::Wait]
@@ -143,6 +112,25 @@ pub struct Burst {
     pub bytes: u16,
 }
 
+impl Burst {
+    pub(super) const ALL: [Self; BATCHES.len() * FRAMES.len()] = {
+        let mut all = [Self { batch: 0, bytes: 0 }; BATCHES.len() * FRAMES.len()];
+        let mut at = 0;
+        while at < all.len() {
+            all[at] =
+                Self { batch: BATCHES[at % BATCHES.len()], bytes: FRAMES[at / BATCHES.len()] };
+            at += 1;
+        }
+        all
+    };
+}
+
+impl fmt::Display for Burst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.batch, self.bytes)
+    }
+}
+
 pub(super) struct Throughput(pub(super) Burst);
 
 impl Family for Throughput {
@@ -152,19 +140,6 @@ impl Family for Throughput {
             second are BATCH over the time",
         not_measured: "the bytes, which are written before and not read",
     };
-
-    fn all() -> Vec<Scenario> {
-        let of = |bytes| BATCHES.map(|batch| Scenario::Throughput(Burst { batch, bytes }));
-        FRAMES.into_iter().flat_map(of).collect()
-    }
-
-    fn id(&self) -> String {
-        format!("throughput/{}/{}", self.0.batch, self.0.bytes)
-    }
-
-    fn fits(&self, configuration: Configuration) -> bool {
-        configuration.is_plain()
-    }
 
     fn acts(&self, configuration: Configuration) -> Vec<Act> {
         vec![Act::Kick(configuration.best_kick())]

@@ -19,7 +19,7 @@ use vhost_accel_device::dma::{self, ClientMemory, DmaSpace, PinPolicy};
 use vhost_accel_device::{Device as Accelerator, DeviceConfig, Errno, eventfd};
 
 /// Its name in errors, and the head of its column where interfaces are compared.
-const IN_PROCESS: Interface = Interface::Other(&FACTS);
+pub(crate) const IN_PROCESS: Interface = Interface::Other(&FACTS);
 const FACTS: InterfaceFacts = InterfaceFacts::new("in-process", "#3", Capabilities::KICK_EVENTFD);
 
 fn io(errno: Errno) -> io::Error {

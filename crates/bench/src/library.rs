@@ -89,6 +89,10 @@ impl Session for Library {
         Ok(self.machine.device().vring_base(queue)?)
     }
 
+    fn reset(&mut self) -> Result<()> {
+        Ok(self.machine.device_mut().reset()?)
+    }
+
     fn refused(&mut self) -> Result<()> {
         Err(Error::Stuck("the library has no method for a request that is always refused"))
     }

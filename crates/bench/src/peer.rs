@@ -155,6 +155,10 @@ impl Session for Peer {
         Ok(base.map_err(failed("get_vring_base"))? as u16)
     }
 
+    fn reset(&mut self) -> Result<()> {
+        self.device.set_status(0).map_err(failed("set_status"))
+    }
+
     fn refused(&mut self) -> Result<()> {
         Err(Error::Stuck("the peer has no method for a request that is always refused"))
     }

@@ -13,6 +13,7 @@ use crate::error::Result;
 ///
 /// The steps come in the order of [`VhostAccel`](vhost_accel_core::VhostAccel). An implementor makes
 /// the crossings of its interface and nothing else between them.
+#[allow(dead_code, reason = "steps are there for whatever scenarios are made of them")]
 pub(crate) trait Session: Sized + 'static {
     /// What kicks one vring.
     type Kicker: std::fmt::Debug + 'static;
@@ -55,6 +56,9 @@ pub(crate) trait Session: Sized + 'static {
 
     /// Where a suspended vring is to go on.
     fn base(&mut self, queue: QueueIndex) -> Result<u16>;
+
+    /// Resets the device.
+    fn reset(&mut self) -> Result<()>;
 
     /// One request that the kernel half refuses at sight.
     fn refused(&mut self) -> Result<()>;

@@ -411,6 +411,11 @@ impl Session for Baseline {
         Ok(state.num as u16)
     }
 
+    fn reset(&mut self) -> Result<()> {
+        self.set_status(Status::empty())?;
+        self.flush()
+    }
+
     fn refused(&mut self) -> Result<()> {
         sys::refused(self.file.fd(), UNKNOWN);
         Ok(())

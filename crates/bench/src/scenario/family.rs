@@ -76,6 +76,8 @@ pub enum Act {
     Suspend,
     /// Where each goes on is asked.
     Base,
+    /// The device is reset.
+    Reset,
     /// The device is closed.
     Close,
 }

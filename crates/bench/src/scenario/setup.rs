@@ -109,6 +109,14 @@ fn setups<'a, S: Session>(fixture: Fixture<'a, S>, pairs: u16, kind: KickKind) -
     })
 }
 
+/// A device that runs `vrings`, with its kickers.
+pub(super) fn up<S: Session>(
+    fixture: &Fixture<'_, S>,
+    vrings: &[Vring<'_>],
+) -> Result<(Vec<S::Kicker>, S)> {
+    bring_up(fixture, vrings, fixture.configuration.best_kick(), Steps(None))
+}
+
 fn setup_acts(kind: KickKind) -> Vec<Act> {
     Step::ALL.map(|step| step.act(kind)).into()
 }
@@ -225,9 +233,8 @@ impl Family for Teardown {
 
     fn prepare<'a, S: Session>(self, fixture: Fixture<'a, S>) -> Result<Work<'a>> {
         let vrings = fixture.guest.vrings(self.0);
-        let kind = fixture.configuration.best_kick();
         Ok(each(move |watch| {
-            let up = bring_up(&fixture, &vrings, kind, Steps(None))?;
+            let up = up(&fixture, &vrings)?;
             watch.start();
             drop(up);
             watch.stop();

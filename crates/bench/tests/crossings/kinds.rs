@@ -76,7 +76,7 @@ pub(crate) fn kinds(act: Act, configuration: Configuration) -> Vec<&'static str>
             &[&["write iotlb BATCH_BEGIN", "write iotlb BATCH_END", "write iotlb UPDATE"]]
         }
         (Act::Map | Act::MapAll, VhostVdpa) => &[&["write iotlb UPDATE"]],
-        (Act::Enable | Act::Start | Act::Suspend, VfioMsg) => &[TELL],
+        (Act::Enable | Act::Start | Act::Suspend | Act::Reset, VfioMsg) => &[TELL],
         (Act::Status | Act::Negotiate | Act::Base, VfioMsg) => &[ASK],
         (Act::Vrings | Act::VringsFromBase, VfioMsg) => &[TELL, &["ioctl VFIO_DEVICE_SET_IRQS"]],
         (Act::Close, VfioMsg | VfioIoctl) => {
@@ -94,7 +94,9 @@ pub(crate) fn kinds(act: Act, configuration: Configuration) -> Vec<&'static str>
         (Act::Start, VhostVdpa) => {
             &[&["ioctl VHOST_VDPA_GET_STATUS", "ioctl VHOST_VDPA_SET_STATUS"]]
         }
-        (Act::Start, VfioIoctl | VhostMdev) => &[&["ioctl VHOST_VDPA_SET_STATUS"]],
+        (Act::Reset, VfioIoctl | VhostMdev | VhostVdpa) | (Act::Start, VfioIoctl | VhostMdev) => {
+            &[&["ioctl VHOST_VDPA_SET_STATUS"]]
+        }
     };
     of.concat()
 }

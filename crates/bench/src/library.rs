@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::io;
 
-use vhost_accel_core::{IovaRange, Kick, KickKind, Kicker, QueueIndex, Vring};
+use vhost_accel_core::{IovaRange, Kick, KickKind, Kicker, QueueIndex, Vring, VringBase};
 use vhost_accel_driver::{Lease, Machine};
 
 use crate::configuration::Configuration;
@@ -85,7 +85,7 @@ impl Session for Library {
         Ok(self.machine.device_mut().suspend()?)
     }
 
-    fn base(&mut self, queue: QueueIndex) -> Result<u16> {
+    fn base(&mut self, queue: QueueIndex) -> Result<VringBase> {
         Ok(self.machine.device().vring_base(queue)?)
     }
 

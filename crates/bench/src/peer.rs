@@ -16,7 +16,7 @@ use vhost::vdpa::VhostVdpa;
 use vhost::vhost_kern::VhostKernFeatures;
 use vhost::vhost_kern::vdpa::VhostKernVdpa;
 use vhost::{VhostBackend, VringConfigData};
-use vhost_accel_core::{IovaRange, KickKind, QueueIndex, Status, Vring};
+use vhost_accel_core::{IovaRange, KickKind, QueueIndex, Status, Vring, VringBase};
 use vhost_accel_driver::{Lease, Region};
 use vhost_accel_uapi::vhost as uapi;
 use vm_memory::GuestMemoryMmap;
@@ -150,9 +150,9 @@ impl Session for Peer {
         self.device.suspend().map_err(failed("suspend"))
     }
 
-    fn base(&mut self, queue: QueueIndex) -> Result<u16> {
+    fn base(&mut self, queue: QueueIndex) -> Result<VringBase> {
         let base = self.device.get_vring_base(usize::from(queue.0));
-        Ok(base.map_err(failed("get_vring_base"))? as u16)
+        base.map(VringBase::from_raw).map_err(failed("get_vring_base"))
     }
 
     fn reset(&mut self) -> Result<()> {

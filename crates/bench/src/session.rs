@@ -2,7 +2,7 @@
 
 use std::io;
 
-use vhost_accel_core::{IovaRange, KickKind, QueueIndex, Vring};
+use vhost_accel_core::{IovaRange, KickKind, QueueIndex, Vring, VringBase};
 use vhost_accel_driver::Lease;
 
 use crate::configuration::Configuration;
@@ -55,7 +55,7 @@ pub(crate) trait Session: Sized + 'static {
     fn suspend(&mut self) -> Result<()>;
 
     /// Where a suspended vring is to go on.
-    fn base(&mut self, queue: QueueIndex) -> Result<u16>;
+    fn base(&mut self, queue: QueueIndex) -> Result<VringBase>;
 
     /// Resets the device.
     fn reset(&mut self) -> Result<()>;

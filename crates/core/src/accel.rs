@@ -3,6 +3,7 @@
 use std::os::fd::BorrowedFd;
 
 use crate::address::{Hva, IovaRange};
+use crate::base::VringBase;
 use crate::dma::{DmaLimits, DmaMapping};
 use crate::error::Result;
 use crate::features::{Features, Status};
@@ -86,18 +87,18 @@ pub trait VhostAccel: Send {
     /// # Errors
     /// [`State`](crate::Reason::State) before `negotiate` and while running;
     /// [`Invalid`](crate::Reason::Invalid) for a vring that the device hasn't got, a size that is no power of
-    /// two or too large, or a misaligned part, all before any crossing.
+    /// two or too large, a misaligned part, or a base that is no split ring's, all before any crossing.
     fn setup_vrings(&mut self, vrings: &[Vring<'_>]) -> Result<()>;
 
     /// Enables or disables a vring, at any time after it was set up.
     fn enable_vring(&mut self, queue: QueueIndex, enabled: bool) -> Result<()>;
 
-    /// The next available index that the device will look at. Stable only while suspended or
-    /// stopped; the base to go on from, here or on another device.
+    /// Where the device goes on: of a split ring, the next available index that it will look at. Stable
+    /// only while suspended or stopped; the base to go on from, here or on another device.
     ///
     /// # Errors
-    /// [`Base`](crate::Reason::Base) for more than 16 bits, which no split ring has.
-    fn vring_base(&self, queue: QueueIndex) -> Result<u16>;
+    /// [`Base`](crate::Reason::Base) for one that is no split ring's.
+    fn vring_base(&self, queue: QueueIndex) -> Result<VringBase>;
 
     /// Sets, replaces or removes the eventfd that the device signals after using buffers.
     fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> Result<()>;

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use crate::address::Hva;
+use crate::base::VringBase;
 use crate::error::{Operation, Reason};
 use crate::features::{Features, Status};
 use crate::kick::{Kick, Kicker};
@@ -94,7 +95,7 @@ pub trait Control: Send {
     /// Writes config space at `offset`.
     fn write_config(&mut self, offset: u32, data: &[u8]) -> io::Result<()>;
 
-    /// Sets up vrings: size, base unless 0, addresses, call eventfd if any, enable if asked.
+    /// Sets up vrings: size, base unless at the start, addresses, call eventfd if any, enable if asked.
     ///
     /// The failure names the vring; those before it are set up, those behind it untouched.
     fn setup_vrings(&mut self, vrings: &[Vring<'_>]) -> Result<(), Failure>;
@@ -102,9 +103,8 @@ pub trait Control: Send {
     /// Enables or disables a vring.
     fn enable_vring(&mut self, queue: QueueIndex, enabled: bool) -> io::Result<()>;
 
-    /// The next available index that the device will look at: all that the kernel says, since more than
-    /// 16 bits are no split ring's.
-    fn vring_base(&self, queue: QueueIndex) -> io::Result<u32>;
+    /// Where the device goes on: all that the kernel says, whatever the ring.
+    fn vring_base(&self, queue: QueueIndex) -> io::Result<VringBase>;
 
     /// Sets or removes the call eventfd.
     fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> io::Result<()>;

@@ -4,6 +4,7 @@ use std::os::fd::BorrowedFd;
 
 use crate::accel::VhostAccel;
 use crate::address::{Hva, IovaRange};
+use crate::base::VringBase;
 use crate::capability::Capabilities;
 use crate::control::{Control, Failure};
 use crate::dma::{Access, Dma, DmaLimits, DmaMapping};
@@ -98,6 +99,9 @@ impl<C: Control, D: Dma> Device<C, D> {
         ];
         let invalid = if !vring.size.is_power_of_two() || vring.size > max {
             Some(Invalid::QueueSize(max))
+        } else if vring.base.as_split().is_none() {
+            // No packed ring is negotiated.
+            Some(Invalid::Base(vring.base))
         } else {
             parts
                 .into_iter()
@@ -239,12 +243,15 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
         result.map_err(self.failed(operation, subject))
     }
 
-    fn vring_base(&self, queue: QueueIndex) -> Result<u16> {
+    fn vring_base(&self, queue: QueueIndex) -> Result<VringBase> {
         let operation = Operation::GetVringBase;
         self.check_queue(operation, queue)?;
         let subject = Subject::Queue(queue);
         let base = self.control.vring_base(queue).map_err(self.failed(operation, subject))?;
-        u16::try_from(base).map_err(|_| self.error(operation, subject, Reason::Base(base)))
+        match base.as_split() {
+            Some(_) => Ok(base),
+            None => Err(self.error(operation, subject, Reason::Base(base))),
+        }
     }
 
     fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> Result<()> {

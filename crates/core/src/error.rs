@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::address::IovaRange;
+use crate::base::VringBase;
 use crate::capability::Capabilities;
 use crate::features::Features;
 use crate::interface::Interface;
@@ -162,8 +163,8 @@ pub enum Reason {
     #[error("the device refused the features {0:#x}")]
     FeaturesRefused(Features),
     /// The device gave more than an available index.
-    #[error("the base {0:#x} has more than 16 bits: it is not a split ring's")]
-    Base(u32),
+    #[error("the base {0} has more than 16 bits: it is not a split ring's")]
+    Base(VringBase),
     /// The device has not the properties that this driver needs.
     #[error("unexpected device: {0}")]
     Device(&'static str),
@@ -190,6 +191,9 @@ pub enum Invalid {
         /// To what it must be aligned.
         align: u64,
     },
+    /// A base that is a packed ring's, which no device here has.
+    #[error("the base {0} has more than 16 bits: it is not a split ring's")]
+    Base(VringBase),
     /// A range that is empty or wraps around.
     #[error("the range is empty or wraps around")]
     Range,

@@ -30,6 +30,7 @@
 
 mod accel;
 mod address;
+mod base;
 mod capability;
 mod control;
 mod device;
@@ -47,6 +48,7 @@ mod vring;
 
 pub use accel::VhostAccel;
 pub use address::{Gpa, Hva, Iova, IovaRange};
+pub use base::{PackedIndex, VringBase};
 pub use capability::Capabilities;
 pub use control::{Control, Failure};
 pub use device::Device;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::os::fd::BorrowedFd;
 
 use crate::address::Iova;
+use crate::base::VringBase;
 
 /// The number of a vring on its device, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,9 +25,9 @@ pub struct Vring<'fd> {
     pub queue: QueueIndex,
     /// Entries: a power of two, at most [`DeviceInfo::max_queue_size`](crate::DeviceInfo).
     pub size: u16,
-    /// The available index to go on from: 0 for a new ring, else what
+    /// Where to go on: at the start for a new ring, else at what
     /// [`vring_base`](crate::VhostAccel::vring_base) read.
-    pub base: u16,
+    pub base: VringBase,
     /// The descriptor table, 16-byte aligned.
     pub desc: Iova,
     /// The available (driver) ring, 2-byte aligned.
@@ -41,14 +42,15 @@ pub struct Vring<'fd> {
 }
 
 impl<'fd> Vring<'fd> {
-    /// A new ring: from index 0 on, polled, and running from the start.
+    /// A new split ring: from index 0 on, polled, and running from the start.
     pub const fn new(queue: QueueIndex, size: u16, desc: Iova, avail: Iova, used: Iova) -> Self {
-        Self { queue, size, base: 0, desc, avail, used, call: None, enabled: true }
+        let base = VringBase::SPLIT_START;
+        Self { queue, size, base, desc, avail, used, call: None, enabled: true }
     }
 
     /// The same, going on from `base`.
     #[must_use]
-    pub const fn with_base(self, base: u16) -> Self {
+    pub const fn with_base(self, base: VringBase) -> Self {
         Self { base, ..self }
     }
 

@@ -140,7 +140,7 @@ impl Queue {
 
     /// The same without a call.
     pub fn polled_vring(&self) -> Vring<'static> {
-        self.ring.vring(self.index).with_base(self.base)
+        self.ring.vring(self.index).with_base(self.base.into())
     }
 
     /// The bytes of a slot's buffer.

@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 
 use vhost_accel_core::{
     Capabilities, Control, DoorbellArea, Failure, Features, Hva, Kick, KickKind, Kicker, Operation,
-    QueueIndex, Reason, Status, Vring,
+    QueueIndex, Reason, Status, Vring, VringBase,
 };
 use vhost_accel_uapi::message::{HEADER_LEN, MAX_PAYLOAD, SET_STATE, STATE_RUNNING};
 use vhost_accel_uapi::vfio::{IRQ_INDEX_CONFIG, IRQ_INDEX_ERR, IRQ_INDEX_VQ};
@@ -98,7 +98,7 @@ fn send_vring<P: Port>(
     let state = |num: u32| VringState { index: vring.queue.0.into(), num };
     exchange.send::<{ vhost::SET_VRING_NUM }, _>(&state(vring.size.into()))?;
     if held.begin(vring) {
-        exchange.send::<{ vhost::SET_VRING_BASE }, _>(&state(vring.base.into()))?;
+        exchange.send::<{ vhost::SET_VRING_BASE }, _>(&state(vring.base.raw()))?;
     }
     exchange.send::<{ vhost::SET_VRING_ADDR }, _>(&vring_addr(vring))?;
     if dialect == Dialect::Status && held.must_enable(vring) {
@@ -209,9 +209,10 @@ impl<P: Port> Control for Messages<P> {
         Ok(())
     }
 
-    fn vring_base(&self, queue: QueueIndex) -> io::Result<u32> {
+    fn vring_base(&self, queue: QueueIndex) -> io::Result<VringBase> {
         let mut buffer = [0; HEADER_LEN + size_of::<VringState>()];
-        Ok(Exchange::single(&mut buffer, &self.port).ask_base(queue.0.into())?)
+        let base = Exchange::single(&mut buffer, &self.port).ask_base(queue.0.into())?;
+        Ok(VringBase::from_raw(base))
     }
 
     fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> io::Result<()> {

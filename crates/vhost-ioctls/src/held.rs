@@ -1,6 +1,6 @@
 //! What the kernel half holds of each vring.
 
-use vhost_accel_core::{QueueIndex, Vring};
+use vhost_accel_core::{QueueIndex, Vring, VringBase};
 
 /// What was given to the kernel half for each vring since the last reset.
 ///
@@ -32,7 +32,7 @@ impl Held {
     /// Whether the base must be written, and notes that the vring is being set up.
     pub fn begin(&mut self, vring: &Vring<'_>) -> bool {
         let marks = self.marks(vring.queue);
-        std::mem::replace(&mut marks.set_up, true) || vring.base != 0
+        std::mem::replace(&mut marks.set_up, true) || vring.base != VringBase::SPLIT_START
     }
 
     /// Whether enable must be written for a vring that is being set up: always to enable, to disable
@@ -78,7 +78,7 @@ mod tests {
 
     fn vring(base: u16) -> Vring<'static> {
         let vring = Vring::new(QueueIndex(1), 8, Iova(0), Iova(0), Iova(0));
-        vring.with_base(base).disabled()
+        vring.with_base(base.into()).disabled()
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use vhost_accel_core::{
     Capabilities, Control, DoorbellArea, Failure, Features, Hva, Kick, KickKind, Kicker, Operation,
-    QueueIndex, Reason, Status, Vring,
+    QueueIndex, Reason, Status, Vring, VringBase,
 };
 use vhost_accel_uapi::call::vhost;
 use vhost_accel_uapi::vhost::VringAddr;
@@ -53,7 +53,7 @@ impl<F: AsFd + Send + Sync> VhostIoctls<F> {
         vhost::set_vring_num(&self.fd, index, vring.size.into())
             .map_err(Failure::on(Operation::SetVringNum, queue))?;
         if self.held.begin(vring) {
-            vhost::set_vring_base(&self.fd, index, vring.base.into())
+            vhost::set_vring_base(&self.fd, index, vring.base.raw())
                 .map_err(Failure::on(Operation::SetVringBase, queue))?;
         }
         vhost::set_vring_addr(&self.fd, &vring_addr(vring))
@@ -129,8 +129,8 @@ impl<F: AsFd + Send + Sync> Control for VhostIoctls<F> {
         Ok(())
     }
 
-    fn vring_base(&self, queue: QueueIndex) -> io::Result<u32> {
-        vhost::get_vring_base(&self.fd, queue.0.into())
+    fn vring_base(&self, queue: QueueIndex) -> io::Result<VringBase> {
+        vhost::get_vring_base(&self.fd, queue.0.into()).map(VringBase::from_raw)
     }
 
     fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> io::Result<()> {

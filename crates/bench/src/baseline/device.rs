@@ -8,7 +8,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use vhost_accel_core::{DmaMapping, Interface, IovaRange, KickKind, QueueIndex, Status, Vring};
+use vhost_accel_core::{
+    DmaMapping, Interface, IovaRange, KickKind, QueueIndex, Status, Vring, VringBase,
+};
 use vhost_accel_driver::{Lease, Region};
 use vhost_accel_uapi::mdev::{self, DmaMap, DmaUnmap};
 use vhost_accel_uapi::vhost::{
@@ -348,8 +350,8 @@ impl Session for Baseline {
                 log: 0,
             };
             self.set("ioctl VHOST_SET_VRING_NUM", uapi::SET_VRING_NUM, state(vring.size.into()))?;
-            if vring.base != 0 {
-                let base = state(vring.base.into());
+            if vring.base != VringBase::SPLIT_START {
+                let base = state(vring.base.raw());
                 self.set("ioctl VHOST_SET_VRING_BASE", uapi::SET_VRING_BASE, base)?;
             }
             self.set("ioctl VHOST_SET_VRING_ADDR", uapi::SET_VRING_ADDR, addr)?;
@@ -405,10 +407,10 @@ impl Session for Baseline {
         self.flush()
     }
 
-    fn base(&mut self, queue: QueueIndex) -> Result<u16> {
+    fn base(&mut self, queue: QueueIndex) -> Result<VringBase> {
         let asked = VringState { index: queue.0.into(), num: 0 };
         let state = self.exchange("ioctl VHOST_GET_VRING_BASE", uapi::GET_VRING_BASE, asked)?;
-        Ok(state.num as u16)
+        Ok(VringBase::from_raw(state.num))
     }
 
     fn reset(&mut self) -> Result<()> {

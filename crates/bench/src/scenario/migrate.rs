@@ -1,6 +1,6 @@
 //! `migrate/N`: running vrings left behind and entered again.
 
-use vhost_accel_core::{KickKind, Vring};
+use vhost_accel_core::{KickKind, Vring, VringBase};
 
 use super::family::{Act, Family, Row, Work, each};
 use super::fixture::{Fixture, kickers};
@@ -47,8 +47,8 @@ fn there_and_back<S: Session>(
         |kickers: &[S::Kicker]| traffic.latency(&mut Clock::new(), || S::kick(&kickers[1]));
     for vring in vrings.iter_mut().skip(2) {
         // As if they had been used, so that each has a base to be told.
-        vring.base = 1;
-        fixture.guest.ring(vring.queue).clear(vring.base);
+        vring.base = VringBase::split(1);
+        fixture.guest.ring(vring.queue).clear(1);
     }
     let kind = fixture.configuration.best_kick();
     let mut here = fixture.mapped()?;

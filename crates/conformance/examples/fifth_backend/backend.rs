@@ -13,7 +13,7 @@ use std::sync::Arc;
 use vhost_accel_core::{
     Access, Capabilities, Control, Device, DeviceInfo, Dma, DmaLimits, DmaMapping, Error, Failure,
     Features, Hva, Interface, InterfaceFacts, Iova, IovaRange, Kick, Kicker, Operation, QueueIndex,
-    Reason, Status, Subject, VhostAccel, Vring,
+    Reason, Status, Subject, VhostAccel, Vring, VringBase,
 };
 use vhost_accel_device::dma::{self, ClientMemory, DmaSpace, PinPolicy};
 use vhost_accel_device::{Device as Accelerator, DeviceConfig, Errno, eventfd};
@@ -75,7 +75,7 @@ impl Control for InProcess {
             let (desc, avail, used) = (vring.desc.0, vring.avail.0, vring.used.0);
             let at = |step| move |errno| Failure::on(step, queue)(io(errno));
             self.0.set_vring_num(index, vring.size.into()).map_err(at(Operation::SetVringNum))?;
-            self.0.set_vring_base(index, vring.base.into()).map_err(at(Operation::SetVringBase))?;
+            self.0.set_vring_base(index, vring.base.raw()).map_err(at(Operation::SetVringBase))?;
             self.0
                 .set_vring_addr(index, desc, avail, used, None)
                 .map_err(at(Operation::SetVringAddr))?;
@@ -89,8 +89,8 @@ impl Control for InProcess {
         self.0.set_vring_enable(queue.0, enabled).map_err(io)
     }
 
-    fn vring_base(&self, queue: QueueIndex) -> io::Result<u32> {
-        self.0.vring_base(queue.0).map(u32::from).map_err(io)
+    fn vring_base(&self, queue: QueueIndex) -> io::Result<VringBase> {
+        self.0.vring_base(queue.0).map(VringBase::split).map_err(io)
     }
 
     fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> io::Result<()> {

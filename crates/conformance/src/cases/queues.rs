@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 
 use vhost_accel_core::{
     Capabilities, Error, Invalid, Iova, Kick, Operation, QueueIndex, Reason, Subject, Vring,
+    VringBase,
 };
 
 use super::{moved, small, watch};
@@ -236,11 +237,11 @@ fn setting_up_again(target: &Target<'_>) -> Result<(), Stop> {
     let good = driver.tx(0).polled_vring();
     let call = Event::new()?;
     let other = Vring::new(good.queue, 4, NOWHERE, NOWHERE, NOWHERE);
-    let other = other.with_base(99).with_call(Some(call.as_fd())).disabled();
+    let other = other.with_base(VringBase::split(99)).with_call(Some(call.as_fd())).disabled();
     driver.device().setup_vring(&other)?;
-    equal("the base", driver.device().vring_base(QueueIndex(1))?, 99)?;
+    equal("the base", driver.device().vring_base(QueueIndex(1))?, VringBase::split(99))?;
     driver.device().setup_vring(&good)?;
-    equal("the base", driver.device().vring_base(QueueIndex(1))?, 0)?;
+    equal("the base", driver.device().vring_base(QueueIndex(1))?, VringBase::SPLIT_START)?;
     driver.start()?;
     driver.tx(0).want_calls(true);
     // More than the other size holds.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use vhost_accel_core::{
     Capabilities, Control, Device, DeviceInfo, Dma, DmaLimits, DmaMapping, Failure, Features, Hva,
     Interface, IovaRange, Kick, KickKind, Kicker, Operation, QueueIndex, Status, VhostAccel, Vring,
+    VringBase,
 };
 
 /// What crossed into the backend, and at which crossing it is to fail.
@@ -80,9 +81,9 @@ impl Control for Recorder {
     fn enable_vring(&mut self, queue: QueueIndex, enabled: bool) -> io::Result<()> {
         self.call(format!("enable_vring {queue} {enabled}"))
     }
-    fn vring_base(&self, queue: QueueIndex) -> io::Result<u32> {
+    fn vring_base(&self, queue: QueueIndex) -> io::Result<VringBase> {
         self.call(format!("vring_base {queue}"))?;
-        Ok(self.0.lock().unwrap().high_base << 16 | 0x8007)
+        Ok(VringBase::from_raw(self.0.lock().unwrap().high_base << 16 | 0x8007))
     }
     fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> io::Result<()> {
         self.call(format!("set_call {queue} {}", call.is_some()))

@@ -1,6 +1,6 @@
 //! What is negotiated, and what is not because the library can't drive it.
 
-use vhost_accel_core::{Features, QueueIndex, Reason};
+use vhost_accel_core::{Features, Invalid, QueueIndex, Reason, VringBase};
 
 use super::recorder::{OFFERED, abilities, device};
 
@@ -43,13 +43,22 @@ fn only_what_is_wanted_and_offered_is_withheld() {
 fn a_base_of_more_than_16_bits_is_an_error() {
     let (recorder, mut device) = device(abilities());
     device.negotiate(OFFERED).unwrap();
-    assert_eq!(device.vring_base(QueueIndex(1)).unwrap(), 0x8007);
+    assert_eq!(device.vring_base(QueueIndex(1)).unwrap(), VringBase::split(0x8007));
     recorder.0.lock().unwrap().high_base = 0x8005;
     let error = device.vring_base(QueueIndex(1)).unwrap_err();
-    assert!(matches!(error.reason(), Reason::Base(0x8005_8007)), "{error}");
+    assert!(matches!(error.reason(), Reason::Base(base) if base.raw() == 0x8005_8007), "{error}");
     assert_eq!(
         error.to_string(),
         "vhost-mdev /dev/vhost-mdev-9: get base of vring 1: the base 0x80058007 has more than 16 \
          bits: it is not a split ring's"
     );
+    // Nor is one taken, before any crossing.
+    recorder.take();
+    let base = VringBase::PACKED_START;
+    let error = device.setup_vring(&super::vring(1).with_base(base)).unwrap_err();
+    assert!(
+        matches!(error.reason(), Reason::Invalid(Invalid::Base(refused)) if *refused == base),
+        "{error}"
+    );
+    assert_eq!(recorder.take(), Vec::<String>::new());
 }

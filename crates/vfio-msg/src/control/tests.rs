@@ -188,5 +188,5 @@ fn the_base_is_all_that_the_kernel_says() {
     let control = control(Dialect::Status, true);
     let state = VringState { index: 1, num: 0xbeef_1234 };
     control.port.reply(&reply(vhost::GET_VRING_BASE, state.as_bytes()));
-    assert_eq!(control.vring_base(QueueIndex(1)).unwrap(), 0xbeef_1234);
+    assert_eq!(control.vring_base(QueueIndex(1)).unwrap().raw(), 0xbeef_1234);
 }

@@ -7,7 +7,7 @@ use crate::address::Hva;
 use crate::base::VringBase;
 use crate::error::{Operation, Reason};
 use crate::features::{Features, Status};
-use crate::kick::{Kick, Kicker};
+use crate::kick::{KickWay, Kicker};
 use crate::vring::{QueueIndex, Vring};
 
 /// A request failed; for an operation that is made of several, which one and on which vring.
@@ -116,7 +116,7 @@ pub trait Control: Send {
     fn set_config_call(&mut self, call: Option<BorrowedFd<'_>>) -> io::Result<()>;
 
     /// Makes a kicker of one of the kinds that the capabilities list.
-    fn kicker(&mut self, queue: QueueIndex, kick: Kick<'_>) -> Result<Kicker, Failure>;
+    fn kicker(&mut self, queue: QueueIndex, way: KickWay<'_>) -> Result<Kicker, Failure>;
 
     /// Suspends every vring.
     fn suspend(&mut self) -> io::Result<()>;

@@ -12,7 +12,7 @@ use crate::doorbell::page_size;
 use crate::error::{Error, Invalid, Operation, Phase, Reason, Result, Subject};
 use crate::features::{Features, Status};
 use crate::info::DeviceInfo;
-use crate::kick::{Kick, KickKind, Kicker};
+use crate::kick::{Kick, KickKind, KickWay, Kicker};
 use crate::vring::{QueueIndex, Vring};
 
 /// Joins a [`Control`] and a [`Dma`] into a [`VhostAccel`].
@@ -135,19 +135,20 @@ impl<C: Control, D: Dma> Device<C, D> {
         self.need(Operation::DmaMap, subject, Capabilities::DMA_ACCESS)
     }
 
-    /// The kind of kicker that was asked for, checked against the capabilities.
-    fn kick_kind(&self, queue: QueueIndex, kick: Kick<'_>) -> Result<KickKind> {
+    /// The way to kick that was asked for, checked against the capabilities.
+    fn kick_way<'fd>(&self, queue: QueueIndex, kick: Kick<'fd>) -> Result<KickWay<'fd>> {
         let capabilities = self.info.capabilities;
-        let kind = match kick {
+        let way = match kick {
             Kick::Best => KickKind::ALL
                 .into_iter()
                 .find(|kind| capabilities.contains(kind.capability()))
-                .unwrap_or(KickKind::EventFd),
-            Kick::Kind(kind) => kind,
-            Kick::EventFd(_) => KickKind::EventFd,
+                .unwrap_or(KickKind::EventFd)
+                .into(),
+            Kick::Kind(kind) => kind.into(),
+            Kick::EventFd(given) => KickWay::EventFd(Some(given)),
         };
-        self.need(Operation::MakeKicker, Subject::Queue(queue), kind.capability())?;
-        Ok(kind)
+        self.need(Operation::MakeKicker, Subject::Queue(queue), way.kind().capability())?;
+        Ok(way)
     }
 
     fn set_up_mut(&mut self, queue: QueueIndex) -> &mut bool {
@@ -275,11 +276,8 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
 
     fn kicker(&mut self, queue: QueueIndex, kick: Kick<'_>) -> Result<Kicker> {
         self.check_queue(Operation::MakeKicker, queue)?;
-        let kick = match (self.kick_kind(queue, kick)?, kick) {
-            (_, Kick::EventFd(given)) => Kick::EventFd(given),
-            (kind, _) => Kick::Kind(kind),
-        };
-        let made = self.control.kicker(queue, kick);
+        let way = self.kick_way(queue, kick)?;
+        let made = self.control.kicker(queue, way);
         made.map_err(|failure| self.failure(Operation::MakeKicker, Subject::Queue(queue), failure))
     }
 

@@ -65,6 +65,39 @@ pub enum Kick<'fd> {
     EventFd(BorrowedFd<'fd>),
 }
 
+/// How a [`Control`](crate::Control) is to kick: what a [`Kick`] comes to on a device.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum KickWay<'fd> {
+    /// [`KickKind::Doorbell`].
+    Doorbell,
+    /// [`KickKind::EventFd`]: the caller's own, or a new one.
+    EventFd(Option<BorrowedFd<'fd>>),
+    /// [`KickKind::RegionWrite`].
+    RegionWrite,
+}
+
+impl KickWay<'_> {
+    /// The kind that it is of.
+    pub const fn kind(self) -> KickKind {
+        match self {
+            Self::Doorbell => KickKind::Doorbell,
+            Self::EventFd(_) => KickKind::EventFd,
+            Self::RegionWrite => KickKind::RegionWrite,
+        }
+    }
+}
+
+impl From<KickKind> for KickWay<'_> {
+    fn from(kind: KickKind) -> Self {
+        match kind {
+            KickKind::Doorbell => Self::Doorbell,
+            KickKind::EventFd => Self::EventFd(None),
+            KickKind::RegionWrite => Self::RegionWrite,
+        }
+    }
+}
+
 /// Kicks one vring.
 ///
 /// It outlives no device: once the device is dropped, kicking does no harm and reaches nobody. A

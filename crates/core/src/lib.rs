@@ -60,6 +60,6 @@ pub use features::{Features, Status};
 pub use guest_memory::map_guest_memory;
 pub use info::DeviceInfo;
 pub use interface::{Interface, InterfaceFacts, UnknownInterface};
-pub use kick::{Kick, KickKind, Kicker};
+pub use kick::{Kick, KickKind, KickWay, Kicker};
 pub use opening::Opening;
 pub use vring::{QueueIndex, Vring};

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use vhost_accel_core::{
-    Capabilities, Control, DoorbellArea, Failure, Features, Hva, Kick, KickKind, Kicker, Operation,
+    Capabilities, Control, DoorbellArea, Failure, Features, Hva, KickWay, Kicker, Operation,
     QueueIndex, Reason, Status, Vring, VringBase,
 };
 use vhost_accel_uapi::message::{HEADER_LEN, MAX_PAYLOAD, SET_STATE, STATE_RUNNING};
@@ -229,16 +229,16 @@ impl<P: Port> Control for Messages<P> {
         self.port.set_irqs(IRQ_INDEX_CONFIG, 0, &[call])
     }
 
-    fn kicker(&mut self, queue: QueueIndex, kick: Kick<'_>) -> Result<Kicker, Failure> {
-        match (kick, &mut self.doorbells, self.notify) {
-            (Kick::Kind(KickKind::Doorbell), Some(doorbells), _) => {
+    fn kicker(&mut self, queue: QueueIndex, way: KickWay<'_>) -> Result<Kicker, Failure> {
+        match (way, &mut self.doorbells, self.notify) {
+            (KickWay::Doorbell, Some(doorbells), _) => {
                 Ok(Kicker::doorbell(queue, doorbells.doorbell(self.port.file(), queue)?))
             }
-            (Kick::Kind(KickKind::RegionWrite), _, Some(offset)) => {
+            (KickWay::RegionWrite, _, Some(offset)) => {
                 Ok(Kicker::region_write(queue, self.port.weak_file(), offset))
             }
             // The messages have no room for a file descriptor.
-            _ => Err(Reason::Unsupported(Capabilities::KICK_EVENTFD).into()),
+            _ => Err(Reason::Unsupported(way.kind().capability()).into()),
         }
     }
 

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use vhost_accel_core::{
-    Capabilities, Control, DoorbellArea, Failure, Features, Hva, Kick, KickKind, Kicker, Operation,
-    QueueIndex, Reason, Status, Vring, VringBase,
+    Control, DoorbellArea, Failure, Features, Hva, KickWay, Kicker, Operation, QueueIndex, Reason,
+    Status, Vring, VringBase,
 };
 use vhost_accel_uapi::call::vhost;
 use vhost_accel_uapi::vhost::VringAddr;
@@ -147,17 +147,13 @@ impl<F: AsFd + Send + Sync> Control for VhostIoctls<F> {
         vhost::set_config_call(&self.fd, call)
     }
 
-    fn kicker(&mut self, queue: QueueIndex, kick: Kick<'_>) -> Result<Kicker, Failure> {
-        let given = match (kick, &mut self.doorbells) {
-            (Kick::Kind(KickKind::Doorbell), Some(doorbells)) => {
+    fn kicker(&mut self, queue: QueueIndex, way: KickWay<'_>) -> Result<Kicker, Failure> {
+        let given = match (way, &mut self.doorbells) {
+            (KickWay::Doorbell, Some(doorbells)) => {
                 return Ok(Kicker::doorbell(queue, doorbells.doorbell(self.fd.as_fd(), queue)?));
             }
-            (Kick::Kind(KickKind::EventFd), _) => None,
-            (Kick::EventFd(given), _) => Some(given),
-            _ => {
-                let missing = Capabilities::KICK_DOORBELL | Capabilities::KICK_REGION_WRITE;
-                return Err(Reason::Unsupported(missing).into());
-            }
+            (KickWay::EventFd(given), _) => given,
+            _ => return Err(Reason::Unsupported(way.kind().capability()).into()),
         };
         let set = |fd: BorrowedFd<'_>| vhost::set_vring_kick(&self.fd, queue.0.into(), Some(fd));
         Ok(Kicker::eventfd(queue, given, set)?)

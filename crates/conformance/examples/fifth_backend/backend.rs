@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use vhost_accel_core::{
     Access, Capabilities, Control, Device, DeviceInfo, Dma, DmaLimits, DmaMapping, Error, Failure,
-    Features, Hva, Interface, InterfaceFacts, Iova, IovaRange, Kick, Kicker, Operation, QueueIndex,
-    Reason, Status, Subject, VhostAccel, Vring, VringBase,
+    Features, Hva, Interface, InterfaceFacts, Iova, IovaRange, KickWay, Kicker, Operation,
+    QueueIndex, Reason, Status, Subject, VhostAccel, Vring, VringBase,
 };
 use vhost_accel_device::dma::{self, ClientMemory, DmaSpace, PinPolicy};
 use vhost_accel_device::{Device as Accelerator, DeviceConfig, Errno, eventfd};
@@ -106,10 +106,9 @@ impl Control for InProcess {
         Ok(())
     }
 
-    fn kicker(&mut self, queue: QueueIndex, kick: Kick<'_>) -> Result<Kicker, Failure> {
-        let given = match kick {
-            Kick::EventFd(given) => Some(given),
-            _ => None,
+    fn kicker(&mut self, queue: QueueIndex, way: KickWay<'_>) -> Result<Kicker, Failure> {
+        let KickWay::EventFd(given) = way else {
+            return Err(Reason::Unsupported(way.kind().capability()).into());
         };
         let set = |fd: BorrowedFd<'_>| self.0.set_kick(queue.0, own(Some(fd))?).map_err(io);
         Ok(Kicker::eventfd(queue, given, set)?)

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use vhost_accel_core::{
     Capabilities, Control, Device, DeviceInfo, Dma, DmaLimits, DmaMapping, Failure, Features, Hva,
-    Interface, IovaRange, Kick, KickKind, Kicker, Operation, QueueIndex, Status, VhostAccel, Vring,
+    Interface, IovaRange, KickWay, Kicker, Operation, QueueIndex, Status, VhostAccel, Vring,
     VringBase,
 };
 
@@ -94,9 +94,8 @@ impl Control for Recorder {
     fn set_config_call(&mut self, call: Option<BorrowedFd<'_>>) -> io::Result<()> {
         self.call(format!("set_config_call {}", call.is_some()))
     }
-    fn kicker(&mut self, queue: QueueIndex, kick: Kick<'_>) -> Result<Kicker, Failure> {
-        assert!(matches!(kick, Kick::Kind(KickKind::EventFd) | Kick::EventFd(_)));
-        let given = if let Kick::EventFd(fd) = kick { Some(fd) } else { None };
+    fn kicker(&mut self, queue: QueueIndex, way: KickWay<'_>) -> Result<Kicker, Failure> {
+        let KickWay::EventFd(given) = way else { panic!("{way:?} is no capability") };
         Ok(Kicker::eventfd(queue, given, |_| self.call(format!("set_kick {queue}")))?)
     }
     fn suspend(&mut self) -> io::Result<()> {

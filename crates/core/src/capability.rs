@@ -5,7 +5,8 @@ use std::fmt;
 bitflags::bitflags! {
     /// The optional abilities of an opened device: of its interface, its kernel half and the device.
     ///
-    /// An operation whose capability is absent answers [`Reason::Unsupported`](crate::Reason).
+    /// An operation whose capability is absent answers [`Reason::Unsupported`](crate::Reason). The
+    /// bits are stable: a new ability takes the next one.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct Capabilities: u32 {
         /// [`KickKind::Doorbell`](crate::KickKind): a store into a mapped page.

@@ -90,6 +90,17 @@ impl Interface {
         }
     }
 
+    /// Its number, which is stable: 1 to 4 in the order of [`ALL`](Self::ALL), 0 for any other.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Other(_) => 0,
+            Self::VfioMsg => 1,
+            Self::VfioIoctl => 2,
+            Self::VhostMdev => 3,
+            Self::VhostVdpa => 4,
+        }
+    }
+
     /// The name in URIs, results and reports.
     pub const fn name(self) -> &'static str {
         self.facts().name

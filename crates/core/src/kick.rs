@@ -12,21 +12,26 @@ use crate::capability::Capabilities;
 use crate::doorbell::Doorbell;
 use crate::vring::QueueIndex;
 
-/// The ways of kicking.
+/// The ways of kicking. Their numbers are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum KickKind {
     /// A store into a mapped page: no system call.
-    Doorbell,
+    Doorbell = 1,
     /// A write(2) of an eventfd, which KVM can make for a guest (ioeventfd).
-    EventFd,
+    EventFd = 2,
     /// A pwrite(2) of the vring's number to the NOTIFY region.
-    RegionWrite,
+    RegionWrite = 3,
 }
 
 impl KickKind {
     /// All kinds, best first: the order in which [`Kick::Best`] tries them.
     pub const ALL: [Self; 3] = [Self::Doorbell, Self::EventFd, Self::RegionWrite];
+
+    /// Its number, 1 to 3 in the order above; 0 is none's.
+    pub const fn number(self) -> u32 {
+        self as u32
+    }
 
     /// The capability that a device needs for it.
     pub const fn capability(self) -> Capabilities {

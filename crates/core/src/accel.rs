@@ -1,11 +1,12 @@
 //! The trait.
 
+use std::fmt;
 use std::os::fd::BorrowedFd;
 
 use crate::address::{Hva, IovaRange};
 use crate::base::VringBase;
 use crate::dma::{DmaLimits, DmaMapping};
-use crate::error::Result;
+use crate::error::{Phase, Result};
 use crate::features::{Features, Status};
 use crate::info::DeviceInfo;
 use crate::kick::{Kick, Kicker};
@@ -26,6 +27,9 @@ pub trait VhostAccel: Send {
     /// Identity and capabilities. Makes no crossing.
     fn info(&self) -> &DeviceInfo;
 
+    /// Where the device stands in the order of calls. Makes no crossing.
+    fn phase(&self) -> Phase;
+
     /// The features that the device offers.
     fn features(&self) -> Result<Features>;
 
@@ -36,7 +40,8 @@ pub trait VhostAccel: Send {
     /// # Errors
     /// [`State`](crate::Reason::State) unless the device is fresh;
     /// [`FeaturesRefused`](crate::Reason::FeaturesRefused) when the device doesn't keep FEATURES_OK
-    /// (ours wants VERSION_1 and ACCESS_PLATFORM), after which it wants a reset.
+    /// (ours wants VERSION_1 and ACCESS_PLATFORM), which names what may be missing; after it the device
+    /// wants a reset.
     fn negotiate(&mut self, wanted: Features) -> Result<Features>;
 
     /// What was negotiated; `None` when the device is fresh. Makes no crossing.
@@ -200,4 +205,15 @@ pub trait VhostAccel: Send {
     /// valid as in [`dma_map`](Self::dma_map) until the log is stopped or the device is reset or dropped.
     #[expect(unsafe_code, reason = "the device writes into memory that the caller names")]
     unsafe fn set_dirty_log(&mut self, bitmap: Option<Hva>) -> Result<()>;
+}
+
+impl fmt::Debug for dyn VhostAccel + '_ {
+    /// What is known without a crossing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VhostAccel")
+            .field("info", self.info())
+            .field("phase", &self.phase())
+            .field("negotiated", &self.negotiated())
+            .finish_non_exhaustive()
+    }
 }

@@ -35,6 +35,9 @@ pub struct Device<C, D> {
 const DRIVER_OK: Status =
     Status::ACKNOWLEDGE.union(Status::DRIVER).union(Status::FEATURES_OK).union(Status::DRIVER_OK);
 
+/// What a device may refuse to work without (virtio 1.2, 6.1 and 6.2).
+const NEEDED: Features = Features::VERSION_1.union(Features::ACCESS_PLATFORM);
+
 impl<C: Control, D: Dma> Device<C, D> {
     /// The device that `info` describes, just opened.
     pub fn new(info: DeviceInfo, control: C, dma: D) -> Self {
@@ -161,6 +164,10 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
         &self.info
     }
 
+    fn phase(&self) -> Phase {
+        self.phase
+    }
+
     fn features(&self) -> Result<Features> {
         self.control.features().map_err(self.failed(Operation::GetFeatures, Subject::Device))
     }
@@ -176,7 +183,8 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
             Err(failure) => return Err(self.failure(operation, Subject::Device, failure)),
         };
         if !status.contains(Status::FEATURES_OK) {
-            let refused = Reason::FeaturesRefused(accepted);
+            let missing = (NEEDED | self.withheld) - accepted;
+            let refused = Reason::FeaturesRefused { accepted, missing };
             return Err(self.error(operation, Subject::Device, refused));
         }
         (self.phase, self.negotiated) = (Phase::Negotiated, accepted);

@@ -84,7 +84,7 @@ impl Error {
         &self.0.reason
     }
 
-    /// The kernel's errno, where the kernel answered.
+    /// The kernel's errno, where the kernel answered; [`os_error`](Self::os_error) has one in any case.
     pub fn errno(&self) -> Option<i32> {
         match &self.0.reason {
             Reason::System(error) => error.raw_os_error(),
@@ -160,8 +160,14 @@ pub enum Reason {
     #[error(transparent)]
     Invalid(#[from] Invalid),
     /// The device did not keep FEATURES_OK.
-    #[error("the device refused the features {0:#x}")]
-    FeaturesRefused(Features),
+    #[error("the device refused the features {accepted:#x}{}", Without(*.missing))]
+    FeaturesRefused {
+        /// What was written.
+        accepted: Features,
+        /// What the device may want and wasn't written: of VERSION_1, ACCESS_PLATFORM and what
+        /// [`withheld`](crate::VhostAccel::withheld) says.
+        missing: Features,
+    },
     /// The device gave more than an available index.
     #[error("the base {0} has more than 16 bits: it is not a split ring's")]
     Base(VringBase),
@@ -171,6 +177,19 @@ pub enum Reason {
     /// A library in between failed without an errno.
     #[error("{0}")]
     Library(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+/// Names what is missing, if anything is.
+struct Without(Features);
+
+impl fmt::Display for Without {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        f.write_str(", which are without ")?;
+        bitflags::parser::to_writer(&self.0, f)
+    }
 }
 
 /// An argument that no device could accept.

@@ -36,6 +36,7 @@ mod control;
 mod device;
 mod dma;
 mod doorbell;
+mod errno;
 mod error;
 mod features;
 #[cfg(feature = "vm-memory")]

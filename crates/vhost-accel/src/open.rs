@@ -1,5 +1,7 @@
 //! From a URI to a device.
 
+use std::io;
+
 use vhost_accel_core::{Error, Interface, VhostAccel};
 
 #[cfg(any(feature = "vfio-msg", feature = "vhost-mdev", feature = "vhost-vdpa"))]
@@ -63,6 +65,17 @@ pub enum OpenError {
     Device(#[from] Error),
 }
 
+impl From<OpenError> for io::Error {
+    /// As of [`Error`]; a text that is no URI is an invalid input.
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Uri(error) => Self::new(io::ErrorKind::InvalidInput, error),
+            OpenError::NotCompiledIn(_) => Self::new(io::ErrorKind::Unsupported, error),
+            OpenError::Device(error) => error.into(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use vhost_accel_core::Operation;
@@ -111,6 +124,8 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_uri() {
-        assert!(matches!(fails("nonsense"), OpenError::Uri(_)));
+        let error = fails("nonsense");
+        assert!(matches!(error, OpenError::Uri(_)));
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::InvalidInput);
     }
 }

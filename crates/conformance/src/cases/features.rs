@@ -77,7 +77,9 @@ fn refuses_without(target: &Target<'_>, feature: Features) -> Result<(), Stop> {
     let error = fails("negotiating without", device.negotiate(wanted))?;
     equal("the operation", error.operation(), Operation::Negotiate)?;
     match error.reason() {
-        Reason::FeaturesRefused(refused) => equal("the features refused", *refused, wanted)?,
+        Reason::FeaturesRefused { accepted, missing } => {
+            equal("what was refused, and without what", (*accepted, *missing), (wanted, feature))?;
+        }
         reason => equal("the reason", reason.to_string(), "a refusal".to_owned())?,
     }
     equal("negotiated after the refusal", device.negotiated(), None)?;

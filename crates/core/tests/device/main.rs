@@ -56,6 +56,9 @@ fn the_way_to_driver_ok() {
     ];
     assert_eq!(recorder.take(), expected);
     assert_eq!(device.negotiated(), Some(OFFERED));
+    let debug = format!("{device:?}");
+    assert!(debug.contains("/dev/vhost-mdev-9") && debug.contains("phase: Running"), "{debug}");
+    assert_eq!(recorder.take(), Vec::<String>::new());
 }
 
 #[test]
@@ -63,8 +66,12 @@ fn features_that_the_device_drops_are_an_error() {
     let (recorder, mut device) = device(abilities());
     recorder.0.lock().unwrap().refuse_features = true;
     let error = device.negotiate(Features::VERSION_1).unwrap_err();
-    assert!(
-        matches!(error.reason(), Reason::FeaturesRefused(features) if *features == Features::VERSION_1)
+    let Reason::FeaturesRefused { accepted, missing } = error.reason() else { panic!("{error}") };
+    assert_eq!((*accepted, *missing), (Features::VERSION_1, Features::ACCESS_PLATFORM));
+    assert_eq!(
+        error.to_string(),
+        "vhost-mdev /dev/vhost-mdev-9: negotiate features: the device refused the features \
+         0x100000000, which are without ACCESS_PLATFORM"
     );
     assert_eq!(device.negotiated(), None);
 }

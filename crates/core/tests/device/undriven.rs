@@ -35,7 +35,8 @@ fn only_what_is_wanted_and_offered_is_withheld() {
     let wanted = OFFERED | Features::RING_PACKED | Features::RING_RESET;
     // Also when the device then refuses, so that it can be told why.
     recorder.0.lock().unwrap().refuse_features = true;
-    device.negotiate(wanted).unwrap_err();
+    let error = device.negotiate(wanted).unwrap_err();
+    assert!(error.to_string().ends_with(", which are without RING_PACKED"), "{error}");
     assert_eq!(device.withheld(), Features::RING_PACKED);
 }
 

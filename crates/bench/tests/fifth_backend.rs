@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Mutex, PoisonError};
 
 use vhost_accel_bench::{
     CONTROL, Client, Clock, Configuration, External, KernelHalf, Mode, Over, PAIRS, Platform,
@@ -17,15 +17,18 @@ const FIFTH: External = External { interface: backend::IN_PROCESS, open };
 const PLAIN: Configuration = Configuration::plain(backend::IN_PROCESS);
 static GO: AtomicBool = AtomicBool::new(false);
 
-/// Two that are alike.
-fn open(number: usize) -> vhost_accel_core::Result<Box<dyn VhostAccel>> {
-    static DEVICES: LazyLock<[Arc<vhost_accel_device::Device>; 2]> =
-        LazyLock::new(|| [0, 1].map(|_| backend::accelerator(PAIRS[PAIRS.len() - 1]).unwrap()));
-    backend::open(&DEVICES[number])
+/// One test at a time: a process that one of them starts has the other's descriptors for a moment.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Each time another one, like the last. Its thread is the client's, so that its calls are counted as
+/// long as it lives: it must be gone before something else is.
+fn open(_: usize) -> vhost_accel_core::Result<Box<dyn VhostAccel>> {
+    backend::open(&backend::accelerator(PAIRS[PAIRS.len() - 1]).unwrap())
 }
 
 #[test]
 fn its_crossings_stand_beside_those_of_the_four() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let four = count_crossings(&[]).unwrap();
     let (fifth, rest): (Vec<_>, Vec<_>) = count_crossings(&[FIFTH])
         .unwrap()
@@ -45,6 +48,7 @@ fn its_crossings_stand_beside_those_of_the_four() {
 
 #[test]
 fn a_run_gives_it_rows_of_its_own() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     let options = RunOptions {
         mode: Mode::Quick,

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::plausible::plain_text;
 use crate::results::Host;
 
 impl Host {
@@ -28,7 +29,7 @@ impl Host {
 
 fn line(path: &str) -> String {
     match fs::read_to_string(path) {
-        Ok(text) => text.trim().to_owned(),
+        Ok(text) => plain_text(text.trim()),
         Err(_) => "unknown".to_owned(),
     }
 }
@@ -37,7 +38,7 @@ fn line(path: &str) -> String {
 fn cpu_info(field: &str) -> Option<String> {
     let info = fs::read_to_string("/proc/cpuinfo").ok()?;
     let rest = info.lines().find_map(|line| line.strip_prefix(field))?;
-    Some(rest.trim_start_matches([' ', '\t', ':']).trim().to_owned())
+    Some(plain_text(rest.trim_start_matches([' ', '\t', ':']).trim()))
 }
 
 /// What the kernel does about the CPU's flaws, by flaw.
@@ -51,7 +52,7 @@ fn mitigations() -> BTreeMap<String, String> {
             let state = fs::read_to_string(entry.path()).ok()?;
             let name = entry.file_name().into_string().ok()?;
             let state = state.trim();
-            (state != "Not affected").then(|| (name, state.to_owned()))
+            (state != "Not affected").then(|| (plain_text(&name), plain_text(state)))
         })
         .collect()
 }

@@ -13,6 +13,7 @@ use crate::guest::QUEUE_SIZE;
 use crate::measured::Measured;
 use crate::options::RunOptions;
 use crate::placement::Placement;
+use crate::plausible::plain_text;
 use crate::results::{Clock, Device, Host, KernelHalf, ResultFile, Run, SCHEMA};
 use crate::scenario::{Activity, Scenario};
 use crate::sizes::QUEUE_PAIRS;
@@ -61,7 +62,7 @@ pub fn run(options: &RunOptions, mut progress: impl FnMut(&Progress)) -> Result<
         schema: SCHEMA,
         run: Run {
             date: crate::utc_now(),
-            command: options.command.clone(),
+            command: plain_text(&options.command),
             revision: options.revision.clone(),
             kernel_half: options.kernel_half,
             mode: options.mode,

@@ -1,7 +1,7 @@
 //! Result files on disk.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -46,7 +46,7 @@ impl ResultFile {
     /// and clock, CPU.
     pub fn file_name(&self) -> String {
         let run = &self.run;
-        let mut parts = vec![run.date.split('T').next().unwrap_or_default().to_owned()];
+        let mut parts = vec![word(run.date.split('T').next().unwrap_or_default())];
         parts.push(run.kernel_half.to_string());
         parts.extend(match run.machine {
             Platform::Host => None,
@@ -54,18 +54,25 @@ impl ResultFile {
             Platform::Kvm => Some("kvm".to_owned()),
         });
         parts.extend((run.clock == Clock::Instructions).then(|| "instructions".to_owned()));
-        let mut cpu = String::new();
-        for letter in self.host.cpu.chars() {
-            if letter.is_ascii_alphanumeric() {
-                cpu.push(letter.to_ascii_lowercase());
-            } else if !cpu.is_empty() && !cpu.ends_with('-') {
-                cpu.push('-');
-            }
-        }
-        parts.push(cpu.trim_end_matches('-').to_owned());
+        parts.push(word(&self.host.cpu));
         parts.retain(|part| !part.is_empty());
         format!("{}.json", parts.join("-"))
     }
+}
+
+/// The letters and digits of `text` as a part of a file's name, which is no path and no longer than
+/// a file system takes.
+fn word(text: &str) -> String {
+    const LONGEST: usize = 100;
+    let mut word = String::new();
+    for letter in text.chars().take(LONGEST) {
+        if letter.is_ascii_alphanumeric() {
+            word.push(letter.to_ascii_lowercase());
+        } else if !word.is_empty() && !word.ends_with('-') {
+            word.push('-');
+        }
+    }
+    word.trim_end_matches('-').to_owned()
 }
 
 /// The file in `results/` that is no result: what the others look like.
@@ -99,9 +106,17 @@ pub fn load_crossings(path: &Path) -> Result<Vec<Crossings>> {
     Vec::deserialize(&load_value(path)?).map_err(Error::json(path))
 }
 
+/// A file as large as this is no result: those of whole runs have half a megabyte.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// The one way in: what comes from here can be shown.
 fn load_value(path: &Path) -> Result<Value> {
-    let text = fs::read_to_string(path).map_err(Error::read(path))?;
+    let mut text = String::new();
+    let file = fs::File::open(path).map_err(Error::read(path))?;
+    file.take(MOST_BYTES).read_to_string(&mut text).map_err(Error::read(path))?;
+    if text.len() as u64 == MOST_BYTES {
+        return Err(Error::read(path)(io::ErrorKind::FileTooLarge.into()));
+    }
     let value = serde_json::from_str(&text).map_err(Error::json(path))?;
     plausible::check(&value).map_err(Error::implausible(path))?;
     Ok(value)

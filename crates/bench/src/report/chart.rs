@@ -277,9 +277,14 @@ fn line(
     stroke: Stroke,
     points: impl Iterator<Item = (f64, f64)>,
 ) -> Series {
-    // Nothing that isn't above zero is on a logarithmic axis.
-    let points = points.filter(|&(x, y)| x > 0.0 && y > 0.0).collect();
+    let points = points.filter(|&(x, y)| has_place(x) && has_place(y)).collect();
     Series { name, interface, stroke, points }
+}
+
+/// Whether a logarithmic axis has a place for `figure`: nothing that isn't above zero, nor what is too
+/// small for any digit of a result, which would leave no room for the others.
+fn has_place(figure: f64) -> bool {
+    figure >= 1e-5
 }
 
 /// A chart, if it has a point.
@@ -300,7 +305,7 @@ fn kick(file: &'static str, run: &ResultFile) -> Option<Chart> {
     for kind in KickKind::ALL {
         let scenario = Scenario::Kick(kind);
         for configuration in scenario.configurations() {
-            let above = |figure: Option<f64>| figure.filter(|&figure| figure > 0.0);
+            let above = |figure: Option<f64>| figure.filter(|&figure| has_place(figure));
             let library = above(run.median(scenario, configuration));
             let baseline = above(run.baseline(scenario, configuration));
             if library.is_some() {

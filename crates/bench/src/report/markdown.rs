@@ -12,12 +12,16 @@ pub(super) fn markdown(blocks: &[Block]) -> String {
             out.push('\n');
         }
         let _ = match block {
-            Block::Heading(heading) => writeln!(out, "## {heading}"),
-            Block::Subheading(heading) => writeln!(out, "### {heading}"),
-            Block::Paragraph(paragraph) => writeln!(out, "{paragraph}"),
-            Block::List(points) => writeln!(out, "- {}", points.join("\n- ")),
+            Block::Heading(heading) => writeln!(out, "## {}", inline(heading)),
+            Block::Subheading(heading) => writeln!(out, "### {}", inline(heading)),
+            Block::Paragraph(paragraph) => writeln!(out, "{}", inline(paragraph)),
+            Block::List(points) => {
+                points.iter().try_for_each(|point| writeln!(out, "- {}", inline(point)))
+            }
             Block::Table(table) => write!(out, "{}", self::table(table)),
-            Block::Figure(figure) => writeln!(out, "![{}](img/{})", figure.alt, figure.file),
+            Block::Figure(figure) => {
+                writeln!(out, "![{}](img/{})", inline(&figure.alt), figure.file)
+            }
             Block::Code(lines) => writeln!(out, "```sh\n{}\n```", lines.join("\n")),
         };
     }
@@ -28,7 +32,7 @@ pub(super) fn markdown(blocks: &[Block]) -> String {
 pub(super) fn table(table: &Table) -> String {
     let mut out = String::new();
     if !table.caption.is_empty() {
-        let _ = writeln!(out, "{}\n", table.caption);
+        let _ = writeln!(out, "{}\n", inline(&table.caption));
     }
     let _ = write!(out, "| {} |\n|---", cells(&table.head));
     out.push_str(&"|--:".repeat(table.head.len().saturating_sub(1)));
@@ -40,14 +44,49 @@ pub(super) fn table(table: &Table) -> String {
 }
 
 fn cells(row: &[String]) -> String {
-    let row: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+    let row: Vec<String> = row.iter().map(|cell| inline(cell).replace('|', "\\|")).collect();
     row.join(" | ")
+}
+
+/// Text in which nothing but backticks means anything to Markdown: what stands between two of them is
+/// code, as in every form of a report, and the rest is itself.
+pub(super) fn inline(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut code, mut before) = (false, ' ');
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        code ^= letter == '`';
+        let means = match letter {
+            '*' | '[' | ']' | '<' | '&' | '~' | '$' | '\\' => true,
+            // Within a word it is a letter.
+            '_' => {
+                let next = letters.peek().copied().unwrap_or(' ');
+                !(before.is_alphanumeric() && next.is_alphanumeric())
+            }
+            _ => false,
+        };
+        if means && !code {
+            out.push('\\');
+        }
+        out.push(letter);
+        before = letter;
+    }
+    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::document::tests::table as example;
     use super::*;
+
+    #[test]
+    fn text_is_itself() {
+        let text = "vhost_vdpa's *x* __user [a](b) <b> &lt; ~~ $1 `a*b [c]` \\";
+        assert_eq!(
+            inline(text),
+            r"vhost_vdpa's \*x\* \_\_user \[a\](b) \<b> \&lt; \~\~ \$1 `a*b [c]` \\"
+        );
+    }
 
     #[test]
     fn a_table_is_markdown() {

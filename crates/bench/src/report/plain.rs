@@ -134,8 +134,8 @@ fn ascii(text: &str) -> String {
             '×' => 'x',
             '–' | '−' => '-',
             '≤' => '<',
-            letter if letter.is_ascii() && letter != '\t' => letter,
             '\t' => ' ',
+            letter if letter.is_ascii() && !letter.is_control() => letter,
             _ => '?',
         })
         .collect()

@@ -1,7 +1,9 @@
 //! What the reports say, and that they say nothing that no result says.
 
 use vhost_accel_bench::report::{self, Evidence};
-use vhost_accel_bench::{Configuration, Mode, ResultFile, Scenario};
+use vhost_accel_bench::{
+    Comparison, Configuration, Distribution, Figures, Mode, ResultFile, Scenario,
+};
 use vhost_accel_core::Interface;
 
 use crate::{fixture, has_row};
@@ -223,4 +225,89 @@ fn a_run_that_lacks_an_interface_does_not_decide_where_another_has_all() {
     let both = container(&page(&[real, fixture::instructions()]));
     assert!(both.contains("native kernel, instructions"), "{both}");
     assert!(!both.contains("not measured"), "{both}");
+}
+
+/// A result with the figures and counts that `next` gives in place of its own.
+fn with_figures(file: &ResultFile, next: &mut dyn FnMut() -> f64) -> ResultFile {
+    let mut file = file.clone();
+    for one in &mut file.crossings {
+        one.total = next() as u64;
+        one.kinds.values_mut().for_each(|kind| *kind = next() as u64);
+    }
+    let mut set = |figures: &mut Figures| {
+        *figures = Figures {
+            n: next() as usize,
+            iterations: next() as u64,
+            mean: next(),
+            median: next(),
+            lower: next(),
+            upper: next(),
+            min: next(),
+            p99: next(),
+            std_dev: next(),
+        };
+    };
+    file.timings.iter_mut().for_each(|timing| set(&mut timing.figures));
+    file.ratios.iter_mut().for_each(|ratio| set(&mut ratio.figures));
+    for spread in &mut file.distributions {
+        let Distribution { n, min, p50, p99, p99_9, max, curve, .. } = spread;
+        [n, min, p50, p99, p99_9, max].into_iter().for_each(|one| *one = next() as u64);
+        for (percentile, value) in curve {
+            (*percentile, *value) = (next().min(100.0), next() as u64);
+        }
+    }
+    file.costs.iter_mut().for_each(|cost| cost.cost = next());
+    file.limits.iter_mut().for_each(|limit| limit.mappings = next() as u64);
+    file
+}
+
+#[test]
+fn whatever_figures_a_file_may_have_make_a_report() {
+    const EXTREME: [f64; 5] = [0.0, 5e-324, 1e-5, 1.0, 1e15];
+    let mut drawn = 1_u64;
+    let mut mixed = || {
+        drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        EXTREME[(drawn >> 33) as usize % EXTREME.len()]
+    };
+    for file in [fixture::result(), fixture::instructions(), fixture::kvm()] {
+        let mut all = EXTREME.map(|figure| with_figures(&file, &mut || figure)).to_vec();
+        all.extend((0..20).map(|_| with_figures(&file, &mut mixed)));
+        for extreme in all {
+            // Alone, and beside what is as it should be.
+            for files in [vec![extreme.clone()], vec![fixture::result(), extreme.clone()]] {
+                let evidence = Evidence::new(&files);
+                assert!(!report::markdown(&evidence).is_empty());
+                assert!(!report::html(&evidence).unwrap().is_empty());
+                assert!(!report::mail(&evidence, report::RFC_V2).is_empty());
+            }
+            assert!(!report::table(&extreme).is_empty());
+            assert_eq!(Comparison::new(&extreme, &extreme, 0.0).crossings, []);
+        }
+    }
+}
+
+/// What is refused where files are read is harmless where it would be shown, and what isn't refused
+/// is shown as it is.
+#[test]
+fn no_text_of_a_file_means_anything_to_what_shows_it() {
+    let mut file = fixture::kvm();
+    file.host.cpu = "<script>a</script> \"b\" & *c* __d__ $e$ &lt;".into();
+    file.host.kernel = "6.12 <img src=x>\u{1b}[31m".into();
+    file.host.mitigations.insert("<b>".into(), "~~f~~ <i>".into());
+    let files = [fixture::result(), file.clone()];
+    let evidence = Evidence::new(&files);
+    let page = report::html(&evidence).unwrap();
+    for tag in ["<script", "<img", "<b>", "<i>"] {
+        assert!(!page.contains(tag), "{tag}");
+        let page = report::markdown(&evidence).replace("\\<", "");
+        assert!(!page.contains(tag), "{tag}");
+    }
+    assert!(page.contains("&lt;script&gt;a&lt;/script&gt; \"b\" &amp; *c* __d__ $e$ &amp;lt;"));
+    let page = report::markdown(&evidence);
+    let shown = r#"\<script>a\</script> "b" \& \*c\* \_\_d\_\_ \$e\$ \&lt;"#;
+    assert!(page.contains(shown), "{page}");
+    for text in [report::mail(&evidence, report::RFC_V2), report::table(&file)] {
+        assert!(!text.contains(|letter: char| letter.is_control() && letter != '\n'));
+    }
+    assert!(!report::readme_table(&evidence).replace("\\<", "").contains('<'));
 }

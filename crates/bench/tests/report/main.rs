@@ -69,3 +69,20 @@ fn runs_of_one_day_have_files_of_their_own() {
     );
     assert_eq!(name(native, Platform::Kvm, wall), "2026-01-02-native-kvm");
 }
+
+#[test]
+fn a_files_name_is_no_path() {
+    let mut file = fixture::result();
+    file.run.date = "../../etc/2026".into();
+    file.host.cpu = "/..".repeat(1_000);
+    assert_eq!(file.file_name(), "etc-2026-emulated.json");
+    file.host.cpu = "x".repeat(5_000_000);
+    assert!(file.file_name().len() < 255);
+}
+
+#[test]
+fn a_file_without_an_end_is_refused() {
+    let error = ResultFile::load("/dev/zero".as_ref()).unwrap_err();
+    assert!(error.to_string().starts_with("/dev/zero: "), "{error}");
+    assert_eq!(error.fault().code(), 2);
+}

@@ -6,7 +6,7 @@ use vhost_accel_core::{Interface, KickKind};
 
 use crate::report::document::Table;
 use crate::report::evidence::Evidence;
-use crate::report::markdown::table;
+use crate::report::markdown::{inline, table};
 use crate::report::numbers::count;
 use crate::report::tables::{by_scenario, head, medians};
 use crate::{LIVE, MapSize, ResultFile, Scenario};
@@ -18,41 +18,23 @@ pub fn readme_table(evidence: &Evidence<'_>) -> String {
         let rows = by_scenario(setups(), |scenario, configuration| {
             count(file.total(scenario, configuration))
         });
-        let caption =
-            "**System calls from open to a running device**, exact on any kernel".to_owned();
-        add(&mut out, evidence, file, Table { caption, head: columns(), rows });
+        let title = ["System calls from open to a running device", ", exact on any kernel"];
+        add(&mut out, evidence, file, title, rows);
     }
     if let Some(file) = evidence.real() {
-        let caption = "**Time on a real kernel**".to_owned();
-        add(
-            &mut out,
-            evidence,
-            file,
-            Table { caption, head: columns(), rows: medians(file, work()) },
-        );
+        add(&mut out, evidence, file, ["Time on a real kernel", ""], medians(file, work()));
     }
     if let Some(file) = evidence.instructions() {
-        let caption =
-            "**Instructions on a real kernel**, user and kernel, client and device, counted by \
-                       QEMU"
-                .to_owned();
-        add(
-            &mut out,
-            evidence,
-            file,
-            Table { caption, head: columns(), rows: medians(file, work()) },
-        );
+        let title = [
+            "Instructions on a real kernel",
+            ", user and kernel, client and device, counted by QEMU",
+        ];
+        add(&mut out, evidence, file, title, medians(file, work()));
     }
     if let Some(file) = evidence.emulated() {
         let kicks = [KickKind::Doorbell, KickKind::EventFd].map(Scenario::Kick);
-        let caption =
-            "**Time of a kick to its caller**, which the emulated kernel doesn't trap".to_owned();
-        add(
-            &mut out,
-            evidence,
-            file,
-            Table { caption, head: columns(), rows: medians(file, kicks) },
-        );
+        let title = ["Time of a kick to its caller", ", which the emulated kernel doesn't trap"];
+        add(&mut out, evidence, file, title, medians(file, kicks));
     }
     out
 }
@@ -81,16 +63,22 @@ fn work() -> [Scenario; 7] {
     ]
 }
 
-/// Adds a table whose caption says where it is from.
-fn add(out: &mut String, evidence: &Evidence<'_>, file: &ResultFile, table_: Table) {
-    if table_.rows.is_empty() {
+/// Adds a table whose caption, a title and what follows it, says where it is from.
+fn add(
+    out: &mut String,
+    evidence: &Evidence<'_>,
+    file: &ResultFile,
+    [title, more]: [&str; 2],
+    rows: Vec<Vec<String>>,
+) {
+    if rows.is_empty() {
         return;
     }
     if !out.is_empty() {
         out.push('\n');
     }
-    let Table { caption, head, rows } = table_;
-    let caption = format!("{caption}: {}, by `{}`.", evidence.source(file), file.run.command);
+    let more = format!("{more}: {}, by `{}`.", evidence.source(file), file.run.command);
+    let table = table(&Table { caption: String::new(), head: columns(), rows });
     // A String takes whatever is written to it.
-    let _ = write!(out, "{}", table(&Table { caption, head, rows }));
+    let _ = write!(out, "**{}**{}\n\n{table}", inline(title), inline(&more));
 }

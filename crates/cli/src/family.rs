@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, getpid, getppid, kill_process, pidfd_open,
-    pidfd_send_signal, set_child_subreaper, set_parent_process_death_signal, wait,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, getppid, kill_process,
+    pidfd_open, pidfd_send_signal, set_child_subreaper, set_parent_process_death_signal, wait,
+    waitid,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
@@ -116,7 +117,9 @@ fn reap(child: Pid, rest: Rest) -> io::Result<Option<ExitStatus>> {
 
 /// Kills every descendant: they reach this process as their parents die.
 fn end_descendants() {
-    loop {
+    // A look at all processes takes a while where there are many. Mostly there is nobody to be found.
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    while !matches!(waitid(WaitId::All, options), Err(Errno::CHILD)) {
         let children = children();
         if children.is_empty() {
             return;

@@ -99,16 +99,16 @@ impl Builder {
     ///
     /// # Errors
     /// [`Error::Device`] and [`Error::TooManyDevices`] for what can't be made; [`Error::FileLimit`] and
-    /// [`Error::Setup`] where the machine lacks something. Whether clients can be served is found out
+    /// [`Error::Setup`] where the machine lacks something; [`Error::Inotify`] and [`Error::Limit`] where others have
+    /// it all. Whether clients can be served is found out
     /// by [`EmulatedKernel::run`], or by [`probe`](crate::probe).
     pub fn build(&self) -> Result<EmulatedKernel, Error> {
         if self.devices > MAX_DEVICES {
             return Err(Error::TooManyDevices(self.devices));
         }
-        let setup = |source| Error::Setup { what: "the tree that stands for sysfs", source };
+        let setup = |source| Error::setup("the tree that stands for sysfs")(source);
         let shadow = Shadow::new().map_err(setup)?;
-        let numbers = Numbers::new()
-            .map_err(|source| Error::Setup { what: "a device number of each kind", source })?;
+        let numbers = Numbers::new().map_err(Error::setup("a device number of each kind"))?;
         shadow.file("/proc/devices", &numbers.devices).map_err(setup)?;
         shadow.file("/proc/misc", &numbers.misc).map_err(setup)?;
         let mut nodes = Nodes { shadow: &shadow, numbers: &numbers, chardevs: Chardevs::default() };
@@ -149,10 +149,8 @@ impl Builder {
             Errno::EINVAL => {
                 Error::Device { queue_pairs: self.queue_pairs, max_queue_size: self.max_queue_size }
             }
-            // Descriptors, memory, asynchronous I/O.
-            Errno(number) => {
-                Error::Setup { what: "a device", source: io::Error::from_raw_os_error(number) }
-            }
+            // Descriptors, memory; no asynchronous I/O.
+            Errno(number) => Error::setup("a device")(io::Error::from_raw_os_error(number)),
         })
     }
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::{
+    error::Error,
     lock,
     sys::{
         self,
@@ -46,13 +47,14 @@ impl Inbox {
 
 impl Closes {
     /// This process's.
-    pub(crate) fn shared() -> io::Result<Arc<Self>> {
+    pub(crate) fn shared() -> Result<Arc<Self>, Error> {
         static SHARED: Mutex<Weak<Closes>> = Mutex::new(Weak::new());
         let mut shared = lock(&SHARED);
         if let Some(closes) = shared.upgrade() {
             return Ok(closes);
         }
-        let closes = Arc::new(Self { watch: CloseWatch::new()?, owners: Mutex::default() });
+        let watch = CloseWatch::new().map_err(no_instance)?;
+        let closes = Arc::new(Self { watch, owners: Mutex::default() });
         *shared = Arc::downgrade(&closes);
         Ok(closes)
     }
@@ -82,3 +84,26 @@ impl Closes {
         std::mem::take(&mut *lock(&own.closed))
     }
 }
+
+/// Why there is no instance. EMFILE is a limit of the user, unless the process can open nothing else either.
+fn no_instance(source: io::Error) -> Error {
+    let emfile = |error: &io::Error| error.raw_os_error() == Some(libc::EMFILE);
+    let of_process = || sys::wait::eventfd().err().is_some_and(|error| emfile(&error));
+    if !emfile(&source) || of_process() {
+        return Error::setup("an inotify instance")(source);
+    }
+    let lowest = INSTANCES.iter().filter_map(|&(sysctl, path)| {
+        let limit = std::fs::read_to_string(path).ok()?;
+        Some((limit.trim().parse().ok()?, sysctl))
+    });
+    match lowest.min() {
+        Some((limit, sysctl)) => Error::Inotify { limit, sysctl },
+        None => Error::setup("an inotify instance")(source),
+    }
+}
+
+/// What limits the instances of a user: on the machine, and in this user namespace.
+const INSTANCES: [(&str, &str); 2] = [
+    ("fs.inotify.max_user_instances", "/proc/sys/fs/inotify/max_user_instances"),
+    ("user.max_inotify_instances", "/proc/sys/user/max_inotify_instances"),
+];

@@ -54,11 +54,24 @@ pub enum Error {
     /// emulated kernels it has.
     #[error(
         "this user has no inotify instance left of {limit}: as root, \
-         sysctl fs.inotify.max_user_instances={} gives more", 4 * limit
+         sysctl {sysctl}={} gives more", 4 * (*limit).max(32)
     )]
     Inotify {
-        /// How many there are, fs.inotify.max_user_instances.
+        /// How many there are.
         limit: u32,
+        /// What says so: of the machine's limit and that of the user namespace the lower one.
+        sysctl: &'static str,
+    },
+    /// A part of the kernel's own equipment could not be made: there is a limit.
+    #[error("{what} could not be made: {limit}")]
+    Limit {
+        /// The part.
+        what: &'static str,
+        /// Which limit is reached, and how it is raised.
+        limit: &'static str,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
     },
     /// A part of the kernel's own equipment could not be made.
     #[error("{what} could not be made")]
@@ -86,4 +99,52 @@ pub enum Error {
     /// An emulated device did not answer as it must: what [`probe`](crate::probe) found.
     #[error("an emulated device did not answer")]
     Probe(#[source] io::Error),
+}
+
+const OPEN_FILES: &str = "this process has as many open files as it may have (ulimit -Hn)";
+const ALL_OPEN_FILES: &str =
+    "the machine has as many open files as it may have (sysctl fs.file-max)";
+const THREADS: &str = "there are as many threads as there may be (ulimit -u, \
+                       sysctl kernel.threads-max, or pids.max of the control group)";
+
+impl Error {
+    /// `what` could not be made, for `map_err`.
+    pub(crate) fn setup(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| match source.raw_os_error() {
+            Some(libc::EMFILE) => Self::Limit { what, limit: OPEN_FILES, source },
+            Some(libc::ENFILE) => Self::Limit { what, limit: ALL_OPEN_FILES, source },
+            _ => Self::Setup { what, source },
+        }
+    }
+
+    /// A thread could not be started.
+    pub(crate) fn thread(source: io::Error) -> Self {
+        let what = "a thread";
+        match source.raw_os_error() {
+            Some(libc::EAGAIN) => Self::Limit { what, limit: THREADS, source },
+            _ => Self::Setup { what, source },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_named_with_what_raises_it() {
+        let of = |make: &dyn Fn(io::Error) -> Error, errno| {
+            make(io::Error::from_raw_os_error(errno)).to_string()
+        };
+        let eventfd = |error| Error::setup("an eventfd")(error);
+        for (text, raise) in [
+            (of(&eventfd, libc::EMFILE), "ulimit -Hn"),
+            (of(&eventfd, libc::ENFILE), "fs.file-max"),
+            (of(&Error::thread, libc::EAGAIN), "kernel.threads-max"),
+        ] {
+            assert!(text.contains(raise), "{text}");
+        }
+        let other = Error::thread(io::Error::from_raw_os_error(libc::ENOMEM));
+        assert!(matches!(other, Error::Setup { what: "a thread", .. }), "{other}");
+    }
 }

@@ -19,6 +19,7 @@ use crate::{
     call::{Key, OpenFiles},
     chardevs::Chardev,
     closes::{Closes, Inbox},
+    error::Error,
     front::{Front, Node},
     iommu::Container,
     lock,
@@ -87,12 +88,10 @@ const TOKEN_STOP: u64 = u64::MAX - 1;
 
 impl Files {
     /// No files yet. `stop` becomes readable when [`Files::reap`] is to return.
-    pub(crate) fn new(stop: &OwnedFd) -> io::Result<Self> {
+    pub(crate) fn new(stop: &OwnedFd) -> Result<Self, Error> {
         let closes = Closes::shared()?;
-        let inbox = Inbox::new()?;
-        let poller = Poller::new()?;
-        inbox.poll(&closes, &poller, TOKEN_CLOSED)?;
-        poller.add(stop, TOKEN_STOP)?;
+        let (inbox, poller) =
+            Self::equipment(&closes, stop).map_err(Error::setup("a place for open files"))?;
         Ok(Self {
             closes,
             inbox,
@@ -101,6 +100,14 @@ impl Files {
             released: Condvar::new(),
             descriptors: Mutex::default(),
         })
+    }
+
+    fn equipment(closes: &Closes, stop: &OwnedFd) -> io::Result<(Arc<Inbox>, Poller)> {
+        let inbox = Inbox::new()?;
+        let poller = Poller::new()?;
+        inbox.poll(closes, &poller, TOKEN_CLOSED)?;
+        poller.add(stop, TOKEN_STOP)?;
+        Ok((inbox, poller))
     }
 
     /// Releases what clients let go of, and forgets threads that ended, until told to stop.

@@ -105,7 +105,7 @@ impl EmulatedKernel {
                     served.recv().map_err(|_| gone())??;
                     Ok(client())
                 })
-                .map_err(|source| Error::Setup { what: "a thread", source })?;
+                .map_err(Error::thread)?;
             match thread.join() {
                 Ok(result) => result,
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -115,12 +115,14 @@ impl EmulatedKernel {
 
     /// Starts a program that sees the emulated devices, as do the processes that it starts.
     ///
+    /// If this process dies before them, every trapped call of theirs is ENOSYS from then on. Only another
+    /// process can prevent that: `vhost-accel emulate` has one, which ends them all.
+    ///
     /// # Errors
     /// [`Error::Spawn`] if the program can't be started, the filter included; [`Error::AlreadyInside`] on a
     /// thread that is itself a client: what it starts is one anyway.
     pub fn spawn(&self, mut command: Command) -> Result<Child, Error> {
-        let setup = |source| Error::Setup { what: "a shared page", source };
-        let post = Arc::new(Post::new().map_err(setup)?);
+        let post = Arc::new(Post::new().map_err(Error::setup("a shared page"))?);
         self.serve({
             let post = Arc::clone(&post);
             move || {
@@ -193,7 +195,7 @@ impl Servers {
         let thread = thread::Builder::new()
             .name("emukern-server".to_owned())
             .spawn(server)
-            .map_err(|source| Error::Setup { what: "a thread", source })?;
+            .map_err(Error::thread)?;
         let mut servers = lock(&self.0);
         servers.retain(|server| !server.is_finished());
         servers.push(thread);

@@ -54,20 +54,20 @@ impl Engine {
         chardevs: Chardevs,
         everything: bool,
     ) -> Result<Self, Error> {
-        let setup = |what| move |source| Error::Setup { what, source };
         let range = reserve(&sys::fs::raise_file_limit)?;
-        let limit = sys::fs::file_size_limit().map_err(setup("a file of a device's size"))?;
+        let limit =
+            sys::fs::file_size_limit().map_err(Error::setup("a file of a device's size"))?;
         if limit < FILE_SIZE {
             return Err(Error::FileSizeLimit { limit, needed: FILE_SIZE });
         }
-        let stop = sys::wait::eventfd().map_err(setup("an eventfd"))?;
-        let files = Files::new(&stop).map_err(no_files)?;
+        let stop = sys::wait::eventfd().map_err(Error::setup("an eventfd"))?;
+        let files = Files::new(&stop)?;
         let files = Arc::new(files);
         let machine = Arc::new(Machine {
             range,
             shadow,
             files,
-            nothing: sys::fs::memfd(c"closed", 0).map_err(setup("an empty file"))?,
+            nothing: sys::fs::memfd(c"closed", 0).map_err(Error::setup("an empty file"))?,
             counters: Counters::new(),
             chardevs,
             everything,
@@ -79,7 +79,7 @@ impl Engine {
                 let machine = Arc::clone(&machine);
                 move || machine.files.reap()
             })
-            .map_err(setup("a thread"))?;
+            .map_err(Error::thread)?;
         Ok(Self { machine, stop, reaper: Some(reaper) })
     }
 }
@@ -95,19 +95,9 @@ impl Drop for Engine {
     }
 }
 
-/// Why there is no place for open files. EMFILE of inotify is a limit of the user, not of the process.
-fn no_files(source: io::Error) -> Error {
-    let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_instances");
-    match (source.raw_os_error(), limit.ok().and_then(|limit| limit.trim().parse().ok())) {
-        (Some(libc::EMFILE), Some(limit)) => Error::Inotify { limit },
-        _ => Error::Setup { what: "a place for open files", source },
-    }
-}
-
 /// Raises the limit of open files and reserves the numbers below it.
 fn reserve(raise: &dyn Fn(u64) -> io::Result<u64>) -> Result<Range<u32>, Error> {
-    let limit = raise(MOST_DESCRIPTORS)
-        .map_err(|source| Error::Setup { what: "a higher limit of open files", source })?;
+    let limit = raise(MOST_DESCRIPTORS).map_err(Error::setup("a higher limit of open files"))?;
     if limit < LEAST_LIMIT {
         return Err(Error::FileLimit { limit, needed: LEAST_LIMIT });
     }

@@ -20,8 +20,7 @@ pub fn probe() -> Result<(), Error> {
         .map_err(Error::NoClientMemory)?;
     ClientMemory::of_process(pid)
         .map_err(|Errno(number)| Error::NoClientMemory(io::Error::from_raw_os_error(number)))?;
-    let stop =
-        sys::wait::eventfd().map_err(|source| Error::Setup { what: "an eventfd", source })?;
+    let stop = sys::wait::eventfd().map_err(Error::setup("an eventfd"))?;
     sys::remote::pidfd_open(pid, pid)
         .and_then(|pidfd| sys::remote::pidfd_getfd(&pidfd, std::os::fd::AsRawFd::as_raw_fd(&stop)))
         .map_err(Error::NoClientDescriptors)?;

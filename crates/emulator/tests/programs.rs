@@ -265,6 +265,23 @@ fn programs_that_know_nothing_of_us_see_the_devices() {
     assert_eq!(lines, want);
 }
 
+/// This program under limits that `script` sets, running the test `name` that is ignored otherwise: what it
+/// printed last.
+fn limited(script: &str, name: &str) -> Result<String, String> {
+    let mut command = Command::new("/bin/sh");
+    let script =
+        format!("set -- \"$0\"; {script} && exec \"$@\" --exact {name} --ignored --nocapture");
+    command.args(["-c", &script]).arg(std::env::current_exe().unwrap());
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    if text.is_empty() {
+        // The limits could not be set.
+        return Err(String::from_utf8(output.stderr).unwrap());
+    }
+    assert!(output.status.success(), "{text}");
+    Ok(text)
+}
+
 #[test]
 #[ignore = "run as a program by another test"]
 fn may_make_small_files_only() {
@@ -276,11 +293,52 @@ fn may_make_small_files_only() {
 #[test]
 fn a_file_size_limit_is_an_error_that_names_it() {
     let _alone = alone();
-    let mut command = Command::new("/bin/sh");
-    let script =
-        "ulimit -f 100; exec \"$0\" --exact may_make_small_files_only --ignored --nocapture";
-    command.args(["-c", script]).arg(std::env::current_exe().unwrap());
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("ulimit -f"), "{output:?}");
+    let text = limited("ulimit -f 100", "may_make_small_files_only").unwrap();
+    assert!(text.contains("ulimit -f"), "{text}");
+}
+
+#[test]
+#[ignore = "run as a program by another test"]
+fn may_open_few_files_only() {
+    // The first is made, and some more.
+    let mut kernels = vec![EmulatedKernel::builder().build().unwrap()];
+    let error = loop {
+        match EmulatedKernel::builder().build() {
+            Ok(kernel) => kernels.push(kernel),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::Limit { .. }), "{error}");
+    println!("\n{error}");
+}
+
+#[test]
+fn a_limit_of_open_files_is_an_error_that_names_it() {
+    let _alone = alone();
+    let text = limited("ulimit -n 256", "may_open_few_files_only").unwrap();
+    assert!(text.contains("ulimit -Hn"), "{text}");
+}
+
+#[test]
+#[ignore = "run as a program by another test"]
+fn has_no_inotify_instance_left() {
+    let error = EmulatedKernel::builder().build().err().unwrap();
+    assert!(matches!(error, Error::Inotify { limit: 0, .. }), "{error}");
+    println!("\n{error}");
+}
+
+/// As in the process that has one emulated kernel too many: here of a user namespace, so that others keep
+/// theirs.
+#[test]
+fn a_limit_of_inotify_instances_is_an_error_that_names_it() {
+    let _alone = alone();
+    let script = "echo 0 >/proc/sys/user/max_inotify_instances";
+    // The first one finds out whether it can be done.
+    let script = format!(
+        "unshare -Ur /bin/sh -c '{script}' && set -- unshare -Ur /bin/sh -c '{script}; exec \"$@\"' -- \"$0\""
+    );
+    match limited(&script, "has_no_inotify_instance_left") {
+        Ok(text) => assert!(text.contains("sysctl user.max_inotify_instances=128"), "{text}"),
+        Err(why) => eprintln!("not tested: no user namespace can be had here: {why}"),
+    }
 }

@@ -143,7 +143,7 @@ fn there_may_be_more_kernels_than_a_user_has_inotify_instances() {
 
 #[test]
 fn a_limit_that_is_reached_is_named() {
-    let error = Error::Inotify { limit: 128 };
+    let error = Error::Inotify { limit: 128, sysctl: "fs.inotify.max_user_instances" };
     let want = "this user has no inotify instance left of 128: as root, \
                 sysctl fs.inotify.max_user_instances=512 gives more";
     assert_eq!(error.to_string(), want);

@@ -28,21 +28,37 @@ pub fn check(fd: impl AsFd) -> Result<(), Errno> {
     if is_eventfd { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
+/// Whether there are asynchronous requests here at all.
+///
+/// # Errors
+/// ENOSYS on a kernel without them; EPERM where a sandbox forbids them.
+pub(super) fn supported() -> Result<(), Errno> {
+    // SAFETY: takes no pointer: there is no context of this name, which is looked up and not read.
+    unsafe { libc::syscall(libc::SYS_io_destroy, 0) };
+    match io::Error::last_os_error().into() {
+        Errno::EINVAL => Ok(()),
+        errno => Err(errno),
+    }
+}
+
 /// An eventfd that the device signals.
 #[derive(Debug)]
-pub(super) struct Signal(OwnedFd);
+pub(super) struct Signal {
+    eventfd: OwnedFd,
+    signaller: &'static Signaller,
+}
 
 impl Signal {
-    pub(super) fn new(fd: OwnedFd) -> Self {
-        Self(fd)
+    /// # Errors
+    /// Those of making this process's signaller, for its first eventfd. Not before that, since whoever has
+    /// one waits at its end for a moment, and most processes signal none.
+    pub(super) fn new(eventfd: OwnedFd) -> Result<Self, Errno> {
+        Ok(Self { eventfd, signaller: Signaller::get()? })
     }
 
     /// Adds 1, and waits for nothing: one that is full is signalled already.
     pub(super) fn raise(&self) {
-        // A device is made only where there is one.
-        if let Ok(signaller) = Signaller::get() {
-            signaller.signal(&self.0);
-        }
+        self.signaller.signal(&self.eventfd);
     }
 }
 
@@ -75,7 +91,7 @@ type Outcome = [u64; 4];
 
 /// What signals eventfds, for all devices of this process.
 #[derive(Debug)]
-pub(super) struct Signaller {
+struct Signaller {
     context: libc::c_ulong,
     /// What is read: a file of nothing.
     nothing: OwnedFd,
@@ -87,7 +103,7 @@ impl Signaller {
     /// # Errors
     /// ENOSYS on a kernel without asynchronous I/O, EAGAIN at the end of `/proc/sys/fs/aio-max-nr`;
     /// EMFILE, ENFILE, ENOMEM.
-    pub(super) fn get() -> Result<&'static Self, Errno> {
+    fn get() -> Result<&'static Self, Errno> {
         static SIGNALLER: OnceLock<Signaller> = OnceLock::new();
         match SIGNALLER.get() {
             Some(signaller) => Ok(signaller),

@@ -221,8 +221,13 @@ impl Device {
     }
 
     /// Sets, replaces or removes the eventfd for changes of status and config space. A reset keeps it.
-    pub fn set_config_call(&self, eventfd: Option<OwnedFd>) {
-        *lock(&self.shared.config_call) = eventfd.map(Signal::new);
+    ///
+    /// # Errors
+    /// EAGAIN, EMFILE, ENFILE or ENOMEM where this process can't have what signals eventfds.
+    pub fn set_config_call(&self, eventfd: Option<OwnedFd>) -> Result<(), Errno> {
+        let signal = eventfd.map(Signal::new).transpose()?;
+        *lock(&self.shared.config_call) = signal;
+        Ok(())
     }
 
     /// Sets or removes the client address of the dirty log. Reset removes it too.
@@ -232,9 +237,14 @@ impl Device {
     }
 
     /// Sets, replaces or removes the eventfd that is signalled when log bits were set.
-    pub fn set_log_fd(&self, eventfd: Option<OwnedFd>) {
+    ///
+    /// # Errors
+    /// EAGAIN, EMFILE, ENFILE or ENOMEM where this process can't have what signals eventfds.
+    pub fn set_log_fd(&self, eventfd: Option<OwnedFd>) -> Result<(), Errno> {
+        let signal = eventfd.map(Signal::new).transpose()?;
         let _control = self.control();
-        self.with_log(|log| log.signal = eventfd.map(Signal::new));
+        self.with_log(|log| log.signal = signal);
+        Ok(())
     }
 
     /// Stops all vrings at a chain boundary. They may be changed then.
@@ -296,7 +306,7 @@ impl Device {
     pub fn unbind(&self) {
         let mut control = self.control();
         self.reset_all(&mut control);
-        self.set_config_call(None);
+        *lock(&self.shared.config_call) = None;
         self.watch_doorbells(None);
         control.doorbells = None;
         control.doorbells_mapped = false;

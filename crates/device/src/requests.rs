@@ -124,20 +124,24 @@ impl Device {
     /// any time. The old one is not signalled any more when this returns.
     ///
     /// # Errors
-    /// ENOBUFS for a queue out of range.
+    /// ENOBUFS for a queue out of range; EAGAIN, EMFILE, ENFILE or ENOMEM where this process can't have what
+    /// signals eventfds.
     pub fn set_call(&self, queue: u16, eventfd: Option<OwnedFd>) -> Result<(), Errno> {
         self.exists(queue)?;
-        self.with_vring(queue, |vring| vring.call = eventfd.map(Signal::new));
+        let signal = eventfd.map(Signal::new).transpose()?;
+        self.with_vring(queue, |vring| vring.call = signal);
         Ok(())
     }
 
     /// Sets, replaces or removes the eventfd that the device signals when it stops a vring for a fault.
     ///
     /// # Errors
-    /// ENOBUFS for a queue out of range.
+    /// ENOBUFS for a queue out of range; EAGAIN, EMFILE, ENFILE or ENOMEM where this process can't have what
+    /// signals eventfds.
     pub fn set_error(&self, queue: u16, eventfd: Option<OwnedFd>) -> Result<(), Errno> {
         self.exists(queue)?;
-        self.with_vring(queue, |vring| vring.error = eventfd.map(Signal::new));
+        let signal = eventfd.map(Signal::new).transpose()?;
+        self.with_vring(queue, |vring| vring.error = signal);
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use super::config::DeviceConfig;
 use super::counters::{Cells, count};
 use super::dirty::DirtyLog;
 use super::doorbell::DoorbellPages;
-use super::eventfd::{self, Signal, Signaller};
+use super::eventfd::{self, Signal};
 use super::fault::FaultKind;
 use super::queues::QueueSet;
 use super::vring::Vring;
@@ -82,7 +82,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(config: DeviceConfig) -> Result<Self, Errno> {
-        Signaller::get()?;
+        eventfd::supported()?;
         let epoll = Epoll::new()?;
         let wake = EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC)?;
         let event = EpollEvent::new(EventSet::IN | EventSet::EDGE_TRIGGERED, WAKE);

@@ -342,3 +342,28 @@ fn a_limit_of_inotify_instances_is_an_error_that_names_it() {
         Err(why) => eprintln!("not tested: no user namespace can be had here: {why}"),
     }
 }
+
+#[test]
+#[ignore = "run as a program by another test"]
+fn signals_nobody_at_first() {
+    let waits_at_its_end =
+        || std::fs::read_to_string("/proc/self/maps").unwrap().contains("/[aio]");
+    let kernel = EmulatedKernel::builder().build().unwrap();
+    let device = || {
+        let device = open("/dev/vhost-vdpa-0").unwrap();
+        vhost::set_owner(&device).unwrap();
+        assert!(!waits_at_its_end());
+        vhost::set_vring_call(&device, 0, Some(common::eventfd().as_fd())).unwrap();
+        assert!(waits_at_its_end());
+    };
+    kernel.run(device).unwrap();
+    println!("\nlate");
+}
+
+/// What is made for signals costs a process some hundredth of a second at its end.
+#[test]
+fn what_signals_is_made_for_the_first_that_is_to_be_signalled() {
+    let _alone = alone();
+    let text = limited("true", "signals_nobody_at_first").unwrap();
+    assert!(text.contains("\nlate\n"), "{text}");
+}

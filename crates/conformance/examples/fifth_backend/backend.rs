@@ -102,8 +102,7 @@ impl Control for InProcess {
     }
 
     fn set_config_call(&mut self, call: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        self.0.set_config_call(own(call)?);
-        Ok(())
+        self.0.set_config_call(own(call)?).map_err(io)
     }
 
     fn kicker(&mut self, queue: QueueIndex, way: KickWay<'_>) -> Result<Kicker, Failure> {

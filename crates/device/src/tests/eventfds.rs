@@ -38,10 +38,10 @@ fn a_full_eventfd_holds_nobody_up_and_stays_full() {
     let mut rig = Rig::new();
     let [call, config, error, logged] = [(); 4].map(|()| Full::new());
     rig.device.set_call(0, call.fd()).unwrap();
-    rig.device.set_config_call(config.fd());
+    rig.device.set_config_call(config.fd()).unwrap();
     rig.device.set_error(1, error.fd()).unwrap();
     rig.device.set_log_base(Some(log.host()));
-    rig.device.set_log_fd(logged.fd());
+    rig.device.set_log_fd(logged.fd()).unwrap();
     rig.start(FEATURES | 1 << VHOST_F_LOG_ALL);
     for n in 0..200 {
         rig.round_trip(0, &[n; 60]);

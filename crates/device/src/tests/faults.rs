@@ -15,7 +15,7 @@ fn faults_in(mut rig: Rig, queue: u16, kind: FaultKind, offend: impl FnOnce(&mut
     let (error, error_fd) = eventfd();
     let (config, config_fd) = eventfd();
     rig.device.set_error(queue, Some(error_fd)).unwrap();
-    rig.device.set_config_call(Some(config_fd));
+    rig.device.set_config_call(Some(config_fd)).unwrap();
     assert_eq!(rig.command(&[4, 0, 2, 0]), 0);
     rig.round_trip(0, &[1; 60]);
     let base = rig.device.vring_base(queue).unwrap();

@@ -25,7 +25,7 @@ fn every_page_written_is_logged() {
     rig.start(FEATURES);
     let (signal, fd) = eventfd();
     rig.device.set_log_base(Some(log.host()));
-    rig.device.set_log_fd(Some(fd));
+    rig.device.set_log_fd(Some(fd)).unwrap();
     rig.round_trip(0, &[1; 60]);
     let_it_err();
     assert_eq!((take(&log), signals(&signal)), (vec![], 0), "not switched on");

@@ -266,10 +266,7 @@ impl OpenVfioDevice {
         match index {
             vfio::IRQ_INDEX_VQ => self.device().set_call(subindex, eventfd),
             vfio::IRQ_INDEX_ERR => self.device().set_error(subindex, eventfd),
-            _ => {
-                self.device().set_config_call(eventfd);
-                Ok(())
-            }
+            _ => self.device().set_config_call(eventfd),
         }
     }
 }

@@ -185,8 +185,7 @@ impl Vhost {
             vhost::SET_LOG_FD => {
                 let fd = arg.get()?;
                 self.check_owner(arg.caller())?;
-                device.set_log_fd(arg.eventfd(fd)?);
-                Ok(())
+                device.set_log_fd(arg.eventfd(fd)?)
             }
             _ if mainline || is_vring(request) => self.vring(request, arg),
             _ => Err(Errno::ENOTTY),
@@ -380,10 +379,9 @@ impl Vhost {
         let eventfd = arg.eventfd(arg.get()?);
         if eventfd.is_err() && self.policy.mainline {
             // Mainline has let go of the old one by the time it finds the new one bad.
-            self.device.set_config_call(None);
+            self.device.set_config_call(None)?;
         }
-        self.device.set_config_call(eventfd?);
-        Ok(())
+        self.device.set_config_call(eventfd?)
     }
 }
 

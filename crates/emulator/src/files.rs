@@ -7,6 +7,7 @@
 
 use std::{
     collections::HashMap,
+    ffi::CStr,
     io,
     os::fd::{AsRawFd, OwnedFd},
     sync::{Arc, Condvar, Mutex, PoisonError},
@@ -85,6 +86,9 @@ struct Descriptors {
 /// What the poller of [`Files`] can report beside the end of a thread, whose token is its number.
 const TOKEN_CLOSED: u64 = u64::MAX;
 const TOKEN_STOP: u64 = u64::MAX - 1;
+
+/// What the link of a device's descriptor says to whom it is none.
+const NAME: &CStr = c"vhost-accel: a device to threads and programs started by its client alone";
 
 impl Files {
     /// No files yet. `stop` becomes readable when [`Files::reap`] is to return.
@@ -183,7 +187,7 @@ impl Files {
         self.drain(Some(key));
         let task = self.task(tid)?;
         let failed = |error: io::Error| sys::errno(&error);
-        let memfd = sys::fs::memfd(c"vhost-accel", FILE_SIZE).map_err(failed)?;
+        let memfd = sys::fs::memfd(NAME, FILE_SIZE).map_err(failed)?;
         let stat = sys::fs::stat(&memfd).map_err(failed)?;
         let inode = (stat.st_dev, stat.st_ino);
         let link = ProcPath::new(format_args!("/proc/self/fd/{}", memfd.as_raw_fd()))

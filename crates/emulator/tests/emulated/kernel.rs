@@ -1,6 +1,9 @@
 //! The kernel as its users see it: what can be made, what is counted.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    os::fd::{AsRawFd, OwnedFd},
+};
 
 use libc::{EBUSY, ENOENT};
 use vhost_accel_emulator::{DeviceKind, EmulatedKernel, Error, MAX_DEVICES, probe};
@@ -147,4 +150,23 @@ fn a_limit_that_is_reached_is_named() {
     let want = "this user has no inotify instance left of 128: as root, \
                 sysctl fs.inotify.max_user_instances=512 gives more";
     assert_eq!(error.to_string(), want);
+}
+
+#[test]
+fn a_thread_from_before_can_see_why_it_has_no_device() {
+    let (hand_over, taken) = std::sync::mpsc::channel::<OwnedFd>();
+    let (answer, answered) = std::sync::mpsc::channel();
+    let before = std::thread::spawn(move || {
+        let fd = taken.recv().unwrap();
+        let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+        let id = get::<u32>(&fd, vhost::GET_DEVICE_ID);
+        answer.send((id, std::fs::read_link(link).unwrap())).unwrap();
+    });
+    let kernel = EmulatedKernel::builder().build().unwrap();
+    kernel.run(|| hand_over.send(open("/dev/vhost-vdpa-0").unwrap()).unwrap()).unwrap();
+    let (id, link) = answered.recv().unwrap();
+    assert_eq!(id, Err(libc::ENOTTY));
+    let link = link.display().to_string();
+    assert!(link.contains("threads and programs started by its client alone"), "{link}");
+    before.join().unwrap();
 }

@@ -36,7 +36,7 @@ pub(super) const CONFIG: DeviceConfig =
     DeviceConfig { pairs: 2, max_queue_size: 256, mac: [2, 0, 0, 0, 0, 1], mtu: 1500, log: true };
 
 /// How long the device gets for anything.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Memory between two pages that nobody may touch.
 #[derive(Debug)]

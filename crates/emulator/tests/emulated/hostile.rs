@@ -134,7 +134,7 @@ fn memory_that_goes_is_a_fault_of_who_had_it() {
                 signal(&kick);
                 let start = std::time::Instant::now();
                 while !client.needs_reset() {
-                    assert!(start.elapsed().as_secs() < 20, "the device has not seen it");
+                    assert!(start.elapsed().as_secs() < 60, "the device has not seen it");
                     std::thread::yield_now();
                 }
                 client.set_status(0);
@@ -233,7 +233,7 @@ fn a_full_eventfd_holds_nobody_up() {
             signal(&kick);
             let start = std::time::Instant::now();
             while !client.needs_reset() {
-                assert!(start.elapsed().as_secs() < 20, "the device has not seen it");
+                assert!(start.elapsed().as_secs() < 60, "the device has not seen it");
                 std::thread::yield_now();
             }
             let mut base = VringState { index: 0, num: 0 };

@@ -216,6 +216,24 @@ impl Files {
         Ok(number)
     }
 
+    /// Calls `give` with a copy of descriptor `fd` of thread `tid`, for the client to have.
+    pub(crate) fn with_copy<T>(
+        &self,
+        tid: u32,
+        fd: i32,
+        give: impl FnOnce(&OwnedFd) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        let task = self.task(tid)?;
+        // A client that has its own may close it while we still have ours, and another server would see
+        // no last close. Ours ends while the table is locked, and who looks for closes waits for that.
+        let table = lock(&self.table);
+        let copy = task.descriptor(fd)?;
+        let given = give(&copy);
+        drop(copy);
+        drop(table);
+        given
+    }
+
     /// The open file behind descriptor `fd` of thread `tid`, if it is one of this kernel.
     pub(crate) fn find(&self, tid: u32, fd: u32) -> Option<Found> {
         if let Some(found) = lock(&self.descriptors).found.get(&(tid, fd)) {

@@ -279,9 +279,7 @@ impl Server {
         let given = self
             .machine
             .files
-            .task(tid)
-            .and_then(|task| task.descriptor(from as i32))
-            .and_then(|copy| self.give(notification, &copy, place, cloexec));
+            .with_copy(tid, from as i32, |copy| self.give(notification, copy, place, cloexec));
         match given {
             Ok(_) => Reply::Answered,
             Err(Errno(number)) => Reply::Now(Response::Fail(number)),

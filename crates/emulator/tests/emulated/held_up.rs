@@ -76,12 +76,21 @@ fn others(path: &std::path::Path) -> Result<u32, i32> {
     get::<u32>(&open(path)?, vhost::GET_DEVICE_ID)
 }
 
-/// Runs `slow`, which touches the page, and what others do while it waits for that.
-fn meanwhile(slow: impl Fn(u64) -> Result<i64, i32> + Send + Sync) -> Option<Result<i64, i32>> {
+/// Opens a path that is slow to come: it is empty then.
+fn open_at(address: u64) -> Result<i64, i32> {
+    // SAFETY: the kernel finds the path's end, once the page is there.
+    result(unsafe { libc::open(address as *const libc::c_char, libc::O_RDWR) })
+}
+
+/// Runs `slow`, which touches the page, and what `others` do while it waits for that.
+fn meanwhile(
+    slow: impl Fn(u64) -> Result<i64, i32> + Send + Sync,
+    others: impl Fn(&std::path::Path) -> Result<u32, i32> + Send + Sync,
+) -> Option<Result<i64, i32>> {
     let page = SlowPage::new()?;
     let kernel = EmulatedKernel::builder().build().unwrap();
     let path = kernel.device(DeviceKind::VhostVdpa, 0).unwrap().path();
-    let (page, slow) = (&page, &slow);
+    let (page, slow, others) = (&page, &slow, &others);
     let run = kernel.run(|| {
         thread::scope(|scope| {
             let held_up = scope.spawn(move || slow(page.address));
@@ -111,11 +120,7 @@ fn need(answer: Option<Result<i64, i32>>) -> Option<Result<i64, i32>> {
 
 #[test]
 fn a_path_that_is_slow_to_come_holds_up_its_client_alone() {
-    let open_at = |address: u64| {
-        // SAFETY: the kernel finds the path's end, once the page is there.
-        result(unsafe { libc::open(address as *const libc::c_char, libc::O_RDWR) })
-    };
-    if let Some(answer) = need(meanwhile(open_at)) {
+    if let Some(answer) = need(meanwhile(open_at, others)) {
         // An empty path.
         assert_eq!(answer, Err(ENOENT));
     }
@@ -127,7 +132,7 @@ fn an_argument_that_is_slow_to_come_holds_up_its_client_alone() {
         let mdev = open("/dev/vhost-mdev-0").unwrap();
         ioctl_at(&mdev, vhost::SET_FEATURES, address)
     };
-    if let Some(answer) = need(meanwhile(request)) {
+    if let Some(answer) = need(meanwhile(request, others)) {
         assert_eq!(answer, Ok(0));
     }
 }
@@ -136,16 +141,28 @@ fn an_argument_that_is_slow_to_come_holds_up_its_client_alone() {
 fn many_that_are_slow_to_come_hold_up_themselves_alone() {
     let open_many = |address: u64| {
         thread::scope(|scope| {
-            let open_at = move || {
-                // SAFETY: as above.
-                result(unsafe { libc::open(address as *const libc::c_char, libc::O_RDWR) })
-            };
-            let opens: Vec<_> = (0..32).map(|_| scope.spawn(open_at)).collect();
+            let opens: Vec<_> = (0..32).map(|_| scope.spawn(move || open_at(address))).collect();
             let answers = opens.into_iter().map(|open| open.join().unwrap());
             Ok(answers.filter(|answer| *answer == Err(ENOENT)).count() as i64)
         })
     };
-    if let Some(answer) = need(meanwhile(open_many)) {
+    if let Some(answer) = need(meanwhile(open_many, others)) {
         assert_eq!(answer, Ok(32));
+    }
+}
+
+#[test]
+fn a_close_is_the_last_whoever_serves_it() {
+    // Meanwhile there is more than one who serves.
+    let again_and_again = |path: &std::path::Path| {
+        for _ in 0..2000 {
+            let fd = open(path)?;
+            drop(fd.try_clone());
+            drop(fd);
+        }
+        Ok(1)
+    };
+    if let Some(answer) = need(meanwhile(open_at, again_and_again)) {
+        assert_eq!(answer, Err(ENOENT));
     }
 }

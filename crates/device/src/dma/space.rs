@@ -113,11 +113,19 @@ impl DmaSpace {
 
     /// Unmaps every mapping that `range` touches, as vhost-vdpa does. Returns how many bytes they
     /// were: 0 when there was nothing.
+    ///
+    /// A range that ends before it begins, which vhost-vdpa makes of one without bytes, touches the
+    /// mapping that holds both of its ends: that is how an interval tree is asked.
     pub fn unmap_touching(&self, range: RangeInclusive<u64>) -> u64 {
         let mut table = self.write();
         let (first, last) = (*range.start(), *range.end());
         if first > last {
-            return 0;
+            return match table.range(..=last).next_back() {
+                Some((&iova, mapping)) if iova + (mapping.len - 1) >= first => {
+                    remove(&mut table, iova, iova)
+                }
+                _ => 0,
+            };
         }
         let start = match table.range(..=first).next_back() {
             Some((&iova, mapping)) if iova + (mapping.len - 1) >= first => iova,

@@ -153,6 +153,26 @@ fn a_memory_table_is_taken_and_ignored() {
 }
 
 #[test]
+fn an_invalidate_without_bytes_removes_the_mapping_that_it_lies_in() {
+    with_device(|fd| {
+        let rings = Rings::new();
+        let host = rings.memory.host();
+        let map = || send(fd, &MsgV2::update(0, 0x10_0000, 1, host, RW));
+        let invalidate = |iova| send(fd, &MsgV2::invalidate(0, iova, 0));
+        assert_eq!(map(), Ok(72));
+        // It begins where the mapping does, or behind it: its last address is outside.
+        for outside in [0x10_0000, 0x10_1000, 0x20_0000] {
+            assert_eq!(invalidate(outside), Ok(72));
+            assert_eq!(map(), Err(EFAULT), "{outside:#x}");
+        }
+        for within in [0x10_0001, 0x10_0fff] {
+            assert_eq!(invalidate(within), Ok(72));
+            assert_eq!(map(), Ok(72), "{within:#x}");
+        }
+    });
+}
+
+#[test]
 fn doorbell_mappings() {
     with_device(|fd| {
         let map = |len, prot, flags, offset| Mapped::new(fd, len, prot, flags, offset).map(drop);

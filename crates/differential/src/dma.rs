@@ -53,12 +53,16 @@ fn host(random: &mut Random) -> u64 {
     }
 }
 
-/// What may be unmapped: where the device may run, not its ring.
+/// What may be unmapped: where the device may run, not its ring. Without a size it is nothing but at 0, where
+/// it is everything: its last address is the one before.
 fn unmap(random: &mut Random, lively: bool) -> (u64, u64) {
     let (iova, size) = (iova(random), size(random));
     let last = iova.checked_add(size.wrapping_sub(1));
-    let harmless =
-        size == 0 || last.is_some_and(|last| last < RING_IOVA || iova > RING_IOVA + RING_LEN);
+    let harmless = match (iova, size) {
+        (0, 0) => false,
+        (_, 0) => true,
+        _ => last.is_some_and(|last| last < RING_IOVA || iova > RING_IOVA + RING_LEN),
+    };
     if lively && !harmless { (iova, PAGE) } else { (iova, size) }
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask`: what of this repository's work is more than one cargo command.
 
+mod api;
 mod bench;
 mod differential;
 mod lab;
@@ -32,6 +33,8 @@ enum Task {
     Evidence,
     /// Sends the same requests to the emulated and a real kernel, and fails where they answer differently
     Differential(differential::Options),
+    /// Compares the public API of core, uapi and vhost-accel with the snapshots that are committed
+    Api(api::Options),
     /// Counts the crossings in a trace by strace of a program that marks what it measures
     Crossings(strace::Options),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Task::Uml(options) => lab::run(&options.in_user_mode()).map_err(Into::into),
         Task::Bench(options) => bench::run(&options).map_err(Into::into),
         Task::Differential(options) => differential::run(&options).map_err(Into::into),
+        Task::Api(options) => api::run(&options).map_err(Into::into),
         Task::Evidence => bench::evidence().map_err(Into::into),
         Task::Crossings(options) => {
             strace::run(&options).map(|()| ExitCode::SUCCESS).map_err(Into::into)

@@ -19,8 +19,11 @@ struct Emulated {
     scratch: tempfile::TempDir,
 }
 
+/// What started the tests may ignore signals, as nohup and a shell's `&` do: the program gets none of that.
 fn emulate(script: &str) -> Emulated {
-    wrapped(Command::new(env!("CARGO_BIN_EXE_vhost-accel")), script)
+    let mut command = Command::new("env");
+    command.args(["--default-signal", env!("CARGO_BIN_EXE_vhost-accel")]);
+    wrapped(command, script)
 }
 
 fn wrapped(mut command: Command, script: &str) -> Emulated {

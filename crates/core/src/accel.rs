@@ -27,6 +27,15 @@ pub trait VhostAccel: Send {
     /// Identity and capabilities. Makes no crossing.
     fn info(&self) -> &DeviceInfo;
 
+    /// The fd that the device is open as; `None` where there is no single one. Makes no crossing.
+    ///
+    /// With it the offset of a [`DoorbellPage`](crate::DoorbellPage) is something that another process can
+    /// map. A duplicate keeps the device open. Requests that are made with it behind the library's back
+    /// change what the library believes of the device.
+    fn device_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
     /// Where the device stands in the order of calls. Makes no crossing.
     fn phase(&self) -> Phase;
 

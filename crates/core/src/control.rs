@@ -118,6 +118,11 @@ pub trait Control: Send {
     /// Makes a kicker of one of the kinds that the capabilities list.
     fn kicker(&mut self, queue: QueueIndex, way: KickWay<'_>) -> Result<Kicker, Failure>;
 
+    /// The fd that the device is open as; `None` where there is no single one.
+    fn device_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
     /// Suspends every vring.
     fn suspend(&mut self) -> io::Result<()>;
 

@@ -164,6 +164,10 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
         &self.info
     }
 
+    fn device_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.control.device_fd()
+    }
+
     fn phase(&self) -> Phase {
         self.phase
     }

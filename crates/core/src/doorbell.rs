@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
+use crate::address::Hva;
 use crate::vring::QueueIndex;
 
 /// How a device's doorbell pages lie on its fd.
@@ -115,6 +116,60 @@ impl Doorbell {
         // SAFETY: as in `ring`.
         unsafe { self.address.cast::<u32>().write_volatile(data) }
     }
+
+    /// The page as something to hand on: to KVM for a guest, or to another process.
+    pub fn page(&self) -> DoorbellPage {
+        let pages = Arc::clone(&self._pages);
+        let offset = pages.offset + (self.address.addr().get() - pages.start.addr().get()) as u64;
+        DoorbellPage { address: self.address, queue: self.queue, offset, _pages: pages }
+    }
+}
+
+/// The page of one vring's doorbell, for somebody else to store into.
+///
+/// A guest stores into it by itself, without an exit, where a KVM memory slot begins at
+/// [`address`](Self::address) and is [`len`](Self::len) bytes long. Another process maps it from the
+/// [device fd](crate::VhostAccel::device_fd) at [`offset`](Self::offset): that is what a vhost-user back end
+/// sends as its host notifier.
+///
+/// As long as this value lives the address stays mapped, so remove the memory slot before you drop it. When
+/// the device is closed, private memory takes the page's place: a guest's store then does no harm and reaches
+/// nobody. A process that maps the fd itself keeps the device open instead.
+#[derive(Debug)]
+pub struct DoorbellPage {
+    address: NonNull<u8>,
+    queue: QueueIndex,
+    offset: u64,
+    _pages: Arc<Pages>,
+}
+
+// SAFETY: as of `Doorbell`: an address in device memory, that stays mapped while `_pages` lives.
+unsafe impl Send for DoorbellPage {}
+// SAFETY: as above; nothing here is changed.
+unsafe impl Sync for DoorbellPage {}
+
+impl DoorbellPage {
+    /// Where this process has the page. It can be written, and is not to be read.
+    pub fn address(&self) -> Hva {
+        Hva::from(self.address.as_ptr())
+    }
+
+    /// Bytes: one page.
+    #[expect(clippy::len_without_is_empty, reason = "a page is never empty")]
+    pub fn len(&self) -> usize {
+        page_size()
+    }
+
+    /// Where the page begins on the device fd, for mmap(2) with `PROT_WRITE` and `MAP_SHARED`.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The vring that a store kicks. What is stored is the vring's number in 16 bits, or with
+    /// VIRTIO_F_NOTIFICATION_DATA that and the next available index in 32 (virtio 1.2, 2.9).
+    pub fn queue(&self) -> QueueIndex {
+        self.queue
+    }
 }
 
 /// A run of mapped doorbell pages.
@@ -122,6 +177,8 @@ impl Doorbell {
 struct Pages {
     start: NonNull<u8>,
     len: usize,
+    /// Where they begin on the device fd.
+    offset: u64,
 }
 
 // SAFETY: an address range that this value owns; munmap(2) may be called from any thread.
@@ -132,7 +189,7 @@ unsafe impl Sync for Pages {}
 impl Pages {
     /// Maps write-only: mainline's vhost-vdpa refuses a readable doorbell, and nobody reads one.
     fn map(fd: BorrowedFd<'_>, offset: u64, len: usize) -> io::Result<Self> {
-        let offset = libc::off_t::try_from(offset)
+        let start = libc::off_t::try_from(offset)
             .map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?;
         // SAFETY: a new mapping at an address that the kernel chooses touches no memory in use; it
         // fails rather than map what is no doorbell.
@@ -143,14 +200,14 @@ impl Pages {
                 libc::PROT_WRITE,
                 libc::MAP_SHARED,
                 fd.as_raw_fd(),
-                offset,
+                start,
             )
         };
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
         NonNull::new(start.cast())
-            .map(|start| Self { start, len })
+            .map(|start| Self { start, len, offset })
             .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))
     }
 
@@ -247,5 +304,26 @@ mod tests {
         drop(area);
         doorbell.ring();
         assert_eq!(read_u32(&file, 3 * page_size() as u64), 0);
+    }
+
+    #[test]
+    fn a_page_is_where_its_doorbell_rings() {
+        for contiguous in [true, false] {
+            let (file, mut area) = area(contiguous);
+            let page = area.doorbell(file.as_fd(), QueueIndex(2)).unwrap().page();
+            let at = 3 * page_size() as u64;
+            assert_eq!((page.offset(), page.queue(), page.len()), (at, QueueIndex(2), page_size()));
+            let store = |value: u16| {
+                let address = page.address().0 as *mut u16;
+                // SAFETY: the page guards the address, which is a page's beginning.
+                unsafe { address.write_volatile(value) }
+            };
+            store(0x55);
+            assert_eq!(read_u32(&file, at), 0x55);
+            // The device closes: a guest's stores go on, and reach nobody.
+            drop(area);
+            store(0x66);
+            assert_eq!(read_u32(&file, at), 0x55);
+        }
     }
 }

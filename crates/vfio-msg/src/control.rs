@@ -109,6 +109,10 @@ fn send_vring<P: Port>(
 }
 
 impl<P: Port> Control for Messages<P> {
+    fn device_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.port.file())
+    }
+
     /// What was read at open: no crossing.
     fn features(&self) -> io::Result<Features> {
         Ok(self.offered)

@@ -82,6 +82,10 @@ pub fn vring_addr(vring: &Vring<'_>) -> VringAddr {
 }
 
 impl<F: AsFd + Send + Sync> Control for VhostIoctls<F> {
+    fn device_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.fd.as_fd())
+    }
+
     /// What was read at open: no crossing.
     fn features(&self) -> io::Result<Features> {
         Ok(self.offered)

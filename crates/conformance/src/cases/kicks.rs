@@ -3,12 +3,15 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use vhost_accel_core::{Capabilities, Features, Kick, KickKind, QueueIndex};
+use vhost_accel_core::{
+    Capabilities, Doorbell, DoorbellArea, DoorbellLayout, Features, Kick, KickKind, QueueIndex,
+    page_size,
+};
 
 use super::{small, small_pairs};
 use crate::case::Case;
 use crate::check::{arrives, equal, eventually, holds, quiet, received};
-use crate::outcome::Stop;
+use crate::outcome::{Cause, Failure, Stop};
 use crate::random::frame;
 use crate::target::Target;
 use vhost_accel_driver::{Config, Event, NetDriver};
@@ -56,6 +59,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("kicks::each_vring_has_its_own", each_vring_has_its_own),
     Case::new("kicks::a_doorbell_carries_notification_data", notification_data).needing(DOORBELL),
     Case::new("kicks::any_thread_may_kick", any_thread_may_kick),
+    Case::new("kicks::a_doorbell_page_can_be_handed_on", handed_on).needing(DOORBELL),
 ];
 
 /// The idle time after which the device has gone back to waiting (it polls for 50 µs).
@@ -72,6 +76,31 @@ fn the_best_is_the_first(target: &Target<'_>) -> Result<(), Stop> {
     let kicker = device.kicker(QueueIndex(1), Kick::Best)?;
     equal("the kind", Some(kicker.kind()), first)?;
     equal("the vring", kicker.queue(), QueueIndex(1))
+}
+
+/// Who has the fd and the page's offset maps it for itself, and kicks that vring.
+fn handed_on(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.running(with(KickKind::Doorbell))?;
+    let queue = driver.tx(0).index();
+    let page = driver.tx(0).kicker()?.as_doorbell().map(Doorbell::page);
+    let page = page.ok_or_else(|| Failure::stop(Cause::Untrue("a doorbell that is a page")))?;
+    equal("the vring", page.queue(), queue)?;
+    equal("the size", page.len(), page_size())?;
+    let first = page.offset() - u64::from(queue.0) * page_size() as u64;
+    let layout = DoorbellLayout::new(first, queue.0 + 1, false);
+    let mut theirs = DoorbellArea::new(layout);
+    let device = driver.device();
+    let fd = device.device_fd();
+    let fd = fd.ok_or_else(|| Failure::stop(Cause::Untrue("the device's fd")))?;
+    let bell = theirs.doorbell(fd, queue).map_err(Stop::from)?;
+    for seed in 0..20 {
+        std::thread::sleep(IDLE);
+        let sent = frame(seed, 60);
+        publish(&mut driver, &sent)?;
+        bell.ring();
+        arrives(&mut driver, 0, &sent)?;
+    }
+    Ok(())
 }
 
 /// Publishes a frame and leaves the kick to the caller.

@@ -99,6 +99,7 @@ fn what_is_no_eventfd_kicks_nothing() {
 fn handing_over_a_kick_eventfd_is_no_kick() {
     let mut rig = Rig::started(0);
     rig.round_trip(0, &[1; 60]);
+    rig.settle();
     rig.post_buffer(0, 0);
     rig.post_frame(1, 0, &[2; 60]);
     let kick = EventFd::new(EFD_NONBLOCK).unwrap();

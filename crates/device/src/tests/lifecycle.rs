@@ -263,6 +263,7 @@ fn reset_forgets_all_but_the_mappings() {
     }
     rig.start(FEATURES);
     rig.round_trip(0, &[2; 60]);
+    rig.settle();
     rig.post_buffer(0, 0);
     rig.post_frame(1, 0, &[3; 60]);
     kick.write(1).unwrap();

@@ -1,8 +1,6 @@
 //! The dirty log.
 
-use super::rig::{
-    Arena, CONFIG, FEATURES, IOVA, Rig, eventfd, let_it_err, signals, this_process, until,
-};
+use super::rig::{Arena, CONFIG, FEATURES, IOVA, Rig, eventfd, signals, this_process, until};
 use crate::FaultKind;
 use crate::config::VHOST_F_LOG_ALL;
 use crate::dma::PinPolicy;
@@ -27,12 +25,13 @@ fn every_page_written_is_logged() {
     rig.device.set_log_base(Some(log.host()));
     rig.device.set_log_fd(Some(fd)).unwrap();
     rig.round_trip(0, &[1; 60]);
-    let_it_err();
+    rig.settle();
     assert_eq!((take(&log), signals(&signal)), (vec![], 0), "not switched on");
 
     rig.device.set_features(FEATURES | LOG_ALL).unwrap();
     rig.round_trip(0, &[1; 60]);
-    until(|| signals(&signal) > 0);
+    rig.settle();
+    assert!(signals(&signal) > 0);
     let page = |offset: u64| (IOVA + offset) / 4096;
     let expected = [rig.ring(0).used, rig.buffer(0, 0), rig.ring(1).used].map(page).to_vec();
     assert_eq!(take(&log), expected);
@@ -45,14 +44,15 @@ fn every_page_written_is_logged() {
     rig.kick(1);
     assert_eq!(rig.used(0), (0, 72));
     rig.used(1);
-    until(|| signals(&signal) > 0);
+    rig.settle();
+    assert!(signals(&signal) > 0);
     let expected =
         vec![page(rig.ring(0).used), page(buffer), page(buffer) + 1, page(rig.ring(1).used)];
     assert_eq!(take(&log), expected);
 
     rig.device.set_features(FEATURES).unwrap();
     rig.round_trip(0, &[1; 60]);
-    let_it_err();
+    rig.settle();
     assert_eq!((take(&log), signals(&signal)), (vec![], 0), "switched off");
 }
 
@@ -61,6 +61,7 @@ fn a_used_ring_may_be_logged_elsewhere() {
     let log = Arena::new(0x40000 / 8 + 4096);
     let mut rig = Rig::new();
     rig.start(FEATURES | LOG_ALL);
+    rig.settle();
     rig.device.set_log_base(Some(log.host()));
     rig.device.suspend().unwrap();
     for ring in &rig.rings[..2] {
@@ -73,7 +74,7 @@ fn a_used_ring_may_be_logged_elsewhere() {
     let buffer = (IOVA + rig.buffer(0, 0)) / 4096;
     // The look at the control queue wrote to its used ring: that kicks are wanted.
     let control = (IOVA + rig.ring(4).used) / 4096;
-    rig.device.suspend().unwrap();
+    rig.settle();
     assert_eq!(take(&log), [5, 6, buffer, control]);
 }
 
@@ -81,7 +82,7 @@ fn a_used_ring_may_be_logged_elsewhere() {
 fn a_log_without_memory_stops_the_vring() {
     let mut rig = Rig::new();
     rig.start(FEATURES | LOG_ALL);
-    let_it_err();
+    rig.settle();
     // The bits of the arena's pages would be in the page in front of it, where nothing can be.
     rig.device.set_log_base(Some(rig.arena.host() - 4096 - IOVA / 4096 / 8));
     rig.post_buffer(0, 0);

@@ -354,6 +354,16 @@ pub(super) fn until(mut done: impl FnMut() -> bool) {
     }
 }
 
+impl Rig {
+    /// Waits until the device has done all that it was kicked for, and sleeps: it looks at no ring then
+    /// until somebody kicks again.
+    pub(super) fn settle(&self) {
+        let shared = &self.device.shared;
+        // In this order: who has taken a kick is awake, and sleeps when it is done with it.
+        until(|| shared.kicked.is_empty() && shared.sleeping.load(Ordering::SeqCst));
+    }
+}
+
 /// Long enough for the device to do what it is not to do.
 pub(super) fn let_it_err() {
     std::thread::sleep(Duration::from_millis(3));

@@ -29,9 +29,9 @@ pub trait VhostAccel: Send {
 
     /// The fd that the device is open as; `None` where there is no single one. Makes no crossing.
     ///
-    /// With it the offset of a [`DoorbellPage`](crate::DoorbellPage) is something that another process can
-    /// map. A duplicate keeps the device open. Requests that are made with it behind the library's back
-    /// change what the library believes of the device.
+    /// Another process maps a doorbell from it, at [`Doorbell::offset`](crate::Doorbell::offset). A
+    /// duplicate keeps the device open. The library doesn't see requests that others make with it, and
+    /// goes on to believe what it knew of the device before.
     fn device_fd(&self) -> Option<BorrowedFd<'_>> {
         None
     }

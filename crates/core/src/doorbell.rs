@@ -63,7 +63,7 @@ impl DoorbellArea {
         };
         // SAFETY: `page` is below the count that was mapped, so the sum lies in the mapping.
         let address = unsafe { pages.start.add(usize::from(page) * page_size()) };
-        Ok(Doorbell { address, queue, _pages: pages })
+        Ok(Doorbell { address, queue, pages })
     }
 
     #[cold]
@@ -85,12 +85,12 @@ impl Drop for DoorbellArea {
     }
 }
 
-/// One vring's doorbell. Ringing it is one volatile store.
-#[derive(Debug)]
+/// One vring's doorbell. Ringing it is one volatile store. A clone is the same page.
+#[derive(Clone, Debug)]
 pub struct Doorbell {
     address: NonNull<u8>,
     queue: QueueIndex,
-    _pages: Arc<Pages>,
+    pages: Arc<Pages>,
 }
 
 // SAFETY: the page is device memory: any thread may store into it, and stores of 2 or 4 aligned
@@ -103,7 +103,7 @@ impl Doorbell {
     /// Rings: stores the 16-bit queue index (virtio 1.2, 4.1.5.2).
     #[inline]
     pub fn ring(&self) {
-        // SAFETY: the page stays mapped and writable as long as `_pages` lives, and its start is
+        // SAFETY: the page stays mapped and writable as long as `pages` lives, and its start is
         // aligned. The kernel half treats any value as a kick.
         unsafe { self.address.cast::<u16>().write_volatile(self.queue.0) }
     }
@@ -117,58 +117,26 @@ impl Doorbell {
         unsafe { self.address.cast::<u32>().write_volatile(data) }
     }
 
-    /// The page as something to hand on: to KVM for a guest, or to another process.
-    pub fn page(&self) -> DoorbellPage {
-        let pages = Arc::clone(&self._pages);
-        let offset = pages.offset + (self.address.addr().get() - pages.start.addr().get()) as u64;
-        DoorbellPage { address: self.address, queue: self.queue, offset, _pages: pages }
+    /// The vring that it kicks.
+    pub fn queue(&self) -> QueueIndex {
+        self.queue
     }
-}
 
-/// The page of one vring's doorbell, for somebody else to store into.
-///
-/// A guest stores into it by itself, without an exit, where a KVM memory slot begins at
-/// [`address`](Self::address) and is [`len`](Self::len) bytes long. Another process maps it from the
-/// [device fd](crate::VhostAccel::device_fd) at [`offset`](Self::offset): that is what a vhost-user back end
-/// sends as its host notifier.
-///
-/// As long as this value lives the address stays mapped, so remove the memory slot before you drop it. When
-/// the device is closed, private memory takes the page's place: a guest's store then does no harm and reaches
-/// nobody. A process that maps the fd itself keeps the device open instead.
-#[derive(Debug)]
-pub struct DoorbellPage {
-    address: NonNull<u8>,
-    queue: QueueIndex,
-    offset: u64,
-    _pages: Arc<Pages>,
-}
-
-// SAFETY: as of `Doorbell`: an address in device memory, that stays mapped while `_pages` lives.
-unsafe impl Send for DoorbellPage {}
-// SAFETY: as above; nothing here is changed.
-unsafe impl Sync for DoorbellPage {}
-
-impl DoorbellPage {
-    /// Where this process has the page. It can be written, and is not to be read.
+    /// Where this process has its page, of [`page_size`] bytes: what a KVM memory slot is made of, so
+    /// that a guest's store is the kick. The page can be written, and is not to be read.
+    ///
+    /// The address stays mapped while this doorbell or a clone of it lives, so remove the memory slot
+    /// before you drop the last one. When the device is closed, private memory takes the page's place:
+    /// a store then does no harm and reaches nobody.
     pub fn address(&self) -> Hva {
         Hva::from(self.address.as_ptr())
     }
 
-    /// Bytes: one page.
-    #[expect(clippy::len_without_is_empty, reason = "a page is never empty")]
-    pub fn len(&self) -> usize {
-        page_size()
-    }
-
-    /// Where the page begins on the device fd, for mmap(2) with `PROT_WRITE` and `MAP_SHARED`.
+    /// Where its page begins on the [device fd](crate::VhostAccel::device_fd), for another process to map
+    /// with `PROT_WRITE` and `MAP_SHARED`: what a vhost-user back end sends as host notifier. Such a
+    /// mapping keeps the device open.
     pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// The vring that a store kicks. What is stored is the vring's number in 16 bits, or with
-    /// VIRTIO_F_NOTIFICATION_DATA that and the next available index in 32 (virtio 1.2, 2.9).
-    pub fn queue(&self) -> QueueIndex {
-        self.queue
+        self.pages.offset + (self.address.addr().get() - self.pages.start.addr().get()) as u64
     }
 }
 
@@ -287,7 +255,7 @@ mod tests {
         let (file, mut area) = area(true);
         let first = area.doorbell(file.as_fd(), QueueIndex(0)).unwrap();
         let second = area.doorbell(file.as_fd(), QueueIndex(1)).unwrap();
-        assert!(Arc::ptr_eq(&first._pages, &second._pages));
+        assert!(Arc::ptr_eq(&first.pages, &second.pages));
     }
 
     #[test]
@@ -307,15 +275,17 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_where_its_doorbell_rings() {
+    fn a_store_at_its_address_is_a_ring() {
         for contiguous in [true, false] {
             let (file, mut area) = area(contiguous);
-            let page = area.doorbell(file.as_fd(), QueueIndex(2)).unwrap().page();
+            let doorbell = area.doorbell(file.as_fd(), QueueIndex(2)).unwrap();
             let at = 3 * page_size() as u64;
-            assert_eq!((page.offset(), page.queue(), page.len()), (at, QueueIndex(2), page_size()));
+            assert_eq!((doorbell.offset(), doorbell.queue()), (at, QueueIndex(2)));
+            let kept = doorbell.clone();
+            drop(doorbell);
             let store = |value: u16| {
-                let address = page.address().0 as *mut u16;
-                // SAFETY: the page guards the address, which is a page's beginning.
+                let address = kept.address().0 as *mut u16;
+                // SAFETY: the address is a page's beginning, mapped while `kept` lives.
                 unsafe { address.write_volatile(value) }
             };
             store(0x55);

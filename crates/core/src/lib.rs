@@ -54,7 +54,7 @@ pub use capability::Capabilities;
 pub use control::{Control, Failure};
 pub use device::Device;
 pub use dma::{Access, Dma, DmaFailure, DmaLimits, DmaMapping};
-pub use doorbell::{Doorbell, DoorbellArea, DoorbellLayout, DoorbellPage, page_size};
+pub use doorbell::{Doorbell, DoorbellArea, DoorbellLayout, page_size};
 pub use error::{Error, Invalid, Operation, Phase, Reason, Result, Subject};
 pub use features::{Features, Status};
 #[cfg(feature = "vm-memory")]

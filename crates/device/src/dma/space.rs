@@ -119,16 +119,9 @@ impl DmaSpace {
     pub fn unmap_touching(&self, range: RangeInclusive<u64>) -> u64 {
         let mut table = self.write();
         let (first, last) = (*range.start(), *range.end());
-        if first > last {
-            return match table.range(..=last).next_back() {
-                Some((&iova, mapping)) if iova + (mapping.len - 1) >= first => {
-                    remove(&mut table, iova, iova)
-                }
-                _ => 0,
-            };
-        }
-        let start = match table.range(..=first).next_back() {
+        let start = match table.range(..=first.min(last)).next_back() {
             Some((&iova, mapping)) if iova + (mapping.len - 1) >= first => iova,
+            _ if first > last => return 0,
             _ => first,
         };
         remove(&mut table, start, last)

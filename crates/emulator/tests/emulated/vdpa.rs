@@ -169,6 +169,9 @@ fn an_invalidate_without_bytes_removes_the_mapping_that_it_lies_in() {
             assert_eq!(invalidate(within), Ok(72));
             assert_eq!(map(), Ok(72), "{within:#x}");
         }
+        // At address 0 its last address is the last of all.
+        assert_eq!(invalidate(0), Ok(72));
+        assert_eq!(map(), Ok(72));
     });
 }
 

@@ -19,7 +19,7 @@ struct Emulated {
     scratch: tempfile::TempDir,
 }
 
-/// What started the tests may ignore signals, as nohup and a shell's `&` do: the program gets none of that.
+/// The program ignores no signal, even where the tests do: nohup or a shell's `&` may have started them.
 fn emulate(script: &str) -> Emulated {
     let mut command = Command::new("env");
     command.args(["--default-signal", env!("CARGO_BIN_EXE_vhost-accel")]);

@@ -74,4 +74,4 @@ pub use scenario::{
 pub use selection::Selection;
 pub use sizes::{LIVE, MapSize, PAIRS};
 pub use staged::Staged;
-pub use store::{load_all, load_crossings, write_all};
+pub use store::{Results, load_all, load_crossings, write_all};

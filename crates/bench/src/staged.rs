@@ -4,14 +4,20 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
+use crate::error::Error;
 use crate::terminal::Fault;
 
 /// Where files that were not kept may be.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Whoever holds it is not interrupted by [`Staged::end_process`].
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A file that takes its name when it is complete: until [`keep`](Self::keep) what has that name is
 /// what it was, and a file that isn't kept leaves nothing.
@@ -38,7 +44,7 @@ impl Staged {
         };
         let dir = path.parent().unwrap_or(Path::new("/"));
         // Held from before the file is there, for `end_process` to know of it.
-        let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unfinished = unfinished();
         let file = tempfile::Builder::new()
             .prefix(".vhost-accel-")
             // As open(2) has it: without what the umask takes away.
@@ -55,7 +61,7 @@ impl Staged {
     /// Ends the process, of which no file stays that isn't complete.
     pub fn end_process(fault: Fault) -> ! {
         // Held to the end: nobody makes another.
-        let unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+        let unfinished = unfinished();
         for path in &*unfinished {
             // Most are gone, or have got their names.
             let _ = fs::remove_file(path);
@@ -76,9 +82,37 @@ impl Staged {
     /// # Errors
     /// Those of writing what the kernel still holds, and of rename(2).
     pub fn keep(self) -> io::Result<()> {
+        self.sync()?;
+        self.rename()
+    }
+
+    /// Gives all of `files` their names, and removes what is `gone` then. What the kernel still holds is
+    /// written before the first has its name; and [`end_process`](Self::end_process) comes before all of
+    /// it or behind.
+    ///
+    /// # Errors
+    /// As [`keep`](Self::keep), and those of unlink(2).
+    pub(crate) fn keep_all(files: Vec<(PathBuf, Self)>, gone: &[PathBuf]) -> Result<(), Error> {
+        for (path, file) in &files {
+            file.sync().map_err(Error::file(path))?;
+        }
+        let _unfinished = unfinished();
+        for (path, file) in files {
+            file.rename().map_err(Error::file(&path))?;
+        }
+        gone.iter().try_for_each(|path| fs::remove_file(path).map_err(Error::file(path)))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        match &self.0 {
+            Place::Beside { file, .. } => file.as_file().sync_all(),
+            Place::Direct(_) => Ok(()),
+        }
+    }
+
+    fn rename(self) -> io::Result<()> {
         match self.0 {
             Place::Beside { file, path } => {
-                file.as_file().sync_all()?;
                 file.persist(path).map(drop).map_err(|error| error.error)
             }
             Place::Direct(_) => Ok(()),

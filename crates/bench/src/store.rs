@@ -19,17 +19,20 @@ impl ResultFile {
     /// [`Error::Read`]; [`Error::Schema`] for another version; [`Error::Json`] for one that isn't what
     /// its version says; [`Error::Implausible`] for what nobody can have measured or written.
     pub fn load(path: &Path) -> Result<Self> {
+        Self::of_value(path, &load_value(path)?)
+    }
+
+    fn of_value(path: &Path, value: &Value) -> Result<Self> {
         #[derive(Deserialize)]
         struct Version {
             schema: u32,
         }
-        let value = load_value(path)?;
-        let version = Version::deserialize(&value).map_err(Error::json(path))?;
+        let version = Version::deserialize(value).map_err(Error::json(path))?;
         if version.schema != SCHEMA {
             let path = path.to_owned();
             return Err(Error::Schema { path, schema: version.schema });
         }
-        Self::deserialize(&value).map_err(Error::json(path))
+        Self::deserialize(value).map_err(Error::json(path))
     }
 
     /// Writes a result file, making its directory.
@@ -37,9 +40,14 @@ impl ResultFile {
     /// # Errors
     /// [`Error::File`].
     pub fn save(&self, path: &Path) -> Result<()> {
+        write_all([(path.to_owned(), self.text(path)?.as_bytes())])
+    }
+
+    /// What is in its file, which is to be `path`.
+    pub(crate) fn text(&self, path: &Path) -> Result<String> {
         let mut text = serde_json::to_string_pretty(self).map_err(Error::json(path))?;
         text.push('\n');
-        write_all([(path.to_owned(), text.as_bytes())])
+        Ok(text)
     }
 
     /// The name of its file in `results/`: date, kernel half, where it tells runs of a day apart machine
@@ -78,11 +86,14 @@ fn word(text: &str) -> String {
 /// The file in `results/` that is no result: what the others look like.
 const SCHEMA_FILE: &str = "schema.json";
 
+/// Result files, oldest first, each with its path under the root.
+pub type Results = Vec<(PathBuf, ResultFile)>;
+
 /// The result files in `root/results`, oldest first, each with its path under `root`.
 ///
 /// # Errors
 /// As [`ResultFile::load`].
-pub fn load_all(root: &Path) -> Result<Vec<(PathBuf, ResultFile)>> {
+pub fn load_all(root: &Path) -> Result<Results> {
     let dir = root.join("results");
     let mut all = Vec::new();
     for entry in fs::read_dir(&dir).map_err(Error::read(&dir))? {
@@ -94,8 +105,35 @@ pub fn load_all(root: &Path) -> Result<Vec<(PathBuf, ResultFile)>> {
             all.push((name, file));
         }
     }
-    all.sort_by(|(_, a), (_, b)| a.run.date.cmp(&b.run.date));
+    sort(&mut all);
     Ok(all)
+}
+
+/// [`load_all`] as it will be with a new result, its path and `text`, and without those that it
+/// `replaces`; behind it the paths of those.
+pub(crate) fn with_result(
+    root: &Path,
+    (path, text): (&Path, &str),
+    replaces: impl Fn(&ResultFile) -> bool,
+) -> Result<(Results, Vec<PathBuf>)> {
+    let dir = root.join("results");
+    fs::create_dir_all(&dir).map_err(Error::file(&dir))?;
+    let mut gone = Vec::new();
+    let mut all = load_all(root)?;
+    all.retain(|(there, file)| {
+        let replaced = there != path && replaces(file);
+        gone.extend(replaced.then(|| there.clone()));
+        there != path && !replaced
+    });
+    // As it will be read: a figure may change in its last digit on the way.
+    all.push((path.to_owned(), ResultFile::of_value(path, &value(path, text)?)?));
+    sort(&mut all);
+    Ok((all, gone))
+}
+
+/// Oldest first.
+fn sort(all: &mut [(PathBuf, ResultFile)]) {
+    all.sort_by(|(_, a), (_, b)| a.run.date.cmp(&b.run.date));
 }
 
 /// Counts of crossings by themselves, as a JSON array.
@@ -117,7 +155,11 @@ fn load_value(path: &Path) -> Result<Value> {
     if text.len() as u64 == MOST_BYTES {
         return Err(Error::read(path)(io::ErrorKind::FileTooLarge.into()));
     }
-    let value = serde_json::from_str(&text).map_err(Error::json(path))?;
+    value(path, &text)
+}
+
+fn value(path: &Path, text: &str) -> Result<Value> {
+    let value = serde_json::from_str(text).map_err(Error::json(path))?;
     plausible::check(&value).map_err(Error::implausible(path))?;
     Ok(value)
 }
@@ -128,6 +170,14 @@ fn load_value(path: &Path) -> Result<Value> {
 /// # Errors
 /// [`Error::File`].
 pub fn write_all<'a>(texts: impl IntoIterator<Item = (PathBuf, &'a [u8])>) -> Result<()> {
+    replace_all(texts, &[])
+}
+
+/// [`write_all`], and removes what is `gone` then: nothing goes before all that comes is there.
+pub(crate) fn replace_all<'a>(
+    texts: impl IntoIterator<Item = (PathBuf, &'a [u8])>,
+    gone: &[PathBuf],
+) -> Result<()> {
     let mut staged = Vec::new();
     for (path, text) in texts {
         if let Some(dir) = path.parent() {
@@ -137,5 +187,5 @@ pub fn write_all<'a>(texts: impl IntoIterator<Item = (PathBuf, &'a [u8])>) -> Re
         file.write_all(text).map_err(Error::file(&path))?;
         staged.push((path, file));
     }
-    staged.into_iter().try_for_each(|(path, file)| file.keep().map_err(Error::file(&path)))
+    Staged::keep_all(staged, gone)
 }

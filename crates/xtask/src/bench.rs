@@ -15,8 +15,8 @@ use clap::Args;
 use thiserror::Error;
 use vhost_accel_bench::terminal::print;
 use vhost_accel_bench::{
-    Crossings, Key, Repeat, ResultFile, Scenario, load_all, load_crossings, report, revision,
-    utc_now, write_all,
+    Crossings, Key, Repeat, ResultFile, Scenario, load_crossings, report, revision, utc_now,
+    write_all,
 };
 
 use crate::lab::{self, Accel, ROOT};
@@ -143,15 +143,7 @@ fn save(result: &ResultFile) -> Result<(), Error> {
         let run = &file.run;
         (run.kernel_half, run.clock, run.machine, file.host.cpu.clone())
     };
-    for (path, old) in load_all(root)? {
-        if kind(&old) == kind(result) {
-            let path = root.join(path);
-            std::fs::remove_file(&path).map_err(file(&path))?;
-        }
-    }
-    let path = root.join("results").join(result.file_name());
-    result.save(&path)?;
-    report::write(root)?;
+    let path = report::save(root, result, |old| kind(old) == kind(result))?;
     say(format_args!("Saved, and docs/ and README.md made anew: {}", path.display()))?;
     Ok(())
 }

@@ -103,9 +103,7 @@ fn bench(arguments: &Arguments) -> Result<bool, Error> {
         print(format_args!("Report and comparison: {}", out.display()))?;
     }
     if arguments.save {
-        let path = root.join("results").join(result.file_name());
-        result.save(&path)?;
-        report::write(&root)?;
+        let path = report::save(&root, result, |_| false)?;
         print(format_args!("Saved, and docs/ and README.md made anew: {}", path.display()))?;
     } else if is_evidence(&result.run, &options) {
         print("`cargo bench -- --save` keeps such a result in results/.")?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::content::{RFC_V2, html, mail, markdown, readme_table};
 use super::evidence::Evidence;
 use super::{chart, plot};
-use crate::store::{load_all, write_all};
+use crate::store::{load_all, replace_all, with_result, write_all};
 use crate::{Error, Result, ResultFile, Scenario};
 
 /// What stands before and behind what is generated in a page.
@@ -39,14 +39,37 @@ fn names(paths: &[PathBuf]) -> String {
 /// # Errors
 /// [`Error`].
 pub fn write(root: &Path) -> Result<()> {
-    let committed = committed(root)?;
-    let stale = stale(root, &committed)?;
-    write_below(root, &committed)?;
-    for path in stale {
-        let path = root.join(path);
-        fs::remove_file(&path).map_err(Error::file(&path))?;
-    }
-    Ok(())
+    write_committed(root, committed(root, &load_all(root)?)?, Vec::new())
+}
+
+/// Keeps `result` in `root/results`, in place of those that it `replaces`, and does what [`write()`] does,
+/// all in one step: when it fails, everything is as it was. The path of the result, below `root`.
+///
+/// # Errors
+/// [`Error`].
+pub fn save(
+    root: &Path,
+    result: &ResultFile,
+    replaces: impl Fn(&ResultFile) -> bool,
+) -> Result<PathBuf> {
+    let path = Path::new("results").join(result.file_name());
+    let text = result.text(&path)?;
+    let (files, gone) = with_result(root, (&path, &text), replaces)?;
+    let mut all = committed(root, &files)?;
+    all.push((path.clone(), text));
+    write_committed(root, all, gone)?;
+    Ok(path)
+}
+
+/// Writes what is `committed`, and removes what is `gone` and the plots that are left over.
+fn write_committed(
+    root: &Path,
+    committed: Vec<(PathBuf, String)>,
+    mut gone: Vec<PathBuf>,
+) -> Result<()> {
+    gone.extend(stale(root, &committed)?);
+    let gone: Vec<PathBuf> = gone.iter().map(|path| root.join(path)).collect();
+    replace_all(below(root, &committed), &gone)
 }
 
 /// Whether `docs/design-comparison.md`, the same as HTML, their plots and the README's tables below
@@ -55,7 +78,7 @@ pub fn write(root: &Path) -> Result<()> {
 /// # Errors
 /// [`Drift::Changed`] if not.
 pub fn check(root: &Path) -> std::result::Result<(), Drift> {
-    let committed = committed(root)?;
+    let committed = committed(root, &load_all(root)?)?;
     let mut changed = stale(root, &committed)?;
     for (path, text) in committed {
         if fs::read_to_string(root.join(&path)).ok().as_deref() != Some(&text) {
@@ -99,16 +122,19 @@ pub fn write_pages(dir: &Path, files: &[ResultFile]) -> Result<()> {
 /// # Errors
 /// [`Error`].
 pub fn write_evidence(dir: &Path, evidence: &Evidence<'_>) -> Result<()> {
-    write_below(dir, &pages(evidence)?)
+    write_all(below(dir, &pages(evidence)?))
 }
 
-fn write_below(dir: &Path, pages: &[(PathBuf, String)]) -> Result<()> {
-    write_all(pages.iter().map(|(path, text)| (dir.join(path), text.as_bytes())))
+fn below<'a>(
+    dir: &'a Path,
+    files: &'a [(PathBuf, String)],
+) -> impl Iterator<Item = (PathBuf, &'a [u8])> {
+    files.iter().map(|(path, text)| (dir.join(path), text.as_bytes()))
 }
 
 /// Every file that is made from results, by its path below the root.
-fn committed(root: &Path) -> Result<Vec<(PathBuf, String)>> {
-    let files: Vec<ResultFile> = load_all(root)?.into_iter().map(|(_, file)| file).collect();
+fn committed(root: &Path, results: &[(PathBuf, ResultFile)]) -> Result<Vec<(PathBuf, String)>> {
+    let files: Vec<ResultFile> = results.iter().map(|(_, file)| file.clone()).collect();
     if files.is_empty() {
         return Err(Error::NoResults(root.join("results")));
     }

@@ -1,8 +1,10 @@
 //! The committed documents: written, checked, found to have drifted.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use vhost_accel_bench::ResultFile;
 use vhost_accel_bench::report::{self, Drift};
 
 use crate::fixture;
@@ -128,4 +130,68 @@ fn every_plot_is_shown_and_every_shown_plot_is_there() {
     assert_eq!(shown, drawn);
     assert!(drawn.iter().any(|name| name == "setup-instructions.svg"), "{drawn:?}");
     assert!(drawn.iter().any(|name| name == "churn-real.svg"), "{drawn:?}");
+}
+
+/// Every file below `dir`, hidden ones too.
+fn files(dir: &Path) -> BTreeMap<PathBuf, String> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else {
+            all.insert(path.clone(), fs::read_to_string(&path).unwrap());
+        }
+    }
+    all
+}
+
+/// A run like the fixture's, a month later.
+fn newer() -> ResultFile {
+    let mut newer = fixture::result();
+    newer.run.date = "2026-02-02T03:04:05Z".to_owned();
+    newer
+}
+
+#[test]
+fn a_result_is_kept_in_place_of_those_that_it_replaces() {
+    let root = tree();
+    let (old, new) = (fixture::result(), newer());
+    let results = |root: &Path| -> Vec<String> {
+        let names = fs::read_dir(root.join("results")).unwrap();
+        let mut names: Vec<_> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let path = report::save(root.path(), &new, |_| false).unwrap();
+    assert_eq!(path, Path::new("results").join(new.file_name()));
+    assert_eq!(results(root.path()), [old.file_name(), new.file_name()]);
+    report::check(root.path()).unwrap();
+    // It is not itself one of those that go.
+    for _ in 0..2 {
+        report::save(root.path(), &new, |_| true).unwrap();
+        assert_eq!(results(root.path()), [new.file_name()]);
+        report::check(root.path()).unwrap();
+    }
+}
+
+#[test]
+fn a_result_that_cannot_be_kept_replaces_nothing() {
+    let root = tree();
+    // The documents can't be made, or one of them can't be written.
+    let readme = root.path().join("README.md");
+    let marked = fs::read_to_string(&readme).unwrap();
+    fs::write(&readme, "no markers").unwrap();
+    let before = files(root.path());
+    report::save(root.path(), &newer(), |_| true).unwrap_err();
+    assert_eq!(files(root.path()), before);
+
+    fs::write(&readme, marked).unwrap();
+    let mail = root.path().join("docs/report.txt");
+    fs::remove_file(&mail).unwrap();
+    fs::create_dir(&mail).unwrap();
+    let before = files(root.path());
+    report::save(root.path(), &newer(), |_| true).unwrap_err();
+    assert_eq!(files(root.path()), before);
 }

@@ -56,9 +56,9 @@ pub enum Error {
     /// Stdout can't be written.
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),
-    /// Ctrl-C.
-    #[error("interrupted")]
-    Interrupted,
+    /// The signals that end a program can't be had.
+    #[error("cannot take signals: {0}")]
+    Signals(#[source] io::Error),
     /// There is no result to report on.
     #[error("no result file in {}: `cargo bench -- --save` writes one", .0.display())]
     NoResults(PathBuf),
@@ -130,9 +130,9 @@ impl Error {
             Self::Emulator(error) => Fault::of_emulator(error),
             Self::Scenario { source, .. } => source.fault(),
             Self::Output(error) => Fault::of_output(error),
-            Self::Interrupted => Fault::Interrupted,
             Self::File { .. }
             | Self::Device(_)
+            | Self::Signals(_)
             | Self::NoDevice(_)
             | Self::NoBaseline(_)
             | Self::Driver(_)

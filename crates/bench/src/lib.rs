@@ -40,6 +40,7 @@ mod run;
 mod scenario;
 mod selection;
 mod session;
+pub mod signals;
 mod sizes;
 mod staged;
 mod store;

@@ -1,6 +1,7 @@
 //! What a program says to the terminal that started it, and the exit code that it ends with.
 //!
-//! The programs of this workspace have one rule, [`EXIT_CODES`], and this is where it is carried out.
+//! The programs of this workspace have one rule, [`EXIT_CODES`], and this is where it is carried out;
+//! [`signals`](crate::signals) has the part about signals.
 //! Text that comes from elsewhere, from a file or the command line, is shown by [`one_line`].
 
 use std::error::Error as StdError;
@@ -26,8 +27,8 @@ pub enum Fault {
     Failed,
     /// What was asked for or handed in is wrong.
     Wrong,
-    /// Ctrl-C.
-    Interrupted,
+    /// This signal: Ctrl-C is one.
+    Signal(i32),
     /// Nobody reads stdout any more, as after `| head`.
     ReaderGone,
 }
@@ -71,8 +72,8 @@ impl Fault {
         match self {
             Self::Failed => 1,
             Self::Wrong => 2,
-            Self::Interrupted => 128 + 2,
-            Self::ReaderGone => 128 + 13,
+            Self::Signal(signal) => 128 + signal as u8,
+            Self::ReaderGone => 128 + libc::SIGPIPE as u8,
         }
     }
 
@@ -80,7 +81,7 @@ impl Fault {
     pub fn end(self, program: &str, error: &dyn StdError) -> ExitCode {
         match self {
             Self::Failed | Self::Wrong => note(one_line(&format!("{program}: {}", chain(error)))),
-            Self::Interrupted | Self::ReaderGone => {}
+            Self::Signal(_) | Self::ReaderGone => {}
         }
         ExitCode::from(self.code())
     }
@@ -167,5 +168,10 @@ mod tests {
         let of = |kind: io::ErrorKind| Fault::of_output(&kind.into()).code();
         assert_eq!(of(io::ErrorKind::BrokenPipe), 141);
         assert_eq!(of(io::ErrorKind::StorageFull), 1);
+    }
+
+    #[test]
+    fn a_signal_is_what_a_shell_sees() {
+        assert_eq!([libc::SIGINT, libc::SIGTERM].map(|one| Fault::Signal(one).code()), [130, 143]);
     }
 }

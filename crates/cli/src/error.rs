@@ -52,8 +52,8 @@ pub(crate) enum CliError {
     Family(#[source] io::Error),
     #[error("the emulated kernel was killed by signal {0}; its program ended with it")]
     Killed(i32),
-    #[error("cannot set a handler of Ctrl-C")]
-    Signal(#[source] ctrlc::Error),
+    #[error("cannot take signals")]
+    Signal(#[source] io::Error),
     #[error("cannot wait for the program")]
     Wait(#[source] io::Error),
 }

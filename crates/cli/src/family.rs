@@ -19,6 +19,7 @@ use rustix::process::{
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
+use vhost_accel_bench::signals;
 use vhost_accel_bench::terminal::note;
 
 /// What a user says to a program by way of its emulator.
@@ -48,9 +49,9 @@ impl Family {
     pub(crate) fn new(guard: Option<u32>) -> io::Result<Self> {
         set_child_subreaper(Some(getpid()))?;
         let guard = guard.and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
-        let ignored = ignored_signals()?;
+        let ignored = signals::ignored()?;
         let taken = FORWARDED.iter().chain(&THEIRS);
-        let signals = Signals::new(taken.filter(|&&signal| ignored & (1 << (signal - 1)) == 0))?;
+        let signals = Signals::new(taken.filter(|&&signal| !signals::contains(ignored, signal)))?;
         if guard.is_some() {
             // Its death is a SIGTERM, and one that has come already is seen below.
             set_parent_process_death_signal(Some(Signal::TERM))?;
@@ -145,12 +146,4 @@ fn children() -> Vec<Pid> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
     pids.filter(is_child).collect()
-}
-
-/// A bit for each signal that this process ignores, as /proc has it.
-fn ignored_signals() -> io::Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }

@@ -15,7 +15,8 @@ use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use vhost_accel_bench::{
     Clock, Error, KernelHalf, Mode, Progress, Quiet, Run, RunOptions, Selection, count_crossings,
-    load_crossings, mark_crossings, report, revision, run, terminal,
+    load_crossings, mark_crossings, report, revision, run, signals,
+    terminal::{self, Fault},
 };
 
 use crate::arguments::Arguments;
@@ -36,8 +37,7 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(false) => ExitCode::SUCCESS,
-        // As a program does that a signal ends.
-        Ok(true) => ExitCode::from(130),
+        Ok(true) => ExitCode::from(Fault::Signal(libc::SIGINT).code()),
         Err(error) => error.fault().end("cargo bench", &error),
     }
 }
@@ -51,14 +51,14 @@ fn count() -> Result<bool, Error> {
 /// Whether it was stopped.
 fn bench(arguments: &Arguments) -> Result<bool, Error> {
     // A second Ctrl-C ends it at once.
-    let stop = || {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+    let goes_on = |signal| {
+        let first = signal == libc::SIGINT && !STOP.swap(true, Ordering::Relaxed);
+        if first {
+            say("stopping; what was measured is kept, --resume goes on with it");
         }
-        say("stopping; what was measured is kept, --resume goes on with it");
+        first
     };
-    // Without a handler Ctrl-C ends the program as ever.
-    let _ = ctrlc::set_handler(stop);
+    signals::watch(goes_on).map_err(Error::Signals)?;
     let root = root();
     let out = arguments.out.clone().unwrap_or_else(|| target().join("vhost-accel"));
     let options = RunOptions {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use vhost_accel::{KickKind, VhostAccel, open_uri};
-use vhost_accel_bench::Staged;
-use vhost_accel_bench::terminal::{Fault, note};
+use vhost_accel_bench::signals;
+use vhost_accel_bench::terminal::note;
 use vhost_accel_driver::{Config, HEADER, NetDriver};
 
 use crate::args::Loopback;
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Loopback) -> Result<ExitCode, CliError> {
         None => Frames::generated(args.frames, args.size as usize),
     };
     // A capture that is not finished goes with the process.
-    ctrlc::set_handler(|| Staged::end_process(Fault::Interrupted)).map_err(CliError::Signal)?;
+    signals::watch(|_| false).map_err(CliError::Signal)?;
     let mut capture = args.out.as_deref().map(Capture::create).transpose()?;
     let silent = capture.as_ref().is_some_and(Capture::is_stdout);
     let outcome = target::on_kernel(&args.device.kernel, || {

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use vhost_accel_bench::report::{self, Evidence};
-use vhost_accel_bench::terminal::Fault;
-use vhost_accel_bench::{Error, ResultFile, Staged, load_all};
+use vhost_accel_bench::{Error, ResultFile, load_all, signals};
 
 use crate::args::Report;
 use crate::error::CliError;
@@ -22,7 +21,7 @@ pub(crate) fn run(args: &Report) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::SUCCESS);
     }
     // Nothing is left half-way.
-    ctrlc::set_handler(|| Staged::end_process(Fault::Interrupted)).map_err(CliError::Signal)?;
+    signals::watch(|_| false).map_err(CliError::Signal)?;
     // What others measured is not committed, and no committed document is made from it.
     let out = match (&args.out, args.merge.is_empty()) {
         (Some(out), _) => Some(out.clone()),

@@ -13,6 +13,7 @@
 mod baseline;
 mod client;
 mod collect;
+pub mod command_line;
 mod compare;
 mod configuration;
 mod costs;

@@ -1,7 +1,7 @@
 //! What a program says to the terminal that started it, and the exit code that it ends with.
 //!
 //! The programs of this workspace have one rule, [`EXIT_CODES`], and this is where it is carried out;
-//! [`signals`](crate::signals) has the part about signals.
+//! [`command_line`](crate::command_line) shows it, and [`signals`](crate::signals) has the part about signals.
 //! Text that comes from elsewhere, from a file or the command line, is shown by [`one_line`].
 
 use std::error::Error as StdError;

@@ -1,7 +1,7 @@
 //! The `vhost-accel` command: look at vhost accelerators, test them, send traffic through them.
 //!
-//! Exit codes are those of [`EXIT_CODES`]; of a program run
-//! by `emulate`, its own.
+//! Exit codes are those of [`EXIT_CODES`](vhost_accel_bench::terminal::EXIT_CODES); of a program run by
+//! `emulate`, its own.
 
 #![warn(clippy::print_stderr)] // it panics where stderr can't be written
 
@@ -20,12 +20,9 @@ mod unfit;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches};
-use vhost_accel_bench::terminal::{EXIT_CODES, Fault, note, one_line};
+use vhost_accel_bench::command_line;
 
 use crate::args::{Args, Command};
-use crate::error::CliError;
 
 /// Before what is said on stderr.
 const NAME: &str = "vhost-accel";
@@ -35,9 +32,9 @@ fn main() -> ExitCode {
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("VHOST_ACCEL_LOG"))
         .with_writer(|| Log)
         .init();
-    let args = match parse() {
+    let args: Args = match command_line::parse(NAME) {
         Ok(args) => args,
-        Err(error) => return usage(&error),
+        Err(code) => return code,
     };
     let done = match args.command {
         Command::Interfaces(args) => commands::interfaces::run(&args),
@@ -51,33 +48,6 @@ fn main() -> ExitCode {
         Command::Hold(args) => commands::check::run_hold(&args),
     };
     done.unwrap_or_else(|error| error.fault().end(NAME, &error))
-}
-
-/// The command line. Every command's help ends with the rule of exit codes.
-fn parse() -> Result<Args, clap::Error> {
-    let command = Args::command().after_help(EXIT_CODES);
-    let command = command.mut_subcommands(|command| command.after_help(EXIT_CODES));
-    Args::from_arg_matches(&command.try_get_matches()?)
-}
-
-/// Help and version go to stdout as they are; a mistake is one line that says what would be right.
-fn usage(error: &clap::Error) -> ExitCode {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let shown = error.print().and_then(|()| io::stdout().flush()).map_err(CliError::Output);
-        return match shown {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => error.fault().end(NAME, &error),
-        };
-    }
-    let text = error.render().to_string();
-    let said = text.split("\n\n").filter(|part| !part.starts_with("Usage:"));
-    let words: Vec<&str> = said
-        .filter(|part| !part.starts_with("For more information"))
-        .flat_map(str::split_whitespace)
-        .collect();
-    let line = words.join(" ");
-    note(one_line(&format!("{NAME}: {} (see --help)", line.trim_start_matches("error: "))));
-    ExitCode::from(Fault::Wrong.code())
 }
 
 /// Where events go: stderr, as [`note`] writes to it.

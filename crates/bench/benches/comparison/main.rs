@@ -1,5 +1,7 @@
 //! `cargo bench`: the four interfaces side by side.
 
+#![warn(clippy::print_stderr)] // it panics where stderr can't be written
+
 mod arguments;
 
 use std::fs::File;
@@ -10,24 +12,29 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use clap::Parser;
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use vhost_accel_bench::{
-    Clock, Error, KernelHalf, Mode, Progress, Quiet, Run, RunOptions, Selection, count_crossings,
-    load_crossings, mark_crossings, report, revision, run, signals,
+    Clock, Error, KernelHalf, Mode, Progress, Quiet, Run, RunOptions, Selection, command_line,
+    count_crossings, load_crossings, mark_crossings, report, revision, run, signals,
     terminal::{self, Fault},
 };
 
-use crate::arguments::Arguments;
+use arguments::Arguments;
 
 /// Set by Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);
 /// Where progress is shown: standard error, which criterion is kept from.
 static SCREEN: OnceLock<File> = OnceLock::new();
 
-fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+/// Before what is said on stderr.
+const NAME: &str = "cargo bench";
+
+pub(crate) fn main() -> ExitCode {
+    let arguments: Arguments = match command_line::parse(NAME) {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     let done = if arguments.mark {
         mark_crossings().map(|()| false)
     } else if arguments.count {
@@ -38,7 +45,7 @@ fn main() -> ExitCode {
     match done {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(Fault::Signal(libc::SIGINT).code()),
-        Err(error) => error.fault().end("cargo bench", &error),
+        Err(error) => error.fault().end(NAME, &error),
     }
 }
 

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers panic as the test does")]
 
+#[path = "../../benches/comparison/main.rs"]
+mod benchmark;
+mod comparison;
 mod signals;
 
 use std::env;
@@ -13,12 +16,17 @@ use libtest_mimic::{Arguments, Trial};
 /// What this process is instead of the tests.
 const ROLE: &str = "VHOST_ACCEL_TEST_ROLE";
 const UNFINISHED: &str = "unfinished";
+const COMPARISON: &str = "comparison";
 
 fn main() -> ExitCode {
     match env::var(ROLE).as_deref() {
         Ok(UNFINISHED) => signals::unfinished(),
+        Ok(COMPARISON) => benchmark::main(),
         Ok(role) => unreachable!("{ROLE}={role}"),
-        Err(_) => libtest_mimic::run(&Arguments::from_args(), trials(signals::TESTS)).exit_code(),
+        Err(_) => {
+            let tests = [signals::TESTS, comparison::TESTS].concat();
+            libtest_mimic::run(&Arguments::from_args(), trials(&tests)).exit_code()
+        }
     }
 }
 

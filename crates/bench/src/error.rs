@@ -59,6 +59,9 @@ pub enum Error {
     /// The signals that end a program can't be had.
     #[error("cannot take signals: {0}")]
     Signals(#[source] io::Error),
+    /// A choice of scenarios and interfaces that leaves none.
+    #[error("nothing to measure is {0}; docs/measuring.md lists the scenarios")]
+    Nothing(String),
     /// There is no result to report on.
     #[error("no result file in {}: `cargo bench -- --save` writes one", .0.display())]
     NoResults(PathBuf),
@@ -123,6 +126,7 @@ impl Error {
             | Self::Implausible { .. }
             | Self::Json { .. }
             | Self::Schema { .. }
+            | Self::Nothing(_)
             | Self::NoResults(_)
             | Self::Resume(_)
             | Self::Marker { .. } => Fault::Wrong,

@@ -33,8 +33,8 @@ pub struct Progress {
 /// Runs every scenario that was chosen: counts, then times. Tells `progress` how far it is.
 ///
 /// # Errors
-/// Those of the kernel half and of the scenarios; [`Error::Resume`] where the run that is to be resumed
-/// was another one.
+/// Those of the kernel half and of the scenarios; [`Error::Nothing`] where a word of the selection fits
+/// nothing; [`Error::Resume`] where the run that is to be resumed was another one.
 pub fn run(options: &RunOptions, mut progress: impl FnMut(&Progress)) -> Result<ResultFile> {
     let begun = Instant::now();
     // Before threads are given their CPUs.
@@ -42,6 +42,9 @@ pub fn run(options: &RunOptions, mut progress: impl FnMut(&Progress)) -> Result<
     let mut tell = |scenario: &str, done, all| {
         progress(&Progress { scenario: scenario.to_owned(), done, all });
     };
+    if let Some(name) = options.selection.unknown() {
+        return Err(Error::Nothing(name.to_owned()));
+    }
     let all = configurations(&options.externals);
     let chosen: Vec<(Scenario, Vec<Configuration>)> = Scenario::all()
         .into_iter()
@@ -51,6 +54,9 @@ pub fn run(options: &RunOptions, mut progress: impl FnMut(&Progress)) -> Result<
         .map(|scenario| (scenario, options.selection.among(scenario, all.iter().copied())))
         .filter(|(_, configurations)| !configurations.is_empty())
         .collect();
+    if chosen.is_empty() {
+        return Err(Error::Nothing(options.selection.words().join(" and ")));
+    }
     let scenarios = chosen.len();
     tell("crossings", 0, scenarios);
     let crossings = match (&options.crossings, options.kernel_half) {

@@ -22,6 +22,19 @@ impl Selection {
         *self == Self::default()
     }
 
+    /// What is wanted, in words.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let interfaces = self.interfaces.iter().map(ToString::to_string);
+        self.scenarios.iter().cloned().chain(interfaces).chain(self.filter.clone()).collect()
+    }
+
+    /// The first of the scenarios' names that is none.
+    pub(crate) fn unknown(&self) -> Option<&str> {
+        let ids: Vec<String> = Scenario::all().iter().map(ToString::to_string).collect();
+        let unknown = |name: &&String| !ids.iter().any(|id| names(name, id));
+        self.scenarios.iter().find(unknown).map(String::as_str)
+    }
+
     /// The configurations of `scenario` that are wanted of `all`.
     pub fn among(
         &self,
@@ -29,11 +42,7 @@ impl Selection {
         all: impl IntoIterator<Item = Configuration>,
     ) -> Vec<Configuration> {
         let id = scenario.to_string();
-        let named = |name: &String| {
-            let rest = id.strip_prefix(name.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        if !self.scenarios.is_empty() && !self.scenarios.iter().any(named) {
+        if !self.scenarios.is_empty() && !self.scenarios.iter().any(|name| names(name, &id)) {
             return Vec::new();
         }
         let wanted = |configuration: &Configuration| {
@@ -45,6 +54,11 @@ impl Selection {
         };
         scenario.among(all).filter(wanted).collect()
     }
+}
+
+/// Whether `name` is `id` or its first parts.
+fn names(name: &str, id: &str) -> bool {
+    id.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! From what criterion wrote to what a result file says.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -8,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::results::Figures;
+use crate::staged::Staged;
 
 /// criterion's `sample.json`.
 #[derive(Deserialize)]
@@ -41,7 +43,7 @@ impl<'a> Collector<'a> {
         for round in 0..rounds {
             let dir = self.function(round, group, function);
             match fs::remove_dir_all(&dir) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(Error::file(&dir)(error));
                 }
                 _ => {}
@@ -50,10 +52,10 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    /// The samples of all rounds; `None` if there are none.
+    /// The samples of all rounds; `None` of no rounds.
     ///
     /// # Errors
-    /// [`Error::File`], [`Error::Json`].
+    /// [`Error::Samples`] of a round that is not there whole.
     pub(crate) fn collect(
         self,
         group: &str,
@@ -63,9 +65,6 @@ impl<'a> Collector<'a> {
         let (mut samples, mut iterations) = (Vec::new(), 0.0);
         for round in 0..rounds {
             let path = self.function(round, group, function).join("new/sample.json");
-            if !path.exists() {
-                continue;
-            }
             let Sample { iters, times } = read(&path)?;
             samples.extend(iters.iter().zip(&times).map(|(iters, time)| time / iters));
             iterations += iters.iter().sum::<f64>();
@@ -116,9 +115,29 @@ fn outside(n: usize) -> usize {
     heads.saturating_sub(1).min(n.saturating_sub(1) / 2)
 }
 
+/// What criterion has just written. It goes on when it can't write, and says so where nobody listens.
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = fs::read_to_string(path).map_err(Error::file(path))?;
-    serde_json::from_str(&text).map_err(Error::json(path))
+    let text = fs::read_to_string(path);
+    let value = text.and_then(|text| serde_json::from_str(&text).map_err(io::Error::from));
+    value.map_err(|source| Error::Samples {
+        path: path.to_owned(),
+        source: unwritable(path, source),
+    })
+}
+
+/// Why no file can be written whole at `path`, or else what `reading` it said.
+fn unwritable(path: &Path, reading: io::Error) -> io::Error {
+    /// More than any sample takes.
+    const ROOM: usize = 1 << 20;
+    let write = || {
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        let mut probe = Staged::create(path)?;
+        probe.write_all(&vec![0; ROOM])?;
+        probe.file().sync_all()
+    };
+    write().err().unwrap_or(reading)
 }
 
 /// A name as criterion makes a directory of it.
@@ -135,6 +154,7 @@ pub(crate) fn round(figure: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::terminal::Fault;
 
     fn write(dir: &Path, round: usize, sample: &str) {
         let new = dir.join(format!("round-{round}/dma-map_4K/vhost-mdev floor/new"));
@@ -152,14 +172,41 @@ mod tests {
         );
         write(dir.path(), 1, r#"{"sampling_mode": "Flat", "iters": [10.0], "times": [280.0]}"#);
         let collector = Collector::new(dir.path());
-        let get = || collector.collect("dma-map/4K", "vhost-mdev floor", 2).unwrap();
-        let figures = get().unwrap();
+        let figures = collector.collect("dma-map/4K", "vhost-mdev floor", 2).unwrap().unwrap();
         assert_eq!((figures.n, figures.iterations), (3, 40));
         assert_eq!((figures.mean, figures.median, figures.min), (26.0, 28.0, 20.0));
         assert_eq!((figures.lower, figures.upper, figures.p99), (20.0, 30.0, 30.0));
-        collector.forget("dma-map/4K", "vhost-mdev floor", 2).unwrap();
-        assert_eq!(get(), None);
-        collector.forget("dma-map/4K", "vhost-mdev floor", 2).unwrap();
+        assert_eq!(collector.collect("dma-map/4K", "vhost-mdev floor", 0).unwrap(), None);
+        for _ in 0..2 {
+            collector.forget("dma-map/4K", "vhost-mdev floor", 2).unwrap();
+            assert!(!dir.path().join("round-0/dma-map_4K/vhost-mdev floor").exists());
+        }
+    }
+
+    #[test]
+    fn samples_that_are_not_there_whole_are_a_failure() {
+        let dir = tempfile::tempdir().unwrap();
+        let collect =
+            |rounds| Collector::new(dir.path()).collect("dma-map/4K", "vhost-mdev floor", rounds);
+        write(dir.path(), 0, r#"{"iters": [10.0], "times": [300.0]}"#);
+        collect(1).unwrap().unwrap();
+        let missing = collect(2).unwrap_err();
+        assert!(missing.to_string().contains("round-1"), "{missing}");
+        // As a full disk leaves it.
+        for cut in ["", r#"{"iters": [10.0], "ti"#] {
+            write(dir.path(), 0, cut);
+            let error = collect(1).unwrap_err();
+            assert!(matches!(error, Error::Samples { .. }), "{error}");
+            assert_eq!(error.fault(), Fault::Failed);
+        }
+    }
+
+    #[test]
+    fn why_samples_are_not_there_is_said() {
+        let here = Path::new("/proc/self");
+        let error = Collector::new(here).collect("a", "b", 1).unwrap_err();
+        let wrong = fs::create_dir(here.join("round-0")).unwrap_err();
+        assert!(error.to_string().ends_with(&wrong.to_string()), "{error}");
     }
 
     #[test]

@@ -102,6 +102,14 @@ pub enum Error {
     /// The device did not do what the scenario waits for.
     #[error("{0}")]
     Stuck(&'static str),
+    /// criterion has not written what it measured.
+    #[error("{}: the samples are not there: {source}", path.display())]
+    Samples {
+        /// Where they should be.
+        path: PathBuf,
+        /// Why they can't be written, or else what is wrong with them.
+        source: io::Error,
+    },
     /// What was to be resumed is another run: of other code, on another machine, or another choice.
     #[error("{}: a run of something else, which can't be resumed", .0.display())]
     Resume(PathBuf),
@@ -137,6 +145,7 @@ impl Error {
             Self::File { .. }
             | Self::Device(_)
             | Self::Signals(_)
+            | Self::Samples { .. }
             | Self::NoDevice(_)
             | Self::NoBaseline(_)
             | Self::Driver(_)

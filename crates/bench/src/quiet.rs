@@ -1,4 +1,4 @@
-//! Keeps what others print in a file.
+//! Keeps others from printing.
 
 #![expect(unsafe_code, reason = "dup2(2) over standard output and error, which have no owner")]
 
@@ -9,7 +9,8 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// While it lives, standard output and standard error are a file: criterion can't be told to be silent.
+/// While it lives, standard output and standard error lead nowhere: criterion can't be told to be silent.
+/// It panics where it can't print, so that a file, which a disk may have no room for, is no place for it.
 #[derive(Debug)]
 pub struct Quiet {
     output: OwnedFd,
@@ -17,15 +18,13 @@ pub struct Quiet {
 }
 
 impl Quiet {
-    /// Sends what is printed to the file `path`, made anew.
+    /// Sends what is printed nowhere.
     ///
     /// # Errors
     /// [`Error::File`], [`Error::Call`].
-    pub fn new(path: &Path) -> Result<Self> {
-        if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir).map_err(Error::file(dir))?;
-        }
-        let file = File::create(path).map_err(Error::file(path))?;
+    pub fn new() -> Result<Self> {
+        let nowhere = Path::new("/dev/null");
+        let file = File::options().write(true).open(nowhere).map_err(Error::file(nowhere))?;
         let quiet = Self {
             output: duplicate(libc::STDOUT_FILENO)?,
             error: duplicate(libc::STDERR_FILENO)?,
@@ -46,7 +45,7 @@ impl Quiet {
 
 impl Drop for Quiet {
     fn drop(&mut self) {
-        // Without it what follows goes to the file too: nothing to be done about it here.
+        // Without it what follows goes nowhere too: nothing to be done about it here.
         let _ = redirect(&self.output, libc::STDOUT_FILENO);
         let _ = redirect(&self.error, libc::STDERR_FILENO);
     }

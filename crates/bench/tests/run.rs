@@ -46,6 +46,16 @@ fn clients(result: &ResultFile, scenario: &str, interface: Interface) -> Vec<Cli
 }
 
 #[test]
+fn a_measurement_that_criterion_cannot_write_is_no_measurement() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = options(dir.path());
+    std::fs::create_dir(&options.criterion).unwrap();
+    std::os::unix::fs::symlink("/proc/self", options.criterion.join("round-0")).unwrap();
+    let error = told(&options).unwrap_err();
+    assert!(matches!(error, Error::Samples { .. }), "{error}");
+}
+
+#[test]
 fn a_run_is_stopped_and_resumed() {
     let dir = tempfile::tempdir().unwrap();
     let stopped = RunOptions { stop: &STOP, ..options(dir.path()) };

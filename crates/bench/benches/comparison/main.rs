@@ -4,7 +4,7 @@
 
 mod arguments;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -87,8 +87,12 @@ fn bench(arguments: &Arguments) -> Result<bool, Error> {
         revision: arguments.revision.clone().or_else(|| revision(&root)),
         stop: &STOP,
     };
-    let quiet = Quiet::new(&out.join("criterion.log"))?;
+    // Before minutes of measuring, not behind them.
+    fs::create_dir_all(&out).map_err(|source| Error::File { path: out.clone(), source })?;
+    let quiet = Quiet::new()?;
     let _ = SCREEN.set(quiet.stderr()?);
+    // A fault of ours is shown, whatever stderr is meanwhile.
+    std::panic::set_hook(Box::new(|panic| say(&format!("{NAME}: {panic}"))));
     let bar = bar(quiet.stderr()?);
     let result = run(&options, |progress| show(&bar, progress))?;
     bar.finish_and_clear();

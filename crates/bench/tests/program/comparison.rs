@@ -1,19 +1,26 @@
 //! `cargo bench`: exit codes, and outputs that can't be written. The rule is that of `--help`.
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
+use vhost_accel_bench::ResultFile;
+
+use super::signals::kill;
 use super::{COMPARISON, Test, program};
 
 pub(crate) const TESTS: &[Test] = &[
+    ("nothing_that_is_only_for_show_needs_room", nothing_that_is_only_for_show_needs_room),
     ("the_rule_is_in_the_help", the_rule_is_in_the_help),
     ("what_its_user_got_wrong_is_2_and_one_line", what_its_user_got_wrong_is_2_and_one_line),
     ("a_full_stdout_is_a_failure_that_says_so", a_full_stdout_is_a_failure_that_says_so),
     ("a_reader_that_has_gone_ends_it_quietly", a_reader_that_has_gone_ends_it_quietly),
     ("a_stderr_that_cannot_be_written_changes_nothing", a_bad_stderr_changes_nothing),
     ("what_cannot_be_written_is_a_failure", what_cannot_be_written_is_a_failure),
+    ("it_is_stopped_and_ended_by_ctrl_c", it_is_stopped_and_ended_by_ctrl_c),
 ];
 
 fn bench(args: &[&str]) -> Command {
@@ -115,6 +122,16 @@ fn a_bad_stderr_changes_nothing() {
     }
 }
 
+/// What criterion prints went into this file once, and criterion panics when it can't print.
+fn nothing_that_is_only_for_show_needs_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("criterion.log");
+    std::os::unix::fs::symlink("/dev/full", log).unwrap();
+    let output = bench(&short(dir.path())).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(dir.path().join("latest.json").exists());
+}
+
 fn what_cannot_be_written_is_a_failure() {
     for out in ["/dev/null/out", "/proc/out"] {
         let output = bench(&short(Path::new(out))).output().unwrap();
@@ -122,5 +139,30 @@ fn what_cannot_be_written_is_a_failure() {
         assert_eq!(output.status.code(), Some(1), "{out}: {error}");
         assert_eq!(error.lines().count(), 1, "{out}: {error}");
         assert!(error.starts_with("cargo bench: "), "{out}: {error}");
+    }
+}
+
+fn it_is_stopped_and_ended_by_ctrl_c() {
+    for times in 1..=2 {
+        let dir = tempfile::tempdir().unwrap();
+        // The second takes minutes: what is to be stopped has not ended by itself.
+        let mut command = bench(&["--scenario", "crossing", "--scenario", "setup", "--out"]);
+        command.arg(dir.path());
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut said =
+            BufReader::new(child.stderr.take().unwrap()).lines().map(|line| line.unwrap());
+        said.find(|line| line.ends_with(" crossing/in")).unwrap();
+        kill(&child, Signal::INT);
+        said.find(|line| line.starts_with("stopping")).unwrap();
+        if times == 2 {
+            kill(&child, Signal::INT);
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        let left = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name());
+        let hidden = left.filter(|name| name.to_string_lossy().starts_with('.'));
+        assert_eq!(hidden.count(), 0);
+        // What came before is kept.
+        let partial = ResultFile::load(&dir.path().join("partial.json")).unwrap();
+        assert_eq!(partial.timings[0].key.scenario, "crossing/none");
     }
 }

@@ -7,7 +7,8 @@ use std::process::{Command, ExitCode};
 
 use clap::Args;
 use thiserror::Error;
-use vhost_accel_bench::terminal::{note, print};
+use vhost_accel_bench::terminal::{Fault, note, print};
+use vhost_accel_bench::write_all;
 
 use crate::lab::ROOT;
 
@@ -22,6 +23,10 @@ const FORMAT: u64 = 57;
 const RUST: &str = "1.95";
 /// Nothing was compared: a test's exit status for that, as automake has it.
 const SKIPPED: u8 = 77;
+
+/// The code that this task has besides those of all.
+pub(crate) const CODES: &str =
+    "   77  nothing was compared, for want of the version of Rust that wrote the snapshots";
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {
@@ -47,11 +52,29 @@ pub(crate) enum Error {
     Output(io::Error),
     #[error("the API of {0} is not its snapshot: `cargo xtask api --bless` if that is meant")]
     Differ(String),
+    #[error(transparent)]
+    Bless(#[from] vhost_accel_bench::Error),
+}
+
+impl Error {
+    /// Whose fault it is.
+    pub(crate) fn fault(&self) -> Fault {
+        match self {
+            Self::Output(error) => Fault::of_output(error),
+            Self::Bless(error) => error.fault(),
+            Self::Spawn(_)
+            | Self::Rustdoc(_)
+            | Self::File { .. }
+            | Self::Json { .. }
+            | Self::Api { .. }
+            | Self::Differ(_) => Fault::Failed,
+        }
+    }
 }
 
 /// Compares or writes the snapshots; [`SKIPPED`] with a toolchain whose JSON is another.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
-    let mut differ = Vec::new();
+    let (mut differ, mut blessed) = (Vec::new(), Vec::new());
     for (folder, package, library) in CRATES {
         let json = document(package, library)?;
         let format = format_of(&json)?;
@@ -71,7 +94,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
         };
         let path = Path::new(ROOT).join(format!("crates/{folder}/api.txt"));
         if options.bless {
-            std::fs::write(&path, is).map_err(|source| Error::File { path, source })?;
+            blessed.push((path, is));
             continue;
         }
         let was = read(&path)?;
@@ -81,6 +104,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
             differ.push(package);
         }
     }
+    write_all(blessed.iter().map(|(path, api)| (path.clone(), api.as_bytes())))?;
     if differ.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(Error::Differ(differ.join(", "))) }
 }
 

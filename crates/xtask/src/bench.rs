@@ -9,11 +9,11 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus};
 
 use clap::Args;
 use thiserror::Error;
-use vhost_accel_bench::terminal::print;
+use vhost_accel_bench::terminal::{Fault, one_line, print};
 use vhost_accel_bench::{
     Crossings, Key, Repeat, ResultFile, Scenario, load_crossings, report, revision, utc_now,
     write_all,
@@ -63,12 +63,30 @@ pub(crate) enum Error {
     Trace(#[from] strace::Error),
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error("`{what}` ended with {code}")]
-    Ended { what: String, code: i32 },
+    #[error("`{what}`: {status}")]
+    Ended { what: String, status: ExitStatus },
+    #[error("the comparison left no result: {0}")]
+    Left(#[source] vhost_accel_bench::Error),
     #[error("the trace has {0}, which is no scenario")]
     Unknown(String),
-    #[error("crossings on the real kernel are not those on the emulated one:\n{0}")]
-    Differ(String),
+    #[error("{0} crossings on the real kernel are not those on the emulated one")]
+    Differ(usize),
+}
+
+impl Error {
+    /// Whose fault it is. Nobody handed in a trace or a result here.
+    pub(crate) fn fault(&self) -> Fault {
+        match self {
+            Self::Bench(error) => error.fault(),
+            Self::Lab(_)
+            | Self::Trace(_)
+            | Self::File { .. }
+            | Self::Ended { .. }
+            | Self::Left(_)
+            | Self::Unknown(_)
+            | Self::Differ(_) => Fault::Failed,
+        }
+    }
 }
 
 fn say(text: impl Display) -> Result<(), Error> {
@@ -106,7 +124,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
         }
         let sealed = options.icount.then_some(Sealed { seed, needed: &needed });
         in_lab(options, &dir, sealed, arguments)?;
-        let mut result = ResultFile::load(&dir.join("latest.json"))?;
+        let mut result = ResultFile::load(&dir.join("latest.json")).map_err(Error::Left)?;
         // A sealed guest knows no date.
         result.run.date = utc_now();
         results.push(result);
@@ -129,7 +147,8 @@ pub(crate) fn evidence() -> Result<ExitCode, Error> {
     say("== the emulated kernel")?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     call(Command::new(cargo).args(["bench", "--locked"]).current_dir(ROOT))?;
-    save(&ResultFile::load(&Path::new(ROOT).join("target/vhost-accel/latest.json"))?)?;
+    let latest = Path::new(ROOT).join("target/vhost-accel/latest.json");
+    save(&ResultFile::load(&latest).map_err(Error::Left)?)?;
     say("== a real kernel, instructions")?;
     run(&Options { icount: true, save: true, ..Options::default() })?;
     say("== a real kernel, time under QEMU's translator")?;
@@ -165,14 +184,13 @@ fn count(options: &Options, program: &Path, out: &Path) -> Result<Vec<Crossings>
     let output = Command::new(program).arg("--count").output().map_err(file(program))?;
     if !output.status.success() {
         let what = format!("{} --count", program.display());
-        return Err(Error::Ended { what, code: output.status.code().unwrap_or(-1) });
+        return Err(Error::Ended { what, status: output.status });
     }
     write_all([(counted.clone(), &*output.stdout)])?;
-    let emulated = load_crossings(&counted)?;
-    match differences(&native, &emulated) {
-        none if none.is_empty() => Ok(native),
-        some => Err(Error::Differ(some)),
-    }
+    let emulated = load_crossings(&counted).map_err(Error::Left)?;
+    let differences = differences(&native, &emulated);
+    differences.iter().try_for_each(|line| say(one_line(line)))?;
+    if differences.is_empty() { Ok(native) } else { Err(Error::Differ(differences.len())) }
 }
 
 /// What strace saw, by the keys of results.
@@ -202,9 +220,9 @@ fn by_key(
 }
 
 /// A line for each key whose counts differ, or that only one of the two has.
-fn differences(native: &[Crossings], emulated: &[Crossings]) -> String {
+fn differences(native: &[Crossings], emulated: &[Crossings]) -> Vec<String> {
     let find = |all: &[Crossings], key: &Key| all.iter().find(|one| one.key == *key).cloned();
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     let mut keys: Vec<&Key> = native.iter().chain(emulated).map(|one| &one.key).collect();
     keys.sort_by_key(|key| key.to_string());
     keys.dedup();
@@ -213,7 +231,7 @@ fn differences(native: &[Crossings], emulated: &[Crossings]) -> String {
         let kinds = |one: &Option<Crossings>| one.as_ref().map(|one| one.kinds.clone());
         if kinds(&native) != kinds(&emulated) {
             let (native, emulated) = (kinds(&native), kinds(&emulated));
-            lines.push_str(&format!("{key}: strace {native:?}, emulated {emulated:?}\n"));
+            lines.push(format!("{key}: strace {native:?}, emulated {emulated:?}"));
         }
     }
     lines
@@ -307,10 +325,7 @@ fn quoted(word: &str, dir: &Path) -> String {
 fn call(command: &mut Command) -> Result<(), Error> {
     let what = command.get_program().to_string_lossy().into_owned();
     let status = command.status().map_err(file(Path::new(&what)))?;
-    match status.code() {
-        Some(0) => Ok(()),
-        code => Err(Error::Ended { what, code: code.unwrap_or(-1) }),
-    }
+    if status.success() { Ok(()) } else { Err(Error::Ended { what, status }) }
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Error> {
@@ -340,12 +355,13 @@ mod tests {
     #[test]
     fn what_differs_is_said() {
         let both = [crossings(1, 3), crossings(4, 5)];
-        assert_eq!(differences(&both, &both), "");
+        assert!(differences(&both, &both).is_empty());
         let other = [crossings(1, 3), crossings(4, 6)];
         let said = differences(&both, &other);
-        assert!(said.starts_with("setup/4/vhost-mdev: strace"), "{said}");
+        assert_eq!(said.len(), 1);
+        assert!(said[0].starts_with("setup/4/vhost-mdev: strace"), "{said:?}");
         let said = differences(&both[..1], &both);
-        assert!(said.contains("setup/4/vhost-mdev: strace None"), "{said}");
+        assert!(said[0].contains("setup/4/vhost-mdev: strace None"), "{said:?}");
     }
 
     #[test]

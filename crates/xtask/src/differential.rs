@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use clap::Args;
 use thiserror::Error;
-use vhost_accel_bench::terminal::print;
+use vhost_accel_bench::terminal::{Fault, print};
 
 use crate::lab::{self, Accel, ROOT};
 
@@ -39,20 +39,36 @@ pub(crate) enum Error {
     Lab(#[from] lab::Error),
     #[error("{program} can't be run: {source}")]
     Spawn { program: String, source: io::Error },
-    #[error("the {half} kernel: ended with {code}\n{said}")]
-    Ended { half: &'static str, code: i32, said: String },
+    #[error("the {half} kernel: {status}")]
+    Ended { half: &'static str, status: ExitStatus },
     #[error("{LIST}: {0}")]
     List(io::Error),
     #[error("{LIST}: no row: {0}")]
     Row(String),
     #[error("cannot write the output: {0}")]
     Output(io::Error),
-    #[error("{count} differences that {LIST} doesn't have; the first:\n{first}")]
-    Differ { count: usize, first: String },
+    #[error("{0} differences that {LIST} doesn't have")]
+    Differ(usize),
     #[error("{LIST}: met by none of {requests} requests: {row}")]
     Unmet { requests: u64, row: String },
     #[error("the halves said {0} and {1} lines")]
     Lines(usize, usize),
+}
+
+impl Error {
+    /// Whose fault it is. The list is who wrote it's.
+    pub(crate) fn fault(&self) -> Fault {
+        match self {
+            Self::List(_) | Self::Row(_) => Fault::Wrong,
+            Self::Output(error) => Fault::of_output(error),
+            Self::Lab(_)
+            | Self::Spawn { .. }
+            | Self::Ended { .. }
+            | Self::Differ(_)
+            | Self::Unmet { .. }
+            | Self::Lines(..) => Fault::Failed,
+        }
+    }
 }
 
 /// A row of the list.
@@ -104,8 +120,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
         found.unknown.len()
     ))?;
     if !found.unknown.is_empty() {
-        let first = found.unknown.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n");
-        return Err(Error::Differ { count: found.unknown.len(), first });
+        found.unknown.iter().take(SHOWN).try_for_each(|one| say(one.clone()))?;
+        return Err(Error::Differ(found.unknown.len()));
     }
     let unmet = rows.iter().enumerate().find(|(index, _)| !found.met.contains(index));
     match unmet {
@@ -123,12 +139,13 @@ fn built(arguments: &[&str], name: &'static str) -> Result<PathBuf, Error> {
 
 fn output(half: &'static str, mut command: Command) -> Result<String, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
+    // What went wrong it says itself.
+    command.stderr(Stdio::inherit());
     let output = command.output().map_err(|source| Error::Spawn { program, source })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(Error::Ended { half, code: output.status.code().unwrap_or(-1), said })
+    Err(Error::Ended { half, status: output.status })
 }
 
 /// What a comparison found.

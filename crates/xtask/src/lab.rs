@@ -15,6 +15,12 @@ use vhost_accel_bench::terminal::note;
 /// `lab/run`'s exit code when it could not run the command.
 pub(crate) const FAILED: u8 = 125;
 
+/// The codes that a command in the lab has besides those of all tasks.
+pub(crate) const CODES: &str = "  \
+  124  the kernel complained, or a device or module did not go away
+  125  the lab could not run COMMAND
+    N  COMMAND ran, and ended so";
+
 /// This repository.
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// The conformance suite: a test of this name in this package.
@@ -101,7 +107,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     // Killed by a signal, it has said nothing of the command either.
     let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED);
     if code == FAILED {
-        note("cargo xtask: the lab did not run the command; lab/README.md says what it needs");
+        let what = "the lab did not run the command; lab/README.md says what it needs";
+        note(format_args!("{}: {what}", crate::NAME));
     }
     Ok(ExitCode::from(code))
 }

@@ -1,17 +1,25 @@
 //! `cargo xtask`: what of this repository's work is more than one cargo command.
+//!
+//! Exit codes are those of [`EXIT_CODES`](vhost_accel_bench::terminal::EXIT_CODES), and besides those that the
+//! help of a task names.
+
+#![warn(clippy::print_stderr)] // it panics where stderr can't be written
 
 mod api;
 mod bench;
 mod differential;
+mod error;
 mod lab;
 #[cfg(test)]
 mod pages;
 mod strace;
 
-use std::{error::Error, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use vhost_accel_bench::terminal::note;
+use vhost_accel_bench::{command_line, signals};
+
+use crate::error::TaskError;
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about)]
@@ -23,8 +31,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Boots a real Linux with the modules of kernel/ and runs the conformance suite in it, or COMMAND
+    #[command(after_help = lab::CODES)]
     Lab(lab::Options),
     /// The same with User Mode Linux, a kernel that is an ordinary process: at the CPU's own speed
+    #[command(after_help = lab::CODES)]
     Uml(lab::Options),
     /// Boots a real Linux with the modules and runs the comparison in it
     Bench(bench::Options),
@@ -34,28 +44,37 @@ enum Task {
     /// Sends the same requests to the emulated and a real kernel, and fails where they answer differently
     Differential(differential::Options),
     /// Compares the public API of core, uapi and vhost-accel with the snapshots that are committed
+    #[command(after_help = api::CODES)]
     Api(api::Options),
     /// Counts the crossings in a trace by strace of a program that marks what it measures
     Crossings(strace::Options),
 }
 
+/// Before what is said on stderr.
+const NAME: &str = "cargo xtask";
+
 fn main() -> ExitCode {
-    let Cli { task } = Cli::parse();
-    let done: Result<ExitCode, Box<dyn Error>> = match task {
-        Task::Lab(options) => lab::run(&options).map_err(Into::into),
-        Task::Uml(options) => lab::run(&options.in_user_mode()).map_err(Into::into),
-        Task::Bench(options) => bench::run(&options).map_err(Into::into),
-        Task::Differential(options) => differential::run(&options).map_err(Into::into),
-        Task::Api(options) => api::run(&options).map_err(Into::into),
-        Task::Evidence => bench::evidence().map_err(Into::into),
-        Task::Crossings(options) => {
-            strace::run(&options).map(|()| ExitCode::SUCCESS).map_err(Into::into)
-        }
+    let cli: Cli = match command_line::parse(NAME) {
+        Ok(cli) => cli,
+        Err(code) => return code,
     };
-    done.unwrap_or_else(|error| {
-        note(format_args!("cargo xtask: {error}"));
+    run(cli.task).unwrap_or_else(|error| {
+        let code = error.fault().end(NAME, &error);
         // As lab/run: nothing is known of the command.
-        ExitCode::from(lab::FAILED)
+        if matches!(error, TaskError::Lab(_)) { ExitCode::from(lab::FAILED) } else { code }
+    })
+}
+
+fn run(task: Task) -> Result<ExitCode, TaskError> {
+    signals::watch(|_| false).map_err(TaskError::Signals)?;
+    Ok(match task {
+        Task::Lab(options) => lab::run(&options)?,
+        Task::Uml(options) => lab::run(&options.in_user_mode())?,
+        Task::Bench(options) => bench::run(&options)?,
+        Task::Differential(options) => differential::run(&options)?,
+        Task::Api(options) => api::run(&options)?,
+        Task::Evidence => bench::evidence()?,
+        Task::Crossings(options) => strace::run(&options)?,
     })
 }
 

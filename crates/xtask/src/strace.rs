@@ -15,11 +15,12 @@ use std::{
     mem::offset_of,
     ops::Range,
     path::PathBuf,
+    process::ExitCode,
 };
 
 use clap::Args;
 use thiserror::Error;
-use vhost_accel_bench::terminal::print;
+use vhost_accel_bench::terminal::{Fault, one_line, print};
 use vhost_accel_emulator::{Crossings, Kind, names};
 use vhost_accel_uapi::{
     vfio,
@@ -42,6 +43,16 @@ pub(crate) enum Error {
     Markers(String),
 }
 
+impl Error {
+    /// Whose fault it is.
+    pub(crate) fn fault(&self) -> Fault {
+        match self {
+            Self::Read { .. } | Self::Line(_) | Self::Markers(_) => Fault::Wrong,
+            Self::Output(error) => Fault::of_output(error),
+        }
+    }
+}
+
 /// Where strace's output is.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
@@ -50,12 +61,15 @@ pub(crate) struct Options {
 }
 
 /// Prints the crossings of every KEY in a trace.
-pub(crate) fn run(options: &Options) -> Result<(), Error> {
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     let read = |source| Error::Read { path: options.trace.clone(), source };
     for (key, crossings) in crossings(&fs::read_to_string(&options.trace).map_err(read)?)? {
-        print(format_args!("{key}\n{crossings}")).map_err(Error::Output)?;
+        print(one_line(&key)).map_err(Error::Output)?;
+        for line in crossings.to_string().lines() {
+            print(one_line(line)).map_err(Error::Output)?;
+        }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The crossings of every KEY in what strace wrote.

@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     done.unwrap_or_else(|error| error.fault().end(NAME, &error))
 }
 
-/// Where events go: stderr, as [`note`] writes to it.
+/// Where events go: stderr, as [`note`](vhost_accel_bench::terminal::note) writes to it.
 struct Log;
 
 impl Write for Log {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vhost_accel_core::{Capabilities, Features, Iova, Kick, QueueIndex, Vring};
+use vhost_accel_core::{Capabilities, Features, Iova, Kick, QueueIndex, Vring, page_size};
 use virtio_bindings::virtio_net::{
     VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, VIRTIO_NET_CTRL_MQ,
     VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, VIRTIO_NET_ERR, VIRTIO_NET_OK,
@@ -34,6 +34,11 @@ pub(super) const CASES: &[Case] = &[
     Case::new("control::a_command_longer_than_any_is_not_read", a_command_longer_than_any),
     Case::new("control::a_command_without_an_answer_is_not_carried_out", no_answer_no_effect)
         .needing(Capabilities::VIRTIO_STATUS),
+    Case::new(
+        "control::a_command_without_a_used_entry_is_not_carried_out",
+        no_used_entry_no_effect,
+    )
+    .needing(Capabilities::VIRTIO_STATUS),
 ];
 
 /// Where nothing is mapped.
@@ -249,14 +254,43 @@ fn a_command_longer_than_any(target: &Target<'_>) -> Result<(), Stop> {
     healthy(&mut driver)
 }
 
+/// The command of a new MAC in `memory`.
+fn write_command(memory: &Region) {
+    memory.write(0, &[VIRTIO_NET_CTRL_MAC as u8, VIRTIO_NET_CTRL_MAC_ADDR_SET as u8]);
+    memory.write(2, &MAC);
+}
+
 fn no_answer_no_effect(target: &Target<'_>) -> Result<(), Stop> {
     let (mut driver, memory) = commanded(target)?;
     let before = mac(&mut driver)?;
     let config = watch(&mut driver)?;
-    let header = [VIRTIO_NET_CTRL_MAC as u8, VIRTIO_NET_CTRL_MAC_ADDR_SET as u8];
-    memory.write(0, &header);
-    memory.write(2, &MAC);
+    write_command(&memory);
     ask(&mut driver, PLACE, 8, NOWHERE)?;
     faulted(&mut driver, &config)?;
     same("the MAC", &mac(&mut driver)?, &before)
+}
+
+/// The used ring's first entry is beyond all mappings, its flags and index are not.
+fn no_used_entry_no_effect(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.driver(one_pair(Config::CTRL_VQ | Config::CTRL_MAC_ADDR))?;
+    driver.setup()?;
+    let memory = Region::new(page_size())?;
+    driver.machine().map(&memory.at(PLACE))?;
+    write_command(&memory);
+    let vring = driver.control().polled_vring();
+    let used = Iova(PLACE.0 + page_size() as u64 - 4);
+    driver.device().setup_vring(&Vring::new(
+        vring.queue,
+        vring.size,
+        vring.desc,
+        vring.avail,
+        used,
+    ))?;
+    let before = mac(&mut driver)?;
+    let config = watch(&mut driver)?;
+    driver.start()?;
+    ask(&mut driver, PLACE, 8, Iova(PLACE.0 + 8))?;
+    faulted(&mut driver, &config)?;
+    same("the MAC", &mac(&mut driver)?, &before)?;
+    equal("the answer", memory.bytes(8, 1)[0], 0)
 }

@@ -28,6 +28,8 @@ pub(super) const CASES: &[Case] = &[
     Case::new("dma_faults::a_frame_arrives_whole_or_not_at_all", whole_or_not_at_all),
     Case::new("dma_faults::of_two_faults_the_transmit_chain_counts", two_faults)
         .needing(Capabilities::ERROR_EVENT),
+    Case::new("dma_faults::of_two_faults_the_used_entry_counts_first", used_entry_first)
+        .needing(Capabilities::ERROR_EVENT),
     Case::new("dma_faults::read_only_memory_is_not_written", read_only).needing(ACCESS),
     Case::new("dma_faults::write_only_memory_is_not_read", write_only).needing(ACCESS),
     Case::new("dma_faults::one_way_memory_works_one_way", one_way).needing(ACCESS),
@@ -125,26 +127,53 @@ fn dropped_unread(target: &Target<'_>) -> Result<(), Stop> {
     echoes(&mut stage.driver, 1, &frame(9, 100))
 }
 
-/// A frame that takes two receive chains, of which the second's used entry is beyond all mappings.
-fn whole_or_not_at_all(target: &Target<'_>) -> Result<(), Stop> {
+/// Two pairs, set up, without event index and with small receive buffers. The used ring of the first
+/// receive queue has room for its flags, its index and `entries`; what follows is beyond all mappings.
+fn short_used_ring(
+    target: &Target<'_>,
+    entries: usize,
+) -> Result<(NetDriver, Arc<Region>, usize), Stop> {
     let features = Config::MRG_RXBUF | Config::CTRL_VQ | Config::MQ;
     let mut driver = target.driver(Config { features, rx_buffer: 64, ..small_pairs(2) })?;
     driver.setup()?;
-    let config = watch(&mut driver)?;
     let memory = Region::new(page_size())?;
     driver.machine().map(&memory.at(PLACE))?;
-    // Flags, index, and one entry.
-    let used = page_size() - 12;
+    let used = page_size() - 4 - 8 * entries;
     let vring = driver.rx(0).polled_vring();
     let place = Iova(PLACE.0 + used as u64);
     let vring = Vring::new(vring.queue, vring.size, vring.desc, vring.avail, place);
     driver.device().setup_vring(&vring)?;
+    Ok((driver, memory, used))
+}
+
+/// A frame that takes two receive chains, of which the second's used entry can't be written.
+fn whole_or_not_at_all(target: &Target<'_>) -> Result<(), Stop> {
+    let (mut driver, memory, used) = short_used_ring(target, 1)?;
+    let config = watch(&mut driver)?;
     driver.start()?;
     driver.set_pairs(2)?;
     driver.send(0, &[&frame(1, 100)])?;
     faulted(&mut driver, &config)?;
     equal("the receive queue's used index", memory.load_u16(used + 2, Ordering::Acquire), 0)?;
     equal("used transmit chains", driver.tx(0).used_count(), 0)?;
+    echoes(&mut driver, 1, &frame(9, 40))
+}
+
+/// The frame can't be read, but before that the used entry of its receive chain can't be written.
+fn used_entry_first(target: &Target<'_>) -> Result<(), Stop> {
+    let (mut driver, _memory, _) = short_used_ring(target, 0)?;
+    let (receive, transmit) = (Event::new()?, Event::new()?);
+    driver.device().set_error(QueueIndex(0), Some(receive.as_fd()))?;
+    driver.device().set_error(QueueIndex(1), Some(transmit.as_fd()))?;
+    driver.start()?;
+    driver.set_pairs(2)?;
+    let ring = driver.tx(0).ring();
+    ring.set_desc(0, Descriptor::readable(Iova(PLACE.0 + (1 << 30)), HEADER as u32));
+    ring.set_avail(0, 0);
+    ring.set_avail_index(1);
+    driver.tx(0).kick()?;
+    signalled("the error event of the receive queue", &receive)?;
+    equal("the error event of the transmit queue", transmit.take()?, 0)?;
     echoes(&mut driver, 1, &frame(9, 40))
 }
 

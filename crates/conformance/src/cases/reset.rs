@@ -60,6 +60,7 @@ pub(super) const CASES: &[Case] = &[
         })
     }),
     Case::new("reset::forgets_calls_and_error_events", forgets_calls_and_error_events),
+    Case::new("reset::keeps_the_config_change_event", keeps_the_config_change_event),
     Case::new("reset::forgets_bases", forgets_bases),
     Case::new("reset::forgets_active_pairs", forgets_active_pairs),
     Case::new("reset::stops_the_device", stops_the_device),
@@ -148,6 +149,17 @@ fn forgets_calls_and_error_events(target: &Target<'_>) -> Result<(), Stop> {
         || matches!(driver.device().status(), Ok(status) if status.contains(Status::NEEDS_RESET)),
     )?;
     silent("the error event from before the reset", &error)
+}
+
+fn keeps_the_config_change_event(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.running(small())?;
+    let config = watch(&mut driver)?;
+    driver.restart()?;
+    let ring = driver.tx(0).ring();
+    ring.set_avail(0, u16::MAX);
+    ring.set_avail_index(1);
+    driver.tx(0).kick()?;
+    faulted(&mut driver, &config)
 }
 
 fn forgets_bases(target: &Target<'_>) -> Result<(), Stop> {

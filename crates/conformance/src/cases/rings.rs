@@ -29,6 +29,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     Case::new("rings::used_lengths_are_what_was_written", used_lengths),
     Case::new("rings::the_header_is_zero_but_for_its_buffers", the_header_is_zero),
+    Case::new("rings::the_transmit_header_means_nothing", the_transmit_header_means_nothing),
     Case::new("rings::a_frame_spreads_over_mergeable_buffers", a_frame_spreads),
     Case::new("rings::a_frame_too_long_is_dropped", a_frame_too_long_is_dropped),
     Case::new("rings::a_frame_longer_than_all_buffers_is_dropped", longer_than_all_buffers),
@@ -217,6 +218,22 @@ fn a_receive_chain_of_parts(target: &Target<'_>) -> Result<(), Stop> {
     }
     same("the frame in parts", &got[HEADER..], &sent)?;
     equal("behind the frame", scratch.region.bytes(0x700 + 77, 4), [0; 4])
+}
+
+/// No offload is offered that a header could ask for.
+fn the_transmit_header_means_nothing(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.running(small())?;
+    let scratch = Scratch::new(&mut driver)?;
+    let sent = frame(1, 100);
+    scratch.region.fill(0, HEADER, 0xff);
+    scratch.region.write(HEADER, &sent);
+    let ring = driver.tx(0).ring();
+    ring.set_desc(0, Descriptor::readable(scratch.at(0), (HEADER + sent.len()) as u32));
+    ring.set_avail(0, 0);
+    ring.set_avail_index(1);
+    driver.tx(0).kick()?;
+    arrives(&mut driver, 0, &sent)?;
+    healthy(&mut driver)
 }
 
 /// A transmit chain of 16 parts, whose descriptors `write` puts somewhere.

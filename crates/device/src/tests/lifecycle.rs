@@ -1,6 +1,7 @@
 //! Features, status, config space, vring setup, suspend, reset, open and close.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use virtio_bindings::virtio_net::{VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_MQ};
 
@@ -133,6 +134,64 @@ fn vring_setup_is_checked() {
     assert_eq!(device.set_vring_base(0, 65536), Err(Errno::EINVAL));
     device.set_vring_base(0, 65535).unwrap();
     assert_eq!(device.vring_base(0), Ok(65535));
+}
+
+#[test]
+fn the_parts_of_a_vring_come_in_any_order() {
+    let mut rig = Rig::new();
+    let device = Arc::clone(&rig.device);
+    let [rx, tx] = [0, 1].map(|queue| rig.ring(queue).clone());
+    device.set_vring_enable(0, true).unwrap();
+    device.set_vring_base(0, 0).unwrap();
+    device.set_vring_addr(0, IOVA + rx.table, IOVA + rx.available, IOVA + rx.used, None).unwrap();
+    device.set_vring_num(0, SIZE.into()).unwrap();
+    device.set_vring_addr(1, IOVA + tx.table, IOVA + tx.available, IOVA + tx.used, None).unwrap();
+    device.set_vring_enable(1, true).unwrap();
+    device.set_vring_num(1, SIZE.into()).unwrap();
+    device.set_vring_base(1, 0).unwrap();
+    device.set_features(FEATURES).unwrap();
+    device.set_status(0xb).unwrap();
+    device.set_status(0xf).unwrap();
+    rig.round_trip(0, &[1; 60]);
+}
+
+/// Each ring's index would be a fault if the device looked at it.
+#[test]
+fn a_vring_runs_when_it_lacks_nothing() {
+    let rig = Rig::new();
+    let device = &rig.device;
+    for queue in [0, 1, 4] {
+        rig.arena.index(rig.ring(queue).available + 2).store(SIZE + 1, Ordering::Release);
+    }
+    let size = |queue| device.set_vring_num(queue, SIZE.into()).unwrap();
+    let addresses = |queue: u16| {
+        let ring = rig.ring(queue);
+        let at = [ring.table, ring.available, ring.used].map(|part| IOVA + part);
+        device.set_vring_addr(queue, at[0], at[1], at[2], None).unwrap();
+    };
+    let enable = |queue| device.set_vring_enable(queue, true).unwrap();
+    device.set_features(FEATURES).unwrap();
+    device.set_status(0xb).unwrap();
+    size(0);
+    enable(0);
+    addresses(1);
+    enable(1);
+    size(4);
+    addresses(4);
+    device.set_status(0xf).unwrap();
+    for queue in [0, 1, 4] {
+        rig.kick(queue);
+    }
+    let_it_err();
+    assert_eq!(device.counters().all_faults(), 0);
+    device.suspend().unwrap();
+    addresses(0);
+    size(1);
+    enable(4);
+    let_it_err();
+    assert_eq!(device.counters().all_faults(), 0);
+    device.resume().unwrap();
+    until(|| device.counters().all_faults() == 3);
 }
 
 #[test]

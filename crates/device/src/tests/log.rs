@@ -100,3 +100,32 @@ fn a_log_without_memory_stops_the_vring() {
     rig.start(FEATURES | LOG_ALL);
     rig.round_trip(0, &[1; 60]);
 }
+
+#[test]
+fn reset_forgets_the_log_and_its_eventfd() {
+    let log = Arena::new(0x40000 / 8 + 4096);
+    let mut rig = Rig::new();
+    let (signal, fd) = eventfd();
+    rig.device.set_log_base(Some(log.host()));
+    rig.device.set_log_fd(Some(fd)).unwrap();
+    rig.start(FEATURES | LOG_ALL);
+    rig.round_trip(0, &[1; 60]);
+    rig.settle();
+    assert!(signals(&signal) > 0 && !take(&log).is_empty());
+
+    rig.device.reset();
+    for ring in &mut rig.rings {
+        (ring.next, ring.seen) = (0, 0);
+        rig.arena.write(ring.available, &[0; 4]);
+        rig.arena.write(ring.used, &[0; 4]);
+    }
+    rig.start(FEATURES | LOG_ALL);
+    rig.round_trip(0, &[1; 60]);
+    rig.settle();
+    assert_eq!(take(&log), []);
+    rig.device.set_log_base(Some(log.host()));
+    rig.round_trip(0, &[1; 60]);
+    rig.settle();
+    assert!(!take(&log).is_empty());
+    assert_eq!(signals(&signal), 0);
+}

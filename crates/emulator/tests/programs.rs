@@ -26,11 +26,11 @@ use std::{
 
 use rings::Rings;
 use vhost_accel_device::FaultKind;
-use vhost_accel_emulator::{DeviceKind, EmulatedKernel, Error};
+use vhost_accel_emulator::{DeviceKind, EmulatedKernel};
 use vhost_accel_uapi::{
     call::vhost,
     mdev::{self, DmaMap},
-    vhost::{ACCESS_RW, MsgV2},
+    vhost::{self as uapi, ACCESS_RW, MsgV2, VringState},
 };
 use zerocopy::IntoBytes;
 
@@ -265,105 +265,44 @@ fn programs_that_know_nothing_of_us_see_the_devices() {
     assert_eq!(lines, want);
 }
 
-/// This program under limits that `script` sets, running the test `name` that is ignored otherwise: what it
-/// printed last.
-fn limited(script: &str, name: &str) -> Result<String, String> {
-    let mut command = Command::new("/bin/sh");
-    let script =
-        format!("set -- \"$0\"; {script} && exec \"$@\" --exact {name} --ignored --nocapture");
-    command.args(["-c", &script]).arg(std::env::current_exe().unwrap());
+/// What another process than the owner asks, of the owner's device.
+#[test]
+#[ignore = "run as a program by another program"]
+fn is_not_the_owner() {
+    let device = inherit::inherited("DEVICE");
+    let (mut size, mut table) = (VringState { index: 0, num: 16 }, [0_u32; 2]);
+    let eperm = Err(libc::EPERM);
+    assert_eq!(common::ioctl(&device, uapi::SET_VRING_NUM, &mut size), eperm);
+    assert_eq!(common::ioctl(&device, uapi::SET_LOG_BASE, &mut 0_u64), eperm);
+    assert_eq!(common::ioctl(&device, uapi::SET_MEM_TABLE, &mut table), eperm);
+    assert_eq!(common::ioctl(&device, uapi::RESET_OWNER, &mut 0_u32), eperm);
+    assert_eq!(vhost::get_status(&device).unwrap(), 1);
+    println!("\nnot the owner");
+}
+
+#[test]
+#[ignore = "run as a program by another test"]
+fn lends_its_device() {
+    let device = open("/dev/vhost-mdev-0").unwrap();
+    vhost::set_owner(&device).unwrap();
+    vhost::set_status(&device, 1).unwrap();
+    inherit::keep_at_exec(&device);
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "is_not_the_owner", "--ignored", "--nocapture"]);
+    command.env("DEVICE", device.as_raw_fd().to_string());
     let output = command.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    if text.is_empty() {
-        // The limits could not be set.
-        return Err(String::from_utf8(output.stderr).unwrap());
-    }
-    assert!(output.status.success(), "{text}");
-    Ok(text)
+    assert!(output.status.success() && text.contains("\nnot the owner\n"), "{text}");
+    vhost::set_vring_num(&device, 0, 16).unwrap();
+    say("lent");
 }
 
 #[test]
-#[ignore = "run as a program by another test"]
-fn may_make_small_files_only() {
-    let error = EmulatedKernel::builder().build().err().unwrap();
-    assert!(matches!(error, Error::FileSizeLimit { limit: 51200, .. }), "{error}");
-    println!("\n{error}");
-}
-
-#[test]
-fn a_file_size_limit_is_an_error_that_names_it() {
+fn another_process_than_the_owner_is_refused() {
     let _alone = alone();
-    let text = limited("ulimit -f 100", "may_make_small_files_only").unwrap();
-    assert!(text.contains("ulimit -f"), "{text}");
-}
-
-#[test]
-#[ignore = "run as a program by another test"]
-fn may_open_few_files_only() {
-    // The first is made, and some more.
-    let mut kernels = vec![EmulatedKernel::builder().build().unwrap()];
-    let error = loop {
-        match EmulatedKernel::builder().build() {
-            Ok(kernel) => kernels.push(kernel),
-            Err(error) => break error,
-        }
-    };
-    assert!(matches!(error, Error::Limit { .. }), "{error}");
-    println!("\n{error}");
-}
-
-#[test]
-fn a_limit_of_open_files_is_an_error_that_names_it() {
-    let _alone = alone();
-    let text = limited("ulimit -n 256", "may_open_few_files_only").unwrap();
-    assert!(text.contains("ulimit -Hn"), "{text}");
-}
-
-#[test]
-#[ignore = "run as a program by another test"]
-fn has_no_inotify_instance_left() {
-    let error = EmulatedKernel::builder().build().err().unwrap();
-    assert!(matches!(error, Error::Inotify { limit: 0, .. }), "{error}");
-    println!("\n{error}");
-}
-
-/// As in the process that has one emulated kernel too many: here of a user namespace, so that others keep
-/// theirs.
-#[test]
-fn a_limit_of_inotify_instances_is_an_error_that_names_it() {
-    let _alone = alone();
-    let script = "echo 0 >/proc/sys/user/max_inotify_instances";
-    // The first one finds out whether it can be done.
-    let script = format!(
-        "unshare -Ur /bin/sh -c '{script}' && set -- unshare -Ur /bin/sh -c '{script}; exec \"$@\"' -- \"$0\""
-    );
-    match limited(&script, "has_no_inotify_instance_left") {
-        Ok(text) => assert!(text.contains("sysctl user.max_inotify_instances=128"), "{text}"),
-        Err(why) => eprintln!("not tested: no user namespace can be had here: {why}"),
-    }
-}
-
-#[test]
-#[ignore = "run as a program by another test"]
-fn signals_nobody_at_first() {
-    let waits_at_its_end =
-        || std::fs::read_to_string("/proc/self/maps").unwrap().contains("/[aio]");
     let kernel = EmulatedKernel::builder().build().unwrap();
-    let device = || {
-        let device = open("/dev/vhost-vdpa-0").unwrap();
-        vhost::set_owner(&device).unwrap();
-        assert!(!waits_at_its_end());
-        vhost::set_vring_call(&device, 0, Some(common::eventfd().as_fd())).unwrap();
-        assert!(waits_at_its_end());
-    };
-    kernel.run(device).unwrap();
-    println!("\nlate");
-}
-
-/// What is made for signals costs a process some hundredth of a second at its end.
-#[test]
-fn what_signals_is_made_for_the_first_that_is_to_be_signalled() {
-    let _alone = alone();
-    let text = limited("true", "signals_nobody_at_first").unwrap();
-    assert!(text.contains("\nlate\n"), "{text}");
+    let mut program = Program::start(&kernel, "lends_its_device");
+    program.expect("lent");
+    program.go();
+    assert!(program.child.wait().unwrap().success());
 }

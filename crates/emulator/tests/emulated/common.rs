@@ -79,13 +79,18 @@ pub(crate) fn signal(eventfd: &OwnedFd) {
 
 static ONE: u64 = 1;
 
-/// Waits up to two seconds until an eventfd was signalled, and takes its count.
+/// Waits until an eventfd was signalled, and takes its count. A minute ends a hang.
 pub(crate) fn wait(eventfd: &OwnedFd) -> Option<u64> {
     let mut poll = libc::pollfd { fd: eventfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: one pollfd, which lives for the call.
-    if unsafe { libc::poll(&raw mut poll, 1, 2000) } != 1 {
+    if unsafe { libc::poll(&raw mut poll, 1, 60_000) } != 1 {
         return None;
     }
+    taken(eventfd)
+}
+
+/// Takes the count of an eventfd that was signalled.
+pub(crate) fn taken(eventfd: &OwnedFd) -> Option<u64> {
     let mut count = [0; 8];
     // SAFETY: the buffer is as long as said.
     let read = unsafe { libc::read(eventfd.as_raw_fd(), count.as_mut_ptr().cast(), 8) };

@@ -127,6 +127,9 @@ fn map_and_unmap() {
         assert_eq!(unmap(fd, 0x2000, PAGE), Err(EINVAL), "would cut");
         assert_eq!(unmap(fd, 0, 2 * PAGE), Err(EINVAL), "would cut");
         assert_eq!(unmap(fd, 0x1000, 0), Err(EINVAL));
+        assert_eq!(unmap(fd, 0x1800, PAGE), Err(EINVAL), "misaligned");
+        assert_eq!(unmap(fd, 0x1000, 0x800), Err(EINVAL), "misaligned");
+        assert_eq!(unmap(fd, !0xfff, 2 * PAGE), Err(EINVAL), "wraps");
         assert_eq!(unmap(fd, 0x8000, PAGE), Err(ENOENT));
         assert_eq!(ioctl_at(fd, mdev::UNMAP_DMA, NOWHERE), Err(EFAULT));
         assert_eq!(unmap(fd, 0, 8 * PAGE), Ok(3 * PAGE), "both, whole");
@@ -234,8 +237,13 @@ fn frames_loop_by_eventfd_and_by_doorbell() {
             rings.loop_one("doorbell", || doorbells.write_u16(PAGE as usize, 1));
             assert_eq!(wait(&call), Some(1));
         }
+        // The page says which vring it is, whatever is stored.
+        for value in [0, 2, 0xfffe] {
+            rings
+                .loop_one("another doorbell's value", || doorbells.write_u16(PAGE as usize, value));
+        }
         let mut base = VringState { index: 1, num: 0 };
         assert_eq!(ioctl(fd, vhost::GET_VRING_BASE, &mut base), Ok(0));
-        assert_eq!(base.num, 4);
+        assert_eq!(base.num, 7);
     });
 }

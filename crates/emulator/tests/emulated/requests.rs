@@ -340,6 +340,8 @@ fn vring_setup() {
             VringAddr { desc: 0x1008, ..good },
             VringAddr { avail: 0x2001, ..good },
             VringAddr { used: 0x3002, ..good },
+            VringAddr { log: 0x3002, ..good },
+            VringAddr { flags: 1, log: 0x3001, ..good },
         ] {
             assert_eq!(set(fd, vhost::SET_VRING_ADDR, bad), Err(EINVAL), "{bad:?}");
         }

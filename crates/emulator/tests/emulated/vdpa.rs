@@ -2,9 +2,12 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use libc::{E2BIG, EBUSY, EFAULT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, ESPIPE};
+use libc::{E2BIG, EBUSY, EFAULT, EINVAL, ENOBUFS, ENOENT, ENOTTY, EOPNOTSUPP, EPERM, ESPIPE};
 use vhost_accel_emulator::EmulatedKernel;
-use vhost_accel_uapi::vhost::{self, IotlbMsg, Memory, MsgV2, VringFile, VringState};
+use vhost_accel_uapi::{
+    ioc,
+    vhost::{self, IotlbMsg, Memory, MsgV2, VringFile, VringState},
+};
 use zerocopy::IntoBytes;
 
 use crate::{
@@ -143,7 +146,11 @@ fn messages_need_the_owner() {
 #[test]
 fn a_memory_table_is_taken_and_ignored() {
     with_device(|fd| {
+        let page = Mapped::anonymous(PAGE);
+        let update = MsgV2::update(0, 0, PAGE, page.host(), RW);
+        assert_eq!(send(fd, &update), Ok(72));
         assert_eq!(ioctl(fd, vhost::SET_MEM_TABLE, &mut Memory::default()), Ok(0));
+        assert_eq!(send(fd, &update), Err(EFAULT), "what was mapped still is");
         let mut padding = Memory { nregions: 0, padding: 1 };
         assert_eq!(ioctl(fd, vhost::SET_MEM_TABLE, &mut padding), Err(EOPNOTSUPP));
         let mut large = Memory { nregions: 65, padding: 0 };
@@ -238,7 +245,7 @@ fn a_busy_loop_timeout_is_kept_for_each_vring() {
         let mut state = VringState { index: 1, num: 50 };
         assert_eq!(ioctl(fd, vhost::SET_VRING_BUSYLOOP_TIMEOUT, &mut state), Ok(0));
         assert_eq!((of(0), of(1)), (Ok(0), Ok(50)));
-        assert_eq!(of(9), Err(libc::ENOBUFS));
+        assert_eq!(of(9), Err(ENOBUFS));
     });
 }
 
@@ -256,5 +263,83 @@ fn a_region_of_the_table_ends_behind_its_beginning() {
         assert_eq!(table(PAGE, 0), Err(EFAULT));
         assert_eq!(table(u64::MAX, 2), Err(EFAULT));
         assert_eq!(table(0, 0), Ok(0), "vhost takes it for all addresses");
+    });
+}
+
+#[test]
+fn an_unknown_request_is_taken_for_one_about_a_vring() {
+    let unknown = [
+        vhost::RESET_OWNER,
+        ioc::iow::<u64>(vhost::TYPE, 0x60),
+        // SET_FORK_FROM_OWNER and its get.
+        ioc::iow::<u8>(vhost::TYPE, 0x84),
+        ioc::ior::<u8>(vhost::TYPE, 0x85),
+    ];
+    let kernel = EmulatedKernel::builder().build().unwrap();
+    kernel
+        .run(|| {
+            let fd = open(PATH).unwrap();
+            let ask = |request, index: u32| ioctl(&fd, request, &mut [index, 0]);
+            for request in unknown {
+                assert_eq!(ask(request, 0), Err(EPERM), "{request:#x}");
+            }
+            assert_eq!(ioctl_at(&fd, vhost::SET_OWNER, 0), Ok(0));
+            for request in unknown {
+                assert_eq!(ioctl_at(&fd, request, NOWHERE), Err(EFAULT), "{request:#x}");
+                assert_eq!(ask(request, 3), Err(ENOBUFS), "{request:#x}");
+                assert_eq!(ask(request, 2), Err(ENOTTY), "{request:#x}");
+            }
+        })
+        .unwrap();
+}
+
+/// Rings in memory that was mapped with `perm`, of a device that runs; and their kick.
+fn run_with(fd: &OwnedFd, rings: &Rings, perm: u8) -> OwnedFd {
+    let update = MsgV2::update(0, rings::IOVA, rings::LEN, rings.memory.host(), perm);
+    assert_eq!(send(fd, &update), Ok(72));
+    assert_eq!(ioctl(fd, vhost::SET_STATUS, &mut 3_u8), Ok(0));
+    assert_eq!(ioctl(fd, vhost::SET_FEATURES, &mut { rings::FEATURES }), Ok(0));
+    assert_eq!(ioctl(fd, vhost::SET_STATUS, &mut 11_u8), Ok(0));
+    let kick = eventfd();
+    for index in 0..2 {
+        let size = &mut VringState { index, num: rings::SIZE };
+        assert_eq!(ioctl(fd, vhost::SET_VRING_NUM, size), Ok(0));
+        assert_eq!(ioctl(fd, vhost::SET_VRING_ADDR, &mut Rings::addr(index)), Ok(0));
+        let enable = &mut VringState { index, num: 1 };
+        assert_eq!(ioctl(fd, vhost::SET_VRING_ENABLE, enable), Ok(0));
+    }
+    let file = &mut VringFile { index: 1, fd: kick.as_raw_fd() };
+    assert_eq!(ioctl(fd, vhost::SET_VRING_KICK, file), Ok(0));
+    kick
+}
+
+#[test]
+fn of_a_permission_two_bits_mean_something() {
+    with_device(|fd| {
+        let mut rings = Rings::new();
+        let kick = run_with(fd, &rings, 0xff);
+        assert_eq!(ioctl(fd, vhost::SET_STATUS, &mut 15_u8), Ok(0));
+        rings.loop_one("every bit of the permission", || signal(&kick));
+    });
+}
+
+#[test]
+fn memory_without_permission_is_a_fault_that_no_error_event_tells_of() {
+    with_device(|fd| {
+        let mut rings = Rings::new();
+        rings.send(&[0x5a; 100]);
+        let before = rings.memory.read(0, rings::LEN as usize);
+        let (error, config) = (eventfd(), eventfd());
+        let _kick = run_with(fd, &rings, 0xfc);
+        for index in 0..2 {
+            let file = &mut VringFile { index, fd: error.as_raw_fd() };
+            assert_eq!(ioctl(fd, vhost::SET_VRING_ERR, file), Ok(0));
+        }
+        assert_eq!(ioctl(fd, vhost::SET_CONFIG_CALL, &mut config.as_raw_fd()), Ok(0));
+        assert_eq!(ioctl(fd, vhost::SET_STATUS, &mut 15_u8), Ok(0));
+        assert!(wait(&config).is_some());
+        // Of a vring that stops, the error is told before the change of the status.
+        assert_eq!(taken(&error), None);
+        assert!(rings.memory.read(0, rings::LEN as usize) == before);
     });
 }

@@ -444,6 +444,10 @@ fn frames_loop_by_every_kind_of_kick_and_call_by_interrupts() {
         let page = Mapped::new(fd, PAGE, prot, libc::MAP_SHARED, (1 << 40) + PAGE).unwrap();
         rings.loop_one("doorbell", || page.write_u16(0, 1));
         assert_eq!(wait(&call), Some(1));
+        // All calls are removed at once.
+        assert_eq!(set_irqs(fd, NONE, 0, 0, []), Ok(0));
+        rings.loop_one("without a call", || signal(&kick));
+        assert_eq!(taken(&call), None);
         // Without its memory the device faults, and says so.
         assert_eq!(unmap(&vfio.container, rings::IOVA, rings::LEN), Ok(rings::LEN));
         signal(&kick);

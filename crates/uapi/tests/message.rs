@@ -185,6 +185,27 @@ fn a_request_is_refused() {
     assert_eq!(refusal(&asking, Accepts::ALL), (wrong, libc::EINVAL));
 }
 
+/// Each write is wrong in all ways from one on: the first in the order of the checks is told.
+#[test]
+fn what_is_looked_at_first_is_told() {
+    let offset = messages(&[0; 15], 1, Accepts { status: false, max_batch: Some(8) });
+    assert_eq!(offset.unwrap_err(), DecodeError::Offset { offset: 1 });
+    let small = Accepts { status: true, max_batch: Some(8) };
+    assert_eq!(refusal(&[0; 15], small).0, DecodeError::WriteTooLong { len: 15, max: 8 });
+    let (get, long) = (u64::from(vhost::GET_FEATURES), 1025);
+    let told = |request, flags, size, room| {
+        refusal(&raw(request, flags, size, &vec![0; room]), Accepts::ALL).0
+    };
+    assert_eq!(told(0xbad, 2, long, 7), DecodeError::PayloadTooLong { size: long });
+    assert_eq!(told(0xbad, 2, 8, 7), DecodeError::Flags { flags: 2 });
+    assert_eq!(told(0xbad, 0, 8, 7), DecodeError::Truncated { size: 8, room: 7 });
+    assert_eq!(told(0xbad, 0, 7, 8), DecodeError::UnknownRequest { request: 0xbad });
+    let request = vhost::GET_FEATURES;
+    assert_eq!(told(get, 0, 7, 24), DecodeError::PayloadLen { request, size: 7 });
+    assert_eq!(told(get, 0, 8, 24), DecodeError::NeedReply { request, flags: 0 });
+    assert_eq!(told(get, 1, 8, 24), DecodeError::GetNotLast { len: 16 });
+}
+
 #[test]
 fn config_space_must_have_the_length_that_it_says() {
     for (len, payload_len) in [(4u32, 11), (4, 13), (u32::MAX, 8), (0, 7), (0, 4)] {

@@ -12,14 +12,16 @@ use vhost_accel_emulator::{DeviceKind, EmulatedKernel};
 pub(crate) type Crossed<'a> = &'a [(&'a str, u64)];
 
 /// The steps of [`live`], in order.
-pub(crate) const STEPS: [&str; 23] = [
+pub(crate) const STEPS: [&str; 26] = [
     "open",
     "negotiate",
+    "set up one vring without a call",
     "set up all vrings",
     "make eventfd kicker",
     "make doorbell kicker",
     "make second doorbell kicker",
     "make region-write kicker",
+    "disable one vring",
     "start",
     "kick eventfd",
     "kick doorbell",
@@ -31,6 +33,7 @@ pub(crate) const STEPS: [&str; 23] = [
     "set call",
     "set error",
     "status",
+    "read config space",
     "suspend",
     "base",
     "set up one vring again",
@@ -83,7 +86,8 @@ fn live(kernel: &EmulatedKernel, pairs: u16, open: impl FnOnce() -> Box<dyn Vhos
     note("open");
     assert_eq!(device.info().queue_count, 2 * pairs + 1);
     let capabilities = device.info().capabilities;
-    device.negotiate(Features::VERSION_1 | Features::ACCESS_PLATFORM).unwrap();
+    let features = Features::VERSION_1 | Features::ACCESS_PLATFORM;
+    device.negotiate(features).unwrap();
     note("negotiate");
     let vrings: Vec<_> = (0..2 * pairs + 1)
         .map(|queue| {
@@ -92,6 +96,11 @@ fn live(kernel: &EmulatedKernel, pairs: u16, open: impl FnOnce() -> Box<dyn Vhos
             Vring::new(QueueIndex(queue), 256, desc, avail, used).with_call(call)
         })
         .collect();
+    device.setup_vring(&vrings[0].with_call(None)).unwrap();
+    note("set up one vring without a call");
+    device.reset().unwrap();
+    device.negotiate(features).unwrap();
+    kernel.reset_crossings();
     device.setup_vrings(&vrings).unwrap();
     note("set up all vrings");
 
@@ -108,7 +117,9 @@ fn live(kernel: &EmulatedKernel, pairs: u16, open: impl FnOnce() -> Box<dyn Vhos
     let region_write = kicker(0, KickKind::RegionWrite);
     note("make region-write kicker");
     // Rings that aren't mapped would stop at once, and the test is about crossings.
-    for vring in &vrings {
+    device.enable_vring(vrings[0].queue, false).unwrap();
+    note("disable one vring");
+    for vring in &vrings[1..] {
         device.enable_vring(vring.queue, false).unwrap();
     }
     kernel.reset_crossings();
@@ -147,6 +158,8 @@ fn live(kernel: &EmulatedKernel, pairs: u16, open: impl FnOnce() -> Box<dyn Vhos
     note("set error");
     device.status().unwrap();
     note("status");
+    device.read_config(0, &mut [0; 6]).unwrap();
+    note("read config space");
     device.suspend().unwrap();
     note("suspend");
     device.vring_base(QueueIndex(1)).unwrap();

@@ -44,6 +44,14 @@ fn life(pairs: u16) {
                 ],
             ),
             (
+                "set up one vring without a call",
+                &[
+                    ("ioctl VHOST_SET_VRING_ADDR", 1),
+                    ("ioctl VHOST_SET_VRING_NUM", 1),
+                    ("ioctl VHOST_VDPA_SET_VRING_ENABLE", 1),
+                ],
+            ),
+            (
                 "set up all vrings",
                 &[
                     ("ioctl VHOST_SET_VRING_ADDR", vrings),
@@ -54,6 +62,7 @@ fn life(pairs: u16) {
             ),
             ("make eventfd kicker", &[("eventfd2", 1), ("ioctl VHOST_SET_VRING_KICK", 1)]),
             ("make doorbell kicker", &[("mmap doorbell", 1)]),
+            ("disable one vring", &[("ioctl VHOST_VDPA_SET_VRING_ENABLE", 1)]),
             ("start", &[("ioctl VHOST_VDPA_SET_STATUS", 1)]),
             ("kick eventfd", &[("write eventfd", 1)]),
             ("map", &[("ioctl VFIO_IOMMU_MAP_DMA", 1)]),
@@ -63,6 +72,7 @@ fn life(pairs: u16) {
             ("set call", &[("ioctl VHOST_SET_VRING_CALL", 1)]),
             ("set error", &[("ioctl VHOST_SET_VRING_ERR", 1)]),
             ("status", &[("ioctl VHOST_VDPA_GET_STATUS", 1)]),
+            ("read config space", &[("ioctl VHOST_VDPA_GET_CONFIG", 1)]),
             ("suspend", &[("ioctl VHOST_VDPA_SUSPEND", 1)]),
             ("base", &[("ioctl VHOST_GET_VRING_BASE", 1)]),
             (

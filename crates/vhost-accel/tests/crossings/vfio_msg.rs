@@ -48,8 +48,10 @@ fn life(pairs: u16, batch: bool) {
         &[
             ("open", open),
             ("negotiate", negotiate),
+            ("set up one vring without a call", &[("pwrite CONFIG", if batch { 1 } else { 3 })]),
             ("set up all vrings", setup),
             ("make doorbell kicker", &[("mmap doorbell", 1)]),
+            ("disable one vring", &[("pwrite CONFIG", 1)]),
             ("start", &[("pwrite CONFIG", 1)]),
             ("kick region-write", &[("pwrite NOTIFY", 1)]),
             ("map", &[("ioctl VFIO_IOMMU_MAP_DMA", 1)]),
@@ -59,6 +61,7 @@ fn life(pairs: u16, batch: bool) {
             ("set call", &[("ioctl VFIO_DEVICE_SET_IRQS", 1)]),
             ("set error", &[("ioctl VFIO_DEVICE_SET_IRQS", 1)]),
             ("status", &[("pread CONFIG", 1), ("pwrite CONFIG", 1)]),
+            ("read config space", &[("pread CONFIG", 1), ("pwrite CONFIG", 1)]),
             ("suspend", &[("pwrite CONFIG", 1)]),
             ("base", &[("pread CONFIG", 1), ("pwrite CONFIG", 1)]),
             ("set up one vring again", again),

@@ -40,6 +40,14 @@ fn life(pairs: u16, batch: bool) {
                 ],
             ),
             (
+                "set up one vring without a call",
+                &[
+                    ("ioctl VHOST_SET_VRING_ADDR", 1),
+                    ("ioctl VHOST_SET_VRING_NUM", 1),
+                    ("ioctl VHOST_VDPA_SET_VRING_ENABLE", 1),
+                ],
+            ),
+            (
                 "set up all vrings",
                 &[
                     ("ioctl VHOST_SET_VRING_ADDR", vrings),
@@ -51,6 +59,7 @@ fn life(pairs: u16, batch: bool) {
             ("make eventfd kicker", &[("eventfd2", 1), ("ioctl VHOST_SET_VRING_KICK", 1)]),
             // The page of vring 0 was mapped at open.
             ("make second doorbell kicker", &[("mmap doorbell", 1)]),
+            ("disable one vring", &[("ioctl VHOST_VDPA_SET_VRING_ENABLE", 1)]),
             ("start", &[("ioctl VHOST_VDPA_GET_STATUS", 1), ("ioctl VHOST_VDPA_SET_STATUS", 1)]),
             ("kick eventfd", &[("write eventfd", 1)]),
             ("map", &[("write iotlb UPDATE", 1)]),
@@ -59,6 +68,7 @@ fn life(pairs: u16, batch: bool) {
             ("limits", &[("ioctl VHOST_VDPA_GET_IOVA_RANGE", 1)]),
             ("set call", &[("ioctl VHOST_SET_VRING_CALL", 1)]),
             ("status", &[("ioctl VHOST_VDPA_GET_STATUS", 1)]),
+            ("read config space", &[("ioctl VHOST_VDPA_GET_CONFIG", 1)]),
             ("suspend", &[("ioctl VHOST_VDPA_SUSPEND", 1)]),
             ("base", &[("ioctl VHOST_GET_VRING_BASE", 1)]),
             (

@@ -80,6 +80,7 @@ static void major_name(unsigned int number, char *into)
 		fclose(devices);
 }
 
+// ABI-NUM-2, ABI-NUM-4, ABI-NUM-6
 static void any_file(const char *kind, int fd)
 {
 	int on = 1, off = 0, pipes[2], file = memfd_create("", 0);

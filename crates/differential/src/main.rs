@@ -64,6 +64,7 @@ fn main() -> ExitCode {
     }
 }
 
+// ABI-DIFF-1
 fn run(arguments: &Arguments) -> io::Result<()> {
     memory::map()?;
     let pool = Pool::new()?;

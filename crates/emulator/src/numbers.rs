@@ -96,6 +96,7 @@ mod tests {
     const DEVICES: &str = "Character devices:\n  1 mem\n 10 misc\n254 ndctl\n253 dimmctl\n\n\
                            Block devices:\n  7 loop\n252 virtblk\n";
 
+    // ABI-NUM-1, ABI-NUM-2, ABI-NUM-3, ABI-NUM-5
     #[test]
     fn each_kind_has_a_major_that_is_free() {
         let numbers = Numbers::beside(DEVICES, " 58 kvm\n".to_owned()).unwrap();
@@ -109,6 +110,7 @@ mod tests {
         assert_eq!(numbers.misc, " 58 kvm\n196 vfio\n");
     }
 
+    // ABI-NUM-5
     #[test]
     fn a_kind_that_the_machine_has_keeps_its_major() {
         let devices = "Character devices:\n 10 misc\n511 vhost-vdpa\n236 vfio\n\nBlock devices:\n";

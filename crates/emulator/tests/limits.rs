@@ -149,6 +149,7 @@ fn may_lock_no_memory() {
 }
 
 /// The emulated kernel is to run without privileges, where the limit is small.
+// ABI-DIFF-2
 #[test]
 fn mapping_is_not_charged_as_locked_memory() {
     let _alone = alone();

@@ -209,6 +209,7 @@ fn has_memory_where_another_program_had() {
     say("untouched");
 }
 
+// ABI-DIFF-6
 #[test]
 fn a_device_never_reaches_the_memory_of_the_next_program() {
     let _alone = alone();
@@ -221,6 +222,7 @@ fn a_device_never_reaches_the_memory_of_the_next_program() {
     assert!(program.child.wait().unwrap().success());
 }
 
+// ABI-NUM-1, ABI-NUM-2, ABI-NUM-4, ABI-VFIO-3
 #[test]
 fn programs_that_know_nothing_of_us_see_the_devices() {
     let _alone = alone();
@@ -266,6 +268,7 @@ fn programs_that_know_nothing_of_us_see_the_devices() {
 }
 
 /// What another process than the owner asks, of the owner's device.
+// ABI-REQ-6, ABI-REQ-8
 #[test]
 #[ignore = "run as a program by another program"]
 fn is_not_the_owner() {

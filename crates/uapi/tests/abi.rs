@@ -75,6 +75,7 @@ fn tests_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
+// ABI-REQ-1, ABI-MDEV-4
 #[test]
 fn every_number_size_and_offset_is_what_c_says() {
     let (mut theirs, lacking) = theirs();
@@ -128,6 +129,7 @@ fn no_public_constant_is_left_out() {
     assert_eq!(found, NUMBERS.len() + NOT_IN_C.len());
 }
 
+// ABI-VFIO-3, ABI-VFIO-5
 #[test]
 fn regions_are_a_tebibyte_apart() {
     assert_eq!(vfio::region_offset(vfio::REGION_INDEX_CONFIG), 0);

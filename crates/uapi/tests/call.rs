@@ -112,6 +112,7 @@ fn requests_without_argument() {
     assert_eq!(sent(0, |fd| vfio::device_reset(fd)).0, 0x3b6f);
 }
 
+// ABI-REQ-1
 #[test]
 fn vhost_sets() {
     let features = 0x1_0000_0003;
@@ -152,6 +153,7 @@ fn eventfds_and_their_removal() {
 
 type Get = fn(BorrowedFd<'_>) -> io::Result<u32>;
 
+// ABI-REQ-1
 #[test]
 fn vhost_gets() {
     let eight = [1, 2, 3, 4, 5, 6, 7, 8];
@@ -223,6 +225,7 @@ fn tables_and_logs() {
     assert_eq!(log, (0x4008_af04, wide(&[0x1234])));
 }
 
+// ABI-MDEV-4
 #[test]
 fn dma_of_a_vhost_mdev() {
     use vhost_accel_uapi::mdev::{DmaInfo, DmaMap};
@@ -343,6 +346,7 @@ fn an_errno_comes_back() {
     assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EBUSY));
 }
 
+// ABI-VDPA-5
 #[test]
 fn iotlb_messages_are_72_bytes() {
     let (mut reader, writer) = io::pipe().unwrap();

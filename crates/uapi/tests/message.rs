@@ -29,6 +29,7 @@ fn refusal(write: &[u8], accepts: Accepts) -> (DecodeError, i32) {
     (error, error.errno())
 }
 
+// ABI-MSG-1
 #[test]
 fn get_features_is_these_24_bytes() {
     let mut buf = [0xff; 64];
@@ -78,6 +79,7 @@ fn a_request_without_argument_is_a_header() {
     assert_eq!(encoder.as_bytes(), [0x01, 0xaf, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 }
 
+// ABI-MSG-2, ABI-MSG-20
 #[test]
 fn config_space_is_an_offset_a_length_and_bytes() {
     let mut buf = [0xff; 64];
@@ -131,6 +133,7 @@ fn messages_before_a_mistake_are_there() {
     assert_eq!(messages.next(), None);
 }
 
+// ABI-MSG-3, ABI-MSG-10
 #[test]
 fn a_write_as_a_whole_is_refused() {
     let write = raw(vhost::SET_OWNER.into(), 0, 0, &[]);
@@ -147,6 +150,7 @@ fn a_write_as_a_whole_is_refused() {
     assert_eq!(refusal(&[], Accepts::ALL), (DecodeError::Short { len: 0 }, libc::EINVAL));
 }
 
+// ABI-MSG-4, ABI-MSG-5, ABI-MSG-6, ABI-MSG-7
 #[test]
 fn a_header_is_refused() {
     let short = raw(vhost::SET_OWNER.into(), 0, 0, &[]);
@@ -165,6 +169,7 @@ fn a_header_is_refused() {
     );
 }
 
+// ABI-MSG-8, ABI-MSG-11, ABI-MSG-14, ABI-MSG-15, ABI-MSG-28
 #[test]
 fn a_request_is_refused() {
     // High bits of the request count; an ioctl that carries an fd has no message.
@@ -186,6 +191,7 @@ fn a_request_is_refused() {
 }
 
 /// Each write is wrong in all ways from one on: the first in the order of the checks is told.
+// ABI-MSG-22, ABI-MSG-23
 #[test]
 fn what_is_looked_at_first_is_told() {
     let offset = messages(&[0; 15], 1, Accepts { status: false, max_batch: Some(8) });
@@ -206,6 +212,7 @@ fn what_is_looked_at_first_is_told() {
     assert_eq!(told(get, 1, 8, 24), DecodeError::GetNotLast { len: 16 });
 }
 
+// ABI-MSG-20
 #[test]
 fn config_space_must_have_the_length_that_it_says() {
     for (len, payload_len) in [(4u32, 11), (4, 13), (u32::MAX, 8), (0, 7), (0, 4)] {
@@ -221,6 +228,7 @@ fn config_space_must_have_the_length_that_it_says() {
     assert_eq!(all(&write, Accepts::ALL).unwrap()[0].payload, longest);
 }
 
+// ABI-MSG-9, ABI-MSG-16
 #[test]
 fn what_follows_a_message_depends_on_batch() {
     let owner = raw(vhost::SET_OWNER.into(), 0, 0, &[]);
@@ -237,6 +245,7 @@ fn what_follows_a_message_depends_on_batch() {
     assert_eq!(all(&get, Accepts::RFC).unwrap().len(), 1);
 }
 
+// ABI-MSG-26, ABI-MSG-27
 #[test]
 fn the_later_requests_need_the_status_capability() {
     #[rustfmt::skip]
@@ -295,6 +304,7 @@ fn an_encoder_refuses_and_keeps_what_it_has() {
     assert_eq!(encoder.len(), 40);
 }
 
+// ABI-MSG-25
 #[test]
 fn a_reply_is_a_header_without_flags_and_the_answer() {
     let mut buf = [0xff; 24];

@@ -142,6 +142,7 @@ mod tests {
         assert_eq!(calls(&mut Held::new(4), &[vring(0, None), vring(1, None)]), []);
     }
 
+    // ABI-CROSS-20
     #[test]
     fn a_failure_names_its_vring() {
         let null = File::open("/dev/null").unwrap();

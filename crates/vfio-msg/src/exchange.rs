@@ -244,6 +244,7 @@ mod tests {
         assert_eq!(lengths, [48, 24]);
     }
 
+    // ABI-CROSS-19
     #[test]
     fn a_short_count_leads_to_the_message_at_fault() {
         let (mut buffer, port) = ([0; 128], Recorder::default());

@@ -83,6 +83,7 @@ fn names(directory: &Path) -> io::Result<Vec<OsString>> {
 mod tests {
     use super::*;
 
+    // ABI-MDEV-1, ABI-VFIO-3
     #[test]
     fn devices_are_found_by_what_sysfs_says() {
         let root = tempfile::tempdir().unwrap();

@@ -48,6 +48,7 @@ fn a_device_that_is_open_is_busy() {
     });
 }
 
+// ABI-CROSS-20
 #[test]
 fn a_vring_whose_call_is_no_eventfd() {
     each(|uri, device| {

@@ -12,6 +12,8 @@ mod error;
 mod lab;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod rules;
 mod strace;
 
 use std::process::ExitCode;

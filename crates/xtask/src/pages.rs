@@ -7,6 +7,9 @@ use crate::lab::ROOT;
 /// Pages, and the names in backticks in them that begin like a path of this tree.
 const PAGES: [&str; 5] =
     ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "README.md", "lab/README.md"];
+/// Pages whose lines are no longer than the source's.
+const NARROW: [&str; 1] = ["docs/abi.md"];
+const WIDTH: usize = 100;
 const BEGINNINGS: [&str; 6] = ["crates/", "docs/", "kernel/", "lab/", "results/", ".ci/"];
 
 /// The paths that `page` names: in backticks, and as the targets of links.
@@ -36,6 +39,16 @@ fn what_the_pages_name_is_there() {
         assert!(!names.is_empty(), "{page} names nothing");
         for name in names {
             assert!(Path::new(ROOT).join(name).exists(), "{page} names {name}");
+        }
+    }
+}
+
+#[test]
+fn lines_of_the_specification_fit_a_page() {
+    for page in NARROW {
+        let text = std::fs::read_to_string(Path::new(ROOT).join(page)).expect(page);
+        for (number, line) in (1..).zip(text.lines()) {
+            assert!(line.chars().count() <= WIDTH, "{page}, line {number}: {line}");
         }
     }
 }

@@ -56,6 +56,7 @@ fn run() -> Result<()> {
 
 /// A frame and a fault more are counted, and still when the device was reset and when it was closed. How
 /// many frames there were on all devices together.
+// ABI-COUNT-1, ABI-COUNT-2
 fn counted(uri: &str) -> Result<u64> {
     let (frames, faults) = counters()?;
     let expected = (frames + 1, faults + 1);

@@ -20,6 +20,7 @@ pub(super) const CASES: &[Case] = &[
         .needing(Capabilities::SUSPEND),
 ];
 
+// ABI-SETUP-6, ABI-SETUP-8
 fn what_was_set_is_read(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.driver(small())?;
     driver.map()?;
@@ -40,6 +41,7 @@ fn bases(driver: &mut vhost_accel_driver::NetDriver) -> Result<[VringBase; 2], S
     Ok([device.vring_base(QueueIndex(0))?, device.vring_base(QueueIndex(1))?])
 }
 
+// ABI-SETUP-7, ABI-SETUP-8, ABI-SETUP-9
 fn it_counts_what_was_consumed(target: &Target<'_>) -> Result<(), Stop> {
     let base = 1000;
     let mut driver = target.running(Config { base, ..small() })?;
@@ -55,6 +57,7 @@ fn it_counts_what_was_consumed(target: &Target<'_>) -> Result<(), Stop> {
     equal("the used index", driver.rx(0).ring().used_index(), base + 20)
 }
 
+// ABI-SETUP-7
 fn a_ring_goes_on_over_the_wrap(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(Config { base: 65530, ..small() })?;
     for seed in 0..20 {
@@ -67,6 +70,7 @@ fn a_ring_goes_on_over_the_wrap(target: &Target<'_>) -> Result<(), Stop> {
     equal("after 20 frames from 65530 on", bases(&mut driver)?, [VringBase::split(14); 2])
 }
 
+// ABI-SUSPEND-2
 fn it_is_stable_while_suspended(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     echoes(&mut driver, 0, &frame(1, 100))?;
@@ -82,6 +86,7 @@ fn it_is_stable_while_suspended(target: &Target<'_>) -> Result<(), Stop> {
 
 /// What a migration does: suspend, read the bases, and go on from them after a reset, with frames on
 /// their way that nobody has looked at yet.
+// ABI-SETUP-6, ABI-SUSPEND-2
 fn a_device_goes_on(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     let frames: Vec<_> = (0..12).map(|seed| frame(seed, 200)).collect();

@@ -31,6 +31,7 @@ fn whole(device: &dyn vhost_accel_core::VhostAccel) -> Result<Vec<u8>, Stop> {
     Ok(bytes)
 }
 
+// ABI-NET-15
 fn the_loopback_has_its_fields(target: &Target<'_>) -> Result<(), Stop> {
     target.need_loopback()?;
     let bytes = whole(target.open()?.as_ref())?;
@@ -61,6 +62,7 @@ fn outside(size: u32) -> [(u32, usize); 4] {
     [(size, 1), (size - 1, 2), (0, size as usize + 1), (u32::MAX - 1, 4)]
 }
 
+// ABI-NET-16
 fn beyond_the_end_is_refused(target: &Target<'_>) -> Result<(), Stop> {
     let device = target.open()?;
     for (offset, len) in outside(device.config_size()?) {
@@ -73,6 +75,7 @@ fn beyond_the_end_is_refused(target: &Target<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-NET-16
 fn a_write_beyond_the_end(target: &Target<'_>) -> Result<(), Stop> {
     let mut device = target.open()?;
     let before = whole(device.as_ref())?;
@@ -85,6 +88,7 @@ fn a_write_beyond_the_end(target: &Target<'_>) -> Result<(), Stop> {
     same("config space", &whole(device.as_ref())?, &before)
 }
 
+// ABI-NET-17, ABI-NET-18
 fn read_only_fields_stay(target: &Target<'_>) -> Result<(), Stop> {
     target.need_loopback()?;
     let mut device = target.open()?;
@@ -101,6 +105,7 @@ fn read_only_fields_stay(target: &Target<'_>) -> Result<(), Stop> {
 
 const MAC: [u8; 6] = [2, 0, 0, 0xc0, 0xff, 0xee];
 
+// ABI-NET-17
 fn the_mac_can_be_written(target: &Target<'_>) -> Result<(), Stop> {
     target.need_loopback()?;
     let mut device = target.open()?;
@@ -111,6 +116,7 @@ fn the_mac_can_be_written(target: &Target<'_>) -> Result<(), Stop> {
     same("the MAC", &whole(device.as_ref())?[..6], &[2, 0, 0, 0xc0, 0xff, 0x11])
 }
 
+// ABI-NET-17
 fn the_mac_stays_with_ctrl_mac_addr(target: &Target<'_>) -> Result<(), Stop> {
     target.need_loopback()?;
     let mut device = target.open()?;
@@ -120,6 +126,7 @@ fn the_mac_stays_with_ctrl_mac_addr(target: &Target<'_>) -> Result<(), Stop> {
     same("config space", &whole(device.as_ref())?, &before)
 }
 
+// ABI-NET-17
 fn the_mac_stays_while_running(target: &Target<'_>) -> Result<(), Stop> {
     let mut config = small();
     config.features -= Config::CTRL_MAC_ADDR;
@@ -129,6 +136,7 @@ fn the_mac_stays_while_running(target: &Target<'_>) -> Result<(), Stop> {
     same("config space", &whole(driver.device())?, &before)
 }
 
+// ABI-STATUS-3
 fn reset_brings_the_mac_back(target: &Target<'_>) -> Result<(), Stop> {
     target.need_loopback()?;
     let mut device = target.open()?;

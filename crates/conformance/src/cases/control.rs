@@ -68,6 +68,7 @@ fn set_pairs(driver: &mut NetDriver, data: &[u8]) -> Result<u8, Stop> {
     Ok(driver.command(class as u8, command as u8, data)?)
 }
 
+// ABI-CTRL-1, ABI-STATUS-3
 fn the_mac_is_set(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     let before = mac(&mut driver)?;
@@ -77,6 +78,7 @@ fn the_mac_is_set(target: &Target<'_>) -> Result<(), Stop> {
     same("the MAC after a reset", &mac(&mut driver)?, &before)
 }
 
+// ABI-CTRL-2
 fn a_mac_of_the_wrong_length(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     let before = mac(&mut driver)?;
@@ -87,6 +89,7 @@ fn a_mac_of_the_wrong_length(target: &Target<'_>) -> Result<(), Stop> {
     equal("the answer to a good one", set_mac(&mut driver, &MAC)?, OK)
 }
 
+// ABI-CTRL-2
 fn unknown_commands(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     // RX mode, VLAN, announce, offloads, and a class that doesn't exist.
@@ -97,6 +100,7 @@ fn unknown_commands(target: &Target<'_>) -> Result<(), Stop> {
     echoes(&mut driver, 0, &frame(1, 60))
 }
 
+// ABI-CTRL-3, ABI-CTRL-4, ABI-CTRL-5
 fn one_pair_is_active_at_first(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.driver(small_pairs(2))?;
     driver.setup()?;
@@ -112,6 +116,7 @@ fn one_pair_is_active_at_first(target: &Target<'_>) -> Result<(), Stop> {
     arrives(&mut driver, 1, &sent)
 }
 
+// ABI-CTRL-4, ABI-CTRL-5
 fn a_pair_can_be_switched_off(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small_pairs(2))?;
     echoes(&mut driver, 1, &frame(1, 100))?;
@@ -128,6 +133,7 @@ fn a_pair_can_be_switched_off(target: &Target<'_>) -> Result<(), Stop> {
     arrives(&mut driver, 1, &sent)
 }
 
+// ABI-CTRL-2
 fn bad_pair_counts(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small_pairs(2))?;
     let beyond = target.pairs()? + 1;
@@ -158,6 +164,7 @@ fn one_pair(features: Features) -> Config {
 }
 
 /// With all that is offered: a device of one pair offers no MQ, and it comes to the same.
+// ABI-VRING-4, ABI-VRING-5
 fn behind_all_pairs(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     equal("the control queue", driver.control().index(), QueueIndex(2 * target.pairs()?))?;
@@ -165,6 +172,7 @@ fn behind_all_pairs(target: &Target<'_>) -> Result<(), Stop> {
 }
 
 /// Virtio 1.2, 5.1.2: without MQ the control queue is behind the first pair, however many there are.
+// ABI-VRING-5, ABI-CTRL-2, ABI-CTRL-3
 fn without_multiqueue(target: &Target<'_>) -> Result<(), Stop> {
     target.need_pairs(2)?;
     let mut driver = target.running(one_pair(Config::CTRL_VQ | Config::CTRL_MAC_ADDR))?;
@@ -175,6 +183,7 @@ fn without_multiqueue(target: &Target<'_>) -> Result<(), Stop> {
 }
 
 /// They can be set up and kicked, and are not looked at: a look would be a fault here.
+// ABI-VRING-7, ABI-VRING-8
 fn the_vrings_behind_it_rest(target: &Target<'_>) -> Result<(), Stop> {
     target.need_pairs(2)?;
     let mut driver = target.driver(one_pair(Config::CTRL_VQ | Config::CTRL_MAC_ADDR))?;
@@ -186,6 +195,7 @@ fn the_vrings_behind_it_rest(target: &Target<'_>) -> Result<(), Stop> {
     healthy(&mut driver)
 }
 
+// ABI-VRING-6, ABI-VRING-7, ABI-VRING-8
 fn without_its_feature(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.driver(one_pair(Features::empty()))?;
     driver.setup()?;
@@ -211,6 +221,7 @@ fn unmapped(driver: &mut NetDriver, queues: std::ops::Range<u16>) -> Result<(), 
 }
 
 /// An index that can't be is found when the pair is switched on, and not before.
+// ABI-CTRL-5, ABI-CTRL-6
 fn a_receive_queue_rests(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.driver(small_pairs(2))?;
     driver.setup()?;
@@ -246,6 +257,7 @@ fn commanded(target: &Target<'_>) -> Result<(NetDriver, Arc<Region>), Stop> {
 }
 
 /// What is refused whatever it says is not read, and need not be there.
+// ABI-CTRL-7
 fn a_command_longer_than_any(target: &Target<'_>) -> Result<(), Stop> {
     let (mut driver, memory) = commanded(target)?;
     ask(&mut driver, NOWHERE, 9, PLACE)?;
@@ -260,6 +272,7 @@ fn write_command(memory: &Region) {
     memory.write(2, &MAC);
 }
 
+// ABI-CTRL-8
 fn no_answer_no_effect(target: &Target<'_>) -> Result<(), Stop> {
     let (mut driver, memory) = commanded(target)?;
     let before = mac(&mut driver)?;
@@ -271,6 +284,7 @@ fn no_answer_no_effect(target: &Target<'_>) -> Result<(), Stop> {
 }
 
 /// The used ring's first entry is beyond all mappings, its flags and index are not.
+// ABI-CTRL-9
 fn no_used_entry_no_effect(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.driver(one_pair(Config::CTRL_VQ | Config::CTRL_MAC_ADDR))?;
     driver.setup()?;

@@ -119,6 +119,7 @@ fn outside_the_limits(target: &Target<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-DMA-3
 fn no_more_than_the_limit(target: &Target<'_>) -> Result<(), Stop> {
     let mut machine = open(target)?;
     let limit = match machine.device().dma_limits()?.max_mappings {
@@ -167,6 +168,7 @@ fn ranges_that_cannot_be(target: &Target<'_>) -> Result<(), Stop> {
     Ok(machine.map(&region.at(BASE))?)
 }
 
+// ABI-DMA-2, ABI-MDEV-8, ABI-VDPA-10
 fn overlap_is_refused(target: &Target<'_>) -> Result<(), Stop> {
     let mut machine = open(target)?;
     let region = Region::new(8 * page_size())?;
@@ -199,6 +201,7 @@ fn unmapped_is_free_again(target: &Target<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-MDEV-14, ABI-VDPA-12
 fn an_unmap_of_nothing(target: &Target<'_>) -> Result<(), Stop> {
     let mut machine = open(target)?;
     let region = Region::new(4 * page_size())?;
@@ -228,6 +231,7 @@ fn an_unmap_before_any_mapping(target: &Target<'_>) -> Result<(), Stop> {
     Ok(machine.map(&Region::new(4 * page_size())?.at(BASE))?)
 }
 
+// ABI-DMA-5, ABI-MDEV-13, ABI-VDPA-11
 fn an_unmap_cuts_nothing(target: &Target<'_>) -> Result<(), Stop> {
     let region = Region::new(4 * page_size())?;
     // From its start, up to its end, and from its middle.
@@ -255,6 +259,7 @@ fn an_unmap_cuts_nothing(target: &Target<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-DMA-4, ABI-MDEV-11, ABI-VDPA-11
 fn an_unmap_may_span_several(target: &Target<'_>) -> Result<(), Stop> {
     let mut machine = open(target)?;
     let region = Region::new(16 * page_size())?;
@@ -302,6 +307,7 @@ fn all_or_none_is_mapped(target: &Target<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-MDEV-3, ABI-VDPA-3
 fn mappings_end_with_the_device(target: &Target<'_>) -> Result<(), Stop> {
     let region = Region::new(page_size())?;
     for _ in 0..3 {

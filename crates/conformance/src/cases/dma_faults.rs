@@ -70,6 +70,7 @@ impl Stage {
     }
 
     /// The first transmit queue stopped, and nothing of its chain came back; the other pair runs on.
+    // ABI-FAULT-16, ABI-FAULT-17
     #[track_caller]
     fn tx_stopped(mut self) -> Result<(), Stop> {
         faulted(&mut self.driver, &self.config)?;
@@ -102,6 +103,7 @@ fn rx_stops(
     Ok(driver)
 }
 
+// ABI-FAULT-1
 fn unmapped_tx(target: &Target<'_>) -> Result<(), Stop> {
     let mut stage = Stage::new(target)?;
     stage.send_from(PLACE, 100)?;
@@ -109,6 +111,7 @@ fn unmapped_tx(target: &Target<'_>) -> Result<(), Stop> {
 }
 
 /// A frame longer than any is dropped, wherever it is said to be; but nowhere is no address.
+// ABI-NET-8, ABI-FAULT-2
 fn dropped_unread(target: &Target<'_>) -> Result<(), Stop> {
     let mut stage = Stage::new(target)?;
     let ring = stage.driver.tx(0).ring().clone();
@@ -147,6 +150,7 @@ fn short_used_ring(
 }
 
 /// A frame that takes two receive chains, of which the second's used entry can't be written.
+// ABI-FAULT-22
 fn whole_or_not_at_all(target: &Target<'_>) -> Result<(), Stop> {
     let (mut driver, memory, used) = short_used_ring(target, 1)?;
     let config = watch(&mut driver)?;
@@ -160,6 +164,7 @@ fn whole_or_not_at_all(target: &Target<'_>) -> Result<(), Stop> {
 }
 
 /// The frame can't be read, but before that the used entry of its receive chain can't be written.
+// ABI-FAULT-24
 fn used_entry_first(target: &Target<'_>) -> Result<(), Stop> {
     let (mut driver, _memory, _) = short_used_ring(target, 0)?;
     let (receive, transmit) = (Event::new()?, Event::new()?);
@@ -178,6 +183,7 @@ fn used_entry_first(target: &Target<'_>) -> Result<(), Stop> {
 }
 
 /// The frame is read before it is written.
+// ABI-FAULT-23
 fn two_faults(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.driver(small_pairs(2))?;
     driver.setup()?;
@@ -198,11 +204,13 @@ fn two_faults(target: &Target<'_>) -> Result<(), Stop> {
     echoes(&mut driver, 1, &frame(9, 100))
 }
 
+// ABI-FAULT-1
 fn unmapped_rx(target: &Target<'_>) -> Result<(), Stop> {
     rx_stops(target, |_| Ok(Descriptor::writable(PLACE, 2048)))?;
     Ok(())
 }
 
+// ABI-FAULT-1
 fn runs_off(target: &Target<'_>) -> Result<(), Stop> {
     let mut stage = Stage::new(target)?;
     let region = Region::new(page_size())?;
@@ -211,6 +219,7 @@ fn runs_off(target: &Target<'_>) -> Result<(), Stop> {
     stage.tx_stopped()
 }
 
+// ABI-FAULT-1
 fn rx_runs_off(target: &Target<'_>) -> Result<(), Stop> {
     let region = Region::new(2 * page_size())?;
     region.fill(0, region.len(), 0xa5);
@@ -222,12 +231,14 @@ fn rx_runs_off(target: &Target<'_>) -> Result<(), Stop> {
     untouched("memory behind the mapping", &region.bytes(page_size(), page_size()), 0xa5)
 }
 
+// ABI-FAULT-2
 fn wraps_around(target: &Target<'_>) -> Result<(), Stop> {
     let mut stage = Stage::new(target)?;
     stage.send_from(Iova(u64::MAX - 50), 200)?;
     stage.tx_stopped()
 }
 
+// ABI-FAULT-1
 fn read_only(target: &Target<'_>) -> Result<(), Stop> {
     let region = Region::new(page_size())?;
     region.fill(0, region.len(), 0xa5);
@@ -238,6 +249,7 @@ fn read_only(target: &Target<'_>) -> Result<(), Stop> {
     untouched("read-only memory", &region.bytes(0, region.len()), 0xa5)
 }
 
+// ABI-FAULT-1
 fn write_only(target: &Target<'_>) -> Result<(), Stop> {
     let mut stage = Stage::new(target)?;
     let region = Region::new(page_size())?;
@@ -286,12 +298,14 @@ fn bad_host_address(target: &Target<'_>) -> Result<(), Stop> {
     }
 }
 
+// ABI-FAULT-1
 fn unmapped_table(target: &Target<'_>) -> Result<(), Stop> {
     let mut stage = Stage::new(target)?;
     stage.send_desc(Descriptor::indirect(PLACE, 32))?;
     stage.tx_stopped()
 }
 
+// ABI-FAULT-1
 fn ring_unmapped(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     let config = watch(&mut driver)?;

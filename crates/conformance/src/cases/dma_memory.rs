@@ -127,6 +127,7 @@ fn churn(target: &Target<'_>) -> Result<(), Stop> {
     echoes(&mut driver, 0, &frame(1000, 100))
 }
 
+// ABI-STATUS-4, ABI-VDPA-4
 fn mappings_survive_a_reset(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     driver.device().reset()?;

@@ -49,6 +49,7 @@ fn pass(driver: &mut NetDriver, seed: u64) -> Result<(), Stop> {
     received(driver, 0, &[&sent])
 }
 
+// ABI-CALL-1
 fn a_call_comes(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     for seed in 0..5 {
@@ -59,6 +60,7 @@ fn a_call_comes(target: &Target<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-CALL-4, ABI-REQ-18
 fn a_call_can_be_replaced(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     pass(&mut driver, 0)?;
@@ -71,6 +73,7 @@ fn a_call_can_be_replaced(target: &Target<'_>) -> Result<(), Stop> {
     silent("the call that was replaced", driver.rx(0).call())
 }
 
+// ABI-CALL-4, ABI-REQ-17, ABI-VFIO-13
 fn a_call_can_be_removed(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     pass(&mut driver, 0)?;
@@ -88,6 +91,7 @@ fn a_call_can_be_removed(target: &Target<'_>) -> Result<(), Stop> {
     signalled("the call that was set again", &again)
 }
 
+// ABI-REQ-20
 fn what_is_no_eventfd_is_refused(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     let file = File::open("/dev/null")?;
@@ -105,6 +109,7 @@ fn what_is_no_eventfd_is_refused(target: &Target<'_>) -> Result<(), Stop> {
     signalled("the call from before", driver.rx(0).call())
 }
 
+// ABI-CALL-2
 fn no_interrupt_means_no_call(target: &Target<'_>) -> Result<(), Stop> {
     let mut config = small();
     config.features -= Features::EVENT_IDX;
@@ -118,6 +123,7 @@ fn no_interrupt_means_no_call(target: &Target<'_>) -> Result<(), Stop> {
     echoes(&mut driver, 0, &sent)
 }
 
+// ABI-CALL-3
 fn a_call_waits_for_its_used_event(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     holds("EVENT_IDX", driver.features().contains(Features::EVENT_IDX))?;
@@ -140,6 +146,7 @@ fn spoil(driver: &mut NetDriver) -> Result<(), Stop> {
     Ok(driver.tx(0).kick()?)
 }
 
+// ABI-FAULT-16, ABI-FAULT-18
 fn error_event(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small_pairs(2))?;
     let config = watch(&mut driver)?;
@@ -165,6 +172,7 @@ fn error_event(target: &Target<'_>) -> Result<(), Stop> {
     echoes(&mut driver, 0, &frame(3, 100))
 }
 
+// ABI-REQ-18
 fn error_event_replaced(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     let (old, new) = (Event::new()?, Event::new()?);
@@ -175,6 +183,7 @@ fn error_event_replaced(target: &Target<'_>) -> Result<(), Stop> {
     silent("the error event that was replaced", &old)
 }
 
+// ABI-REQ-17, ABI-VFIO-13
 fn error_event_removed(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     let config = watch(&mut driver)?;
@@ -186,6 +195,7 @@ fn error_event_removed(target: &Target<'_>) -> Result<(), Stop> {
     silent("the error event that was removed", &event)
 }
 
+// ABI-FAULT-19, ABI-FAULT-20
 fn config_change(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     let old = watch(&mut driver)?;
@@ -195,6 +205,7 @@ fn config_change(target: &Target<'_>) -> Result<(), Stop> {
     silent("the config-change event that was replaced", &old)
 }
 
+// ABI-REQ-17, ABI-VFIO-13
 fn config_change_removed(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     let config = watch(&mut driver)?;
@@ -221,6 +232,7 @@ fn traffic_is_no_config_change(target: &Target<'_>) -> Result<(), Stop> {
 }
 
 /// Whoever shares an eventfd can fill its counter. That is its own affair.
+// ABI-CALL-5
 fn full_ones_hold_nobody_up(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small_pairs(2))?;
     let [call, config, error] = [Event::full()?, Event::full()?, Event::full()?];

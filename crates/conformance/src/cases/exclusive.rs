@@ -21,6 +21,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("exclusive::it_opens_again_after_a_client_was_killed", opens_again_after_a_kill),
 ];
 
+// ABI-MDEV-2, ABI-VDPA-1
 fn a_second_open_is_busy(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     for _ in 0..3 {
@@ -40,6 +41,7 @@ fn is_fresh(driver: &mut NetDriver) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-MDEV-3, ABI-VDPA-2, ABI-VDPA-3
 fn opens_again_after_a_close(target: &Target<'_>) -> Result<(), Stop> {
     for seed in 0..10 {
         let mut driver = target.driver(small())?;

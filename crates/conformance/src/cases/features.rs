@@ -24,6 +24,7 @@ pub(super) const CASES: &[Case] = &[
         .needing(Capabilities::VIRTIO_STATUS),
 ];
 
+// ABI-NET-13
 fn what_is_needed_is_offered(target: &Target<'_>) -> Result<(), Stop> {
     let device = target.open()?;
     let offered = device.features()?;
@@ -35,6 +36,7 @@ fn what_is_needed_is_offered(target: &Target<'_>) -> Result<(), Stop> {
 }
 
 /// Section 1 of docs/abi.md, bit for bit.
+// ABI-NET-11, ABI-NET-12, ABI-NET-13
 fn the_loopback_offers_its_own(target: &Target<'_>) -> Result<(), Stop> {
     target.need_loopback()?;
     let mut bits: Vec<u32> = vec![3, 5, 15, 16, 17, 23, 28, 29, 32, 33, 38];
@@ -48,6 +50,7 @@ fn the_loopback_offers_its_own(target: &Target<'_>) -> Result<(), Stop> {
     equal("features", target.open()?.features()?.bits(), expected)
 }
 
+// ABI-NET-12
 fn one_pair_is_not_multiqueue(target: &Target<'_>) -> Result<(), Stop> {
     target.need_loopback()?;
     let multiqueue = target.open()?.features()?.contains(Config::MQ);
@@ -70,6 +73,7 @@ fn all_that_is_offered_can_be_had(target: &Target<'_>) -> Result<(), Stop> {
     equal("what was negotiated", device.negotiate(wanted)?, wanted)
 }
 
+// ABI-NET-14
 fn refuses_without(target: &Target<'_>, feature: Features) -> Result<(), Stop> {
     target.need_loopback()?;
     let mut device = target.open()?;
@@ -125,6 +129,7 @@ fn reset_allows_another_choice(target: &Target<'_>) -> Result<(), Stop> {
     equal("negotiated", device.negotiated(), Some(wanted))
 }
 
+// ABI-STATUS-1
 fn the_status_follows(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.driver(small())?;
     equal("when opened", driver.device().status()?, Status::empty())?;

@@ -39,6 +39,7 @@ fn info_is_the_same_at_every_open(target: &Target<'_>) -> Result<(), Stop> {
     equal("capabilities", second.capabilities, first.capabilities)
 }
 
+// ABI-VRING-1, ABI-VRING-3
 fn a_loopback_is_a_network_device(target: &Target<'_>) -> Result<(), Stop> {
     target.need_loopback()?;
     let info = target.info()?;

@@ -136,6 +136,7 @@ fn unmoved(
     holds(what, false)
 }
 
+// ABI-BELL-2, ABI-BELL-6
 fn wakes(target: &Target<'_>, kind: KickKind) -> Result<(), Stop> {
     let mut driver = target.running(with(kind))?;
     equal("the kind", driver.tx(0).kicker()?.kind(), kind)?;
@@ -149,6 +150,7 @@ fn wakes(target: &Target<'_>, kind: KickKind) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-RUN-1, ABI-RUN-3
 fn before_the_start(target: &Target<'_>, kind: KickKind) -> Result<(), Stop> {
     let mut driver = target.driver(with(kind))?;
     driver.setup()?;
@@ -198,6 +200,7 @@ fn ones_own_eventfd_is_used(target: &Target<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-REQ-18
 fn the_latest_eventfd_is_used(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(with(KickKind::EventFd))?;
     let old = Event::new()?;
@@ -207,6 +210,7 @@ fn the_latest_eventfd_is_used(target: &Target<'_>) -> Result<(), Stop> {
 }
 
 /// Whoever reads a kick eventfd again at once: the kick was there.
+// ABI-DIFF-10
 fn taken_back(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(with(KickKind::EventFd))?;
     let own = Event::new()?;
@@ -224,6 +228,7 @@ fn taken_back(target: &Target<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-BELL-1
 fn each_vring_has_its_own(target: &Target<'_>) -> Result<(), Stop> {
     for kind in KickKind::ALL {
         if !target.has(kind.capability())? {
@@ -243,6 +248,7 @@ fn each_vring_has_its_own(target: &Target<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-BELL-3
 fn notification_data(target: &Target<'_>) -> Result<(), Stop> {
     let mut config = with(KickKind::Doorbell);
     config.features |= Features::NOTIFICATION_DATA;

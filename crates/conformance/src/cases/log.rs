@@ -57,6 +57,7 @@ fn marked(driver: &mut NetDriver, log: &DirtyLog, want: &BTreeSet<u64>) -> Resul
     equal("pages marked that were not written", extra, Vec::<&u64>::new())
 }
 
+// ABI-LOG-1, ABI-LOG-2
 fn the_pages_that_were_written(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.driver(Config { rx_buffer: 4096, ..small() })?;
     driver.setup()?;
@@ -82,6 +83,7 @@ fn the_pages_that_were_written(target: &Target<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-LOG-1, ABI-LOG-2
 fn several_pages(target: &Target<'_>) -> Result<(), Stop> {
     // The third buffer begins in the middle of a page and the frame ends in the fourth.
     let config = Config { rx_buffer: 10240, tx_buffer: 9216, ..small() };
@@ -95,6 +97,7 @@ fn several_pages(target: &Target<'_>) -> Result<(), Stop> {
     marked(&mut driver, &log, &want)
 }
 
+// ABI-LOG-5
 fn it_can_start_while_running(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(Config { rx_buffer: 4096, ..small() })?;
     for seed in 0..3 {
@@ -115,6 +118,7 @@ fn it_can_start_while_running(target: &Target<'_>) -> Result<(), Stop> {
     marked(&mut driver, &log, &want)
 }
 
+// ABI-LOG-5
 fn it_can_stop(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     let log = DirtyLog::new()?;
@@ -146,6 +150,7 @@ fn it_can_move(target: &Target<'_>) -> Result<(), Stop> {
     equal("pages of the old log", old.pages(), Vec::<u64>::new())
 }
 
+// ABI-STATUS-3
 fn reset_ends_it(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     let log = DirtyLog::new()?;

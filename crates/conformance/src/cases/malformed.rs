@@ -14,16 +14,19 @@ use crate::target::Target;
 use vhost_accel_driver::{Config, Descriptor, Event, NetDriver, RawRing, Region, write_desc};
 
 pub(super) const CASES: &[Case] = &[
+    // ABI-FAULT-3
     Case::new("malformed::tx_loop", |target| {
         tx(target, |bad| {
             bad.desc(0, bad.read(100).then(0));
         })
     }),
+    // ABI-FAULT-3
     Case::new("malformed::tx_long_loop", |target| {
         tx(target, |bad| {
             (0..SIZE).for_each(|index| bad.desc(index, bad.read(16).then((index + 1) % SIZE)));
         })
     }),
+    // ABI-FAULT-5
     Case::new("malformed::tx_next_out_of_range", |target| {
         tx(target, |bad| {
             bad.desc(0, bad.read(100).then(SIZE));
@@ -34,9 +37,12 @@ pub(super) const CASES: &[Case] = &[
             bad.desc(0, bad.read(100).then(u16::MAX));
         })
     }),
+    // ABI-FAULT-5
     Case::new("malformed::tx_head_out_of_range", |target| tx(target, |bad| bad.head(SIZE))),
+    // ABI-FAULT-10
     Case::new("malformed::tx_index_jump", |target| tx(target, |bad| bad.index(SIZE + 1))),
     Case::new("malformed::tx_index_backwards", |target| tx(target, |bad| bad.index(u16::MAX))),
+    // ABI-FAULT-12
     Case::new("malformed::tx_writable_descriptor", |target| {
         tx(target, |bad| {
             bad.desc(0, bad.read(100).then(1));
@@ -48,34 +54,40 @@ pub(super) const CASES: &[Case] = &[
             bad.desc(0, bad.write(100));
         })
     }),
+    // ABI-FAULT-9
     Case::new("malformed::tx_readable_behind_writable", |target| {
         tx(target, |bad| {
             bad.desc(0, bad.write(100).then(1));
             bad.desc(1, bad.read(100));
         })
     }),
+    // ABI-FAULT-11
     Case::new("malformed::tx_short_header", |target| {
         tx(target, |bad| {
             bad.desc(0, bad.read(11));
         })
     }),
+    // ABI-FAULT-11
     Case::new("malformed::tx_short_header_in_two", |target| {
         tx(target, |bad| {
             bad.desc(0, bad.read(6).then(1));
             bad.desc(1, bad.read(5));
         })
     }),
+    // ABI-FAULT-8
     Case::new("malformed::indirect_length_not_whole", |target| {
         tx(target, |bad| {
             bad.table(0, bad.read(100));
             bad.desc(0, Descriptor::indirect(bad.table_iova(), 24));
         })
     }),
+    // ABI-FAULT-8
     Case::new("malformed::indirect_length_zero", |target| {
         tx(target, |bad| {
             bad.desc(0, Descriptor::indirect(bad.table_iova(), 0));
         })
     }),
+    // ABI-FAULT-8
     Case::new("malformed::indirect_table_too_long", |target| {
         tx(target, |bad| {
             (0..=SIZE).for_each(|index| {
@@ -85,12 +97,14 @@ pub(super) const CASES: &[Case] = &[
             bad.desc(0, Descriptor::indirect(bad.table_iova(), 16 * (u32::from(SIZE) + 1)));
         })
     }),
+    // ABI-FAULT-8
     Case::new("malformed::indirect_table_too_long_for_a_short_chain", |target| {
         tx(target, |bad| {
             bad.table(0, bad.read(100));
             bad.desc(0, Descriptor::indirect(bad.table_iova(), 16 * (u32::from(SIZE) + 1)));
         })
     }),
+    // ABI-FAULT-6
     Case::new("malformed::indirect_in_indirect", |target| {
         tx(target, |bad| {
             bad.table(0, Descriptor::indirect(bad.table_iova(), 32));
@@ -98,6 +112,7 @@ pub(super) const CASES: &[Case] = &[
             bad.desc(0, Descriptor::indirect(bad.table_iova(), 16));
         })
     }),
+    // ABI-FAULT-7
     Case::new("malformed::indirect_with_next", |target| {
         tx(target, |bad| {
             bad.table(0, bad.read(100));
@@ -105,6 +120,7 @@ pub(super) const CASES: &[Case] = &[
             bad.desc(1, bad.read(100));
         })
     }),
+    // ABI-FAULT-3
     Case::new("malformed::indirect_loop", |target| {
         tx(target, |bad| {
             bad.table(0, bad.read(100).then(1));
@@ -112,24 +128,30 @@ pub(super) const CASES: &[Case] = &[
             bad.desc(0, Descriptor::indirect(bad.table_iova(), 32));
         })
     }),
+    // ABI-FAULT-5
     Case::new("malformed::indirect_next_out_of_range", |target| {
         tx(target, |bad| {
             bad.table(0, bad.read(100).then(2));
             bad.desc(0, Descriptor::indirect(bad.table_iova(), 32));
         })
     }),
+    // ABI-FAULT-3
     Case::new("malformed::rx_loop", |target| {
         rx(target, |bad| {
             bad.desc(0, bad.write(16).then(0));
         })
     }),
+    // ABI-FAULT-5
     Case::new("malformed::rx_next_out_of_range", |target| {
         rx(target, |bad| {
             bad.desc(0, bad.write(20).then(SIZE));
         })
     }),
+    // ABI-FAULT-5
     Case::new("malformed::rx_head_out_of_range", |target| rx(target, |bad| bad.head(SIZE))),
+    // ABI-FAULT-10
     Case::new("malformed::rx_index_jump", |target| rx(target, |bad| bad.index(SIZE + 1))),
+    // ABI-FAULT-13
     Case::new("malformed::rx_readable_descriptor", |target| {
         rx(target, |bad| {
             bad.desc(0, bad.read(2048));
@@ -141,6 +163,7 @@ pub(super) const CASES: &[Case] = &[
             bad.desc(1, bad.write(2048));
         })
     }),
+    // ABI-FAULT-9
     Case::new("malformed::rx_readable_behind_writable", |target| {
         rx(target, |bad| {
             bad.desc(0, bad.write(2048).then(1));
@@ -148,12 +171,14 @@ pub(super) const CASES: &[Case] = &[
         })
     }),
     Case::new("malformed::rx_many_descriptors_for_one_frame", many_descriptors),
+    // ABI-FAULT-9
     Case::new("malformed::control_readable_behind_writable", |target| {
         control(target, |bad| {
             bad.desc(0, bad.write(1).then(1));
             bad.desc(1, bad.read(2));
         })
     }),
+    // ABI-FAULT-3
     Case::new("malformed::control_loop", |target| {
         control(target, |bad| {
             bad.desc(0, bad.read(2).then(0));
@@ -233,6 +258,7 @@ fn error_events(
 }
 
 /// The vring has stopped and nothing of it came back; the second pair runs on.
+// ABI-FAULT-16, ABI-FAULT-17, ABI-FAULT-18
 #[track_caller]
 fn stopped(
     driver: &mut NetDriver,
@@ -291,6 +317,7 @@ fn rx(target: &Target<'_>, spoil: impl FnOnce(&Bad)) -> Result<(), Stop> {
 }
 
 /// Receive chains of 1024 descriptors of a byte each: four make a frame, with a fifth they are too many.
+// ABI-FAULT-14
 fn many_descriptors(target: &Target<'_>) -> Result<(), Stop> {
     const MANY: u16 = 1024;
     let config = Config { queue_size: MANY, tx_buffer: 8192, ..small_pairs(2) };
@@ -343,6 +370,7 @@ fn control(target: &Target<'_>, spoil: impl FnOnce(&Bad)) -> Result<(), Stop> {
 }
 
 /// Neither a good chain nor a kick nor switching it off and on brings a stopped vring back; a reset does.
+// ABI-FAULT-15
 fn stays_stopped(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small_pairs(2))?;
     let config = watch(&mut driver)?;
@@ -369,6 +397,7 @@ fn stays_stopped(target: &Target<'_>) -> Result<(), Stop> {
 }
 
 /// One after the other, transmit queues of many pairs stop; those that are left still run.
+// ABI-FAULT-16
 fn every_vring_can_stop(target: &Target<'_>) -> Result<(), Stop> {
     let pairs = target.pairs()?.min(4);
     target.need_pairs(2)?;
@@ -391,6 +420,7 @@ fn every_vring_can_stop(target: &Target<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-FAULT-17
 fn good_before_bad(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small_pairs(2))?;
     let config = watch(&mut driver)?;

@@ -14,6 +14,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// A frame on every pair at the same time, three times; each comes back on its own.
+// ABI-VRING-1, ABI-VRING-2, ABI-NET-1
 fn pairs(target: &Target<'_>, pairs: u16) -> Result<(), Stop> {
     if target.pairs()? < pairs {
         return Err(Stop::NotApplicable(Need::Pairs(pairs)));

@@ -140,6 +140,7 @@ fn one_bad_vring_sets_none_up(target: &Target<'_>) -> Result<(), Stop> {
 const NOWHERE: Iova = Iova(0x7_0000_0000);
 
 /// Sets the first transmit queue up with a part that isn't mapped; the second pair must not care.
+// ABI-SETUP-5, ABI-FAULT-16
 fn unmapped_part(target: &Target<'_>, change: impl FnOnce(&mut Vring<'_>)) -> Result<(), Stop> {
     let mut driver = target.driver(super::small_pairs(2))?;
     driver.setup()?;
@@ -173,6 +174,7 @@ fn unmapped_used_ring(target: &Target<'_>) -> Result<(), Stop> {
     unmapped_part(target, |vring| vring.used = NOWHERE)
 }
 
+// ABI-VRING-3
 fn every_size_works(target: &Target<'_>) -> Result<(), Stop> {
     let max = target.info()?.max_queue_size;
     for order in 0..=max.ilog2() {
@@ -188,6 +190,7 @@ fn every_size_works(target: &Target<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-RUN-1, ABI-RUN-2, ABI-RUN-4
 fn a_disabled_vring_waits(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.driver(small())?;
     driver.map()?;
@@ -210,6 +213,7 @@ fn a_disabled_vring_waits(target: &Target<'_>) -> Result<(), Stop> {
     received(&mut driver, 0, &[&sent])
 }
 
+// ABI-RUN-1, ABI-RUN-4
 fn disable_and_enable(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     echoes(&mut driver, 0, &frame(1, 100))?;
@@ -255,6 +259,7 @@ fn setting_up_again(target: &Target<'_>) -> Result<(), Stop> {
     equal("the call before it", driver.tx(0).call().take()?, 0)
 }
 
+// ABI-CALL-4
 fn a_polled_vring_needs_no_call(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.driver(small())?;
     driver.setup()?;

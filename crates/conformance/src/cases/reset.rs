@@ -104,6 +104,7 @@ fn fresh(driver: &mut NetDriver) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-STATUS-3
 fn from(
     target: &Target<'_>,
     state: impl FnOnce(&mut NetDriver) -> Result<(), Stop>,
@@ -122,6 +123,7 @@ fn when_refused(target: &Target<'_>) -> Result<(), Stop> {
     })
 }
 
+// ABI-STATUS-3
 fn forgets_calls_and_error_events(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     let (call, error) = (Event::new()?, Event::new()?);
@@ -151,6 +153,7 @@ fn forgets_calls_and_error_events(target: &Target<'_>) -> Result<(), Stop> {
     silent("the error event from before the reset", &error)
 }
 
+// ABI-STATUS-5
 fn keeps_the_config_change_event(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     let config = watch(&mut driver)?;
@@ -162,6 +165,7 @@ fn keeps_the_config_change_event(target: &Target<'_>) -> Result<(), Stop> {
     faulted(&mut driver, &config)
 }
 
+// ABI-STATUS-3
 fn forgets_bases(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(Config { base: 77, ..small() })?;
     echoes(&mut driver, 0, &frame(1, 100))?;
@@ -173,6 +177,7 @@ fn forgets_bases(target: &Target<'_>) -> Result<(), Stop> {
     echoes(&mut driver, 0, &frame(2, 100))
 }
 
+// ABI-STATUS-3, ABI-CTRL-3
 fn forgets_active_pairs(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small_pairs(2))?;
     echoes(&mut driver, 1, &frame(1, 100))?;

@@ -43,6 +43,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// Frames of many lengths in chains of one to five, one at a time and many at once.
+// ABI-NET-1
 fn combination(target: &Target<'_>, features: Features) -> Result<(), Stop> {
     for segments in [1, 2, 5] {
         let rx_buffer = if features.contains(MRG) { 512 } else { 2048 };
@@ -77,6 +78,7 @@ fn send_and_leave(driver: &mut NetDriver, sent: &[u8], buffers: u16) -> Result<(
     eventually("a frame arrives", || driver.rx(0).used_count() == buffers)
 }
 
+// ABI-NET-9
 fn the_header_is_zero(target: &Target<'_>) -> Result<(), Stop> {
     let mut config = small();
     for features in [MRG, Features::empty()] {
@@ -94,6 +96,7 @@ fn the_header_is_zero(target: &Target<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+// ABI-NET-4
 fn a_frame_spreads(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(Config { rx_buffer: 256, ..small() })?;
     // 12 + 1000 bytes fill 256 + 256 + 256 + 244.
@@ -107,6 +110,7 @@ fn a_frame_spreads(target: &Target<'_>) -> Result<(), Stop> {
     echoes(&mut driver, 0, &frame(2, 60))
 }
 
+// ABI-NET-5
 fn a_frame_too_long_is_dropped(target: &Target<'_>) -> Result<(), Stop> {
     let config = Config { features: EVT, rx_buffer: 256, ..small() };
     let mut driver = target.running(config)?;
@@ -122,6 +126,7 @@ fn a_frame_too_long_is_dropped(target: &Target<'_>) -> Result<(), Stop> {
     received(&mut driver, 0, &[&fits])
 }
 
+// ABI-NET-6
 fn longer_than_all_buffers(target: &Target<'_>) -> Result<(), Stop> {
     let config = Config { queue_size: 4, rx_buffer: 256, ..small() };
     let mut driver = target.running(config)?;
@@ -137,6 +142,7 @@ fn longer_than_all_buffers(target: &Target<'_>) -> Result<(), Stop> {
 /// The largest MTU, an Ethernet header and a VLAN tag.
 const LONGEST: usize = 65535 + 14 + 4;
 
+// ABI-NET-7
 fn the_longest_frame_passes(target: &Target<'_>) -> Result<(), Stop> {
     let config = Config { queue_size: 64, tx_buffer: 1 << 17, ..small() };
     let mut driver = target.running(config)?;
@@ -144,6 +150,7 @@ fn the_longest_frame_passes(target: &Target<'_>) -> Result<(), Stop> {
     echoes(&mut driver, 0, &frame(2, LONGEST))
 }
 
+// ABI-NET-7
 fn over_the_longest(target: &Target<'_>) -> Result<(), Stop> {
     let config = Config { queue_size: 64, tx_buffer: 1 << 17, ..small() };
     let mut driver = target.running(config)?;
@@ -154,6 +161,7 @@ fn over_the_longest(target: &Target<'_>) -> Result<(), Stop> {
     healthy(&mut driver)
 }
 
+// ABI-NET-2, ABI-NET-3
 fn frames_wait_for_receive_buffers(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.driver(small())?;
     driver.setup()?;
@@ -221,6 +229,7 @@ fn a_receive_chain_of_parts(target: &Target<'_>) -> Result<(), Stop> {
 }
 
 /// No offload is offered that a header could ask for.
+// ABI-NET-10
 fn the_transmit_header_means_nothing(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     let scratch = Scratch::new(&mut driver)?;

@@ -22,6 +22,7 @@ pub(super) const CASES: &[Case] = &[
     case("suspend::every_vring_stands_still", every_vring_stands_still),
 ];
 
+// ABI-SUSPEND-1, ABI-SUSPEND-2
 fn nothing_moves(target: &Target<'_>) -> Result<(), Stop> {
     let config = Config { tx_buffer: 9216, rx_buffer: 9216, ..Config::default() };
     let mut driver = target.running(config)?;
@@ -45,6 +46,7 @@ fn nothing_moves(target: &Target<'_>) -> Result<(), Stop> {
     received(&mut driver, 0, &[&sent[..]; 200])
 }
 
+// ABI-SUSPEND-1, ABI-SUSPEND-3
 fn a_kick_is_not_lost(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;
     driver.device().suspend()?;
@@ -83,6 +85,7 @@ fn traffic_goes_on_in_order(target: &Target<'_>) -> Result<(), Stop> {
 }
 
 /// The rings get other addresses, with what is in them.
+// ABI-SUSPEND-2
 fn rings_can_be_moved(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(Config { features: Config::MRG_RXBUF, ..small() })?;
     for seed in 0..5 {
@@ -111,6 +114,7 @@ fn rings_can_be_moved(target: &Target<'_>) -> Result<(), Stop> {
     healthy(&mut driver)
 }
 
+// ABI-SUSPEND-1
 fn every_vring_stands_still(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small_pairs(2))?;
     driver.device().suspend()?;

@@ -43,6 +43,7 @@ impl<'a> Stream<'a> {
 }
 
 /// Frames on every pair at once, each pair's back intact and in order.
+// ABI-NET-1
 fn exchange(
     driver: &mut NetDriver,
     pairs: u16,

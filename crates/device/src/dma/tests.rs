@@ -87,6 +87,7 @@ fn what_is_written_is_read_back() {
     }
 }
 
+// ABI-FAULT-1
 #[test]
 fn permissions_are_kept() {
     let pages = Pages::new();
@@ -168,6 +169,7 @@ impl Drop for TwoPages {
     }
 }
 
+// ABI-DIFF-7
 #[test]
 fn memory_that_goes_while_it_is_mapped_is_a_fault() {
     for policy in [PinPolicy::Eager, PinPolicy::Lazy] {
@@ -194,6 +196,7 @@ fn memory_that_goes_while_it_is_mapped_is_a_fault() {
     }
 }
 
+// ABI-DIFF-8
 #[test]
 fn what_is_pinned_stays_pinned_whatever_it_allows_later() {
     for policy in [PinPolicy::Eager, PinPolicy::Lazy] {

@@ -8,6 +8,7 @@ use super::rig::{CONFIG, FEATURES, IOVA, NEXT, Rig, SIZE, WRITE, let_it_err, unt
 use crate::FaultKind;
 use crate::config::REQUIRED;
 
+// ABI-CTRL-1, ABI-CTRL-2
 #[test]
 fn commands_are_acknowledged() {
     let mut rig = Rig::started(0);
@@ -34,6 +35,7 @@ fn commands_are_acknowledged() {
     assert_eq!(rig.device.counters().commands, 11);
 }
 
+// ABI-CTRL-2
 #[test]
 fn commands_need_their_feature() {
     let mut rig = Rig::new();
@@ -54,6 +56,7 @@ fn ask(features: u64, queue: u16) -> Rig {
     rig
 }
 
+// ABI-VRING-4, ABI-VRING-5, ABI-VRING-6, ABI-VRING-8
 #[test]
 fn the_control_queue_is_where_virtio_has_it() {
     let (control, multiqueue) = (1 << VIRTIO_NET_F_CTRL_VQ, 1 << VIRTIO_NET_F_MQ);
@@ -69,6 +72,7 @@ fn the_control_queue_is_where_virtio_has_it() {
     }
 }
 
+// ABI-VRING-7, ABI-VRING-8
 #[test]
 fn vrings_without_a_use_are_not_looked_at() {
     let rig = Rig::new();
@@ -81,6 +85,7 @@ fn vrings_without_a_use_are_not_looked_at() {
     assert_eq!((rig.device.counters().all_faults(), rig.device.status()), (0, 0xf));
 }
 
+// ABI-CTRL-5, ABI-CTRL-6
 #[test]
 fn a_receive_queue_is_looked_at_when_its_pair_is_active() {
     let mut rig = Rig::new();
@@ -93,6 +98,7 @@ fn a_receive_queue_is_looked_at_when_its_pair_is_active() {
     until(|| rig.device.counters().faults(FaultKind::AvailableIndex) == 1);
 }
 
+// ABI-CTRL-8
 #[test]
 fn a_command_that_cannot_be_answered_is_not_carried_out() {
     let mut rig = Rig::started(0);
@@ -108,6 +114,7 @@ fn a_command_that_cannot_be_answered_is_not_carried_out() {
     assert_eq!(mac, CONFIG.mac);
 }
 
+// ABI-CTRL-7
 #[test]
 fn a_command_longer_than_any_is_refused_unread() {
     let mut rig = Rig::started(0);

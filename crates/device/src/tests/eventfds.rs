@@ -32,6 +32,7 @@ impl Drop for Full {
     }
 }
 
+// ABI-CALL-5
 #[test]
 fn a_full_eventfd_holds_nobody_up_and_stays_full() {
     let log = Arena::new(0x40000 / 8 + 4096);
@@ -72,6 +73,7 @@ fn an_eventfd_says_how_often_it_was_signalled() {
     assert_eq!(signals(&call), 1000);
 }
 
+// ABI-DIFF-10
 #[test]
 fn a_kick_that_the_client_reads_itself_is_one() {
     let mut rig = Rig::new();

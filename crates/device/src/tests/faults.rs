@@ -10,6 +10,7 @@ use crate::FaultKind;
 use crate::dma::{Access, PinPolicy, Region};
 
 /// Runs `offend`, which is to make `queue` of pair 0 fault, and looks at what a fault has to do.
+// ABI-FAULT-15, ABI-FAULT-16, ABI-FAULT-17, ABI-FAULT-18, ABI-FAULT-19, ABI-FAULT-20, ABI-FAULT-21
 #[track_caller]
 fn faults_in(mut rig: Rig, queue: u16, kind: FaultKind, offend: impl FnOnce(&mut Rig)) {
     let (error, error_fd) = eventfd();
@@ -69,6 +70,7 @@ fn send_to(rig: &mut Rig) {
 
 const NOWHERE: u64 = 0x10_0000;
 
+// ABI-FAULT-1
 #[test]
 fn transmit_from_an_unmapped_address() {
     faults(1, FaultKind::Unmapped, |rig| {
@@ -87,6 +89,7 @@ fn transmit_from_a_range_that_leaves_the_mapping() {
     });
 }
 
+// ABI-FAULT-2
 #[test]
 fn transmit_from_a_range_that_wraps() {
     faults(1, FaultKind::Unmapped, |rig| {
@@ -101,6 +104,7 @@ fn transmit_from_a_range_that_wraps() {
     });
 }
 
+// ABI-FAULT-1
 #[test]
 fn receive_to_an_unmapped_address() {
     faults(0, FaultKind::Unmapped, |rig| {
@@ -109,6 +113,7 @@ fn receive_to_an_unmapped_address() {
     });
 }
 
+// ABI-FAULT-1
 #[test]
 fn receive_to_a_read_only_mapping() {
     faults(0, FaultKind::Permission, |rig| {
@@ -119,6 +124,7 @@ fn receive_to_a_read_only_mapping() {
     });
 }
 
+// ABI-FAULT-1
 #[test]
 fn transmit_from_a_write_only_mapping() {
     faults(1, FaultKind::Permission, |rig| {
@@ -130,6 +136,7 @@ fn transmit_from_a_write_only_mapping() {
     });
 }
 
+// ABI-DMA-7
 #[test]
 fn a_host_address_found_bad_at_first_touch() {
     let rig = Rig::with(super::rig::CONFIG, this_process(), PinPolicy::Lazy);
@@ -144,6 +151,7 @@ fn a_host_address_found_bad_at_first_touch() {
     });
 }
 
+// ABI-SETUP-5
 #[test]
 fn a_ring_at_an_unmapped_address() {
     for part in 0..3 {
@@ -173,6 +181,7 @@ fn rings_at_the_end_of_the_address_space() {
     until(|| rig.device.counters().faults(FaultKind::Unmapped) == 2);
 }
 
+// ABI-FAULT-3
 #[test]
 fn a_loop() {
     faults(1, FaultKind::Loop, |rig| {
@@ -183,6 +192,7 @@ fn a_loop() {
     });
 }
 
+// ABI-FAULT-3
 #[test]
 fn a_loop_in_an_indirect_table() {
     faults(0, FaultKind::Loop, |rig| {
@@ -197,6 +207,7 @@ fn a_loop_in_an_indirect_table() {
     });
 }
 
+// ABI-FAULT-4
 #[test]
 fn a_chain_longer_than_the_queue() {
     faults(1, FaultKind::ChainTooLong, |rig| {
@@ -212,6 +223,7 @@ fn a_chain_longer_than_the_queue() {
     });
 }
 
+// ABI-FAULT-5
 #[test]
 fn a_head_out_of_range() {
     faults(1, FaultKind::DescriptorIndex, |rig| {
@@ -220,6 +232,7 @@ fn a_head_out_of_range() {
     });
 }
 
+// ABI-FAULT-5
 #[test]
 fn a_next_out_of_range() {
     faults(1, FaultKind::DescriptorIndex, |rig| {
@@ -228,6 +241,7 @@ fn a_next_out_of_range() {
     });
 }
 
+// ABI-FAULT-5
 #[test]
 fn a_next_outside_the_indirect_table() {
     faults(1, FaultKind::DescriptorIndex, |rig| {
@@ -238,6 +252,7 @@ fn a_next_outside_the_indirect_table() {
     });
 }
 
+// ABI-FAULT-6
 #[test]
 fn indirect_in_indirect() {
     faults(1, FaultKind::NestedIndirect, |rig| {
@@ -248,6 +263,7 @@ fn indirect_in_indirect() {
     });
 }
 
+// ABI-FAULT-8
 #[test]
 fn indirect_tables_of_a_bad_length() {
     for len in [0, 8, 40, 16 * (u32::from(SIZE) + 1), 0xffff_fff0] {
@@ -258,6 +274,7 @@ fn indirect_tables_of_a_bad_length() {
     }
 }
 
+// ABI-FAULT-1
 #[test]
 fn an_indirect_table_at_an_unmapped_address() {
     faults(1, FaultKind::Unmapped, |rig| {
@@ -266,6 +283,7 @@ fn an_indirect_table_at_an_unmapped_address() {
     });
 }
 
+// ABI-FAULT-7
 #[test]
 fn indirect_with_a_next() {
     faults(1, FaultKind::IndirectNext, |rig| {
@@ -274,6 +292,7 @@ fn indirect_with_a_next() {
     });
 }
 
+// ABI-FAULT-9
 #[test]
 fn readable_behind_writable() {
     faults(0, FaultKind::ReadableAfterWritable, |rig| {
@@ -283,6 +302,7 @@ fn readable_behind_writable() {
     });
 }
 
+// ABI-FAULT-10
 #[test]
 fn an_available_index_too_far_ahead() {
     faults(1, FaultKind::AvailableIndex, |rig| {
@@ -298,6 +318,7 @@ fn an_available_index_too_far_ahead() {
     });
 }
 
+// ABI-FAULT-11
 #[test]
 fn a_transmit_chain_shorter_than_the_header() {
     for len in [0, 11] {
@@ -308,6 +329,7 @@ fn a_transmit_chain_shorter_than_the_header() {
     }
 }
 
+// ABI-FAULT-12
 #[test]
 fn a_transmit_chain_with_a_writable_descriptor() {
     faults(1, FaultKind::WritableInTransmit, |rig| {
@@ -317,6 +339,7 @@ fn a_transmit_chain_with_a_writable_descriptor() {
     });
 }
 
+// ABI-FAULT-13
 #[test]
 fn a_receive_chain_with_a_readable_descriptor() {
     faults(0, FaultKind::ReadableInReceive, |rig| {
@@ -326,6 +349,7 @@ fn a_receive_chain_with_a_readable_descriptor() {
     });
 }
 
+// ABI-FAULT-17
 #[test]
 fn a_fault_in_the_middle_of_a_batch_returns_what_was_before_it() {
     let mut rig = Rig::started(1 << VIRTIO_NET_F_MRG_RXBUF);
@@ -344,6 +368,7 @@ fn a_fault_in_the_middle_of_a_batch_returns_what_was_before_it() {
     assert_eq!((rig.device.vring_base(0), rig.device.vring_base(1)), (Ok(2), Ok(2)));
 }
 
+// ABI-FAULT-16, ABI-FAULT-17
 #[test]
 fn eventfds_of_other_queues_stay_silent() {
     let mut rig = Rig::started(0);

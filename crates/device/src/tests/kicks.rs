@@ -40,6 +40,7 @@ fn nothing_happens_without_a_kick() {
     assert_eq!(rig.device.counters().kicks_region, 4);
 }
 
+// ABI-RUN-3
 #[test]
 fn a_kick_before_start_is_not_lost() {
     let mut rig = Rig::new();
@@ -77,6 +78,7 @@ fn an_eventfd_kicks() {
     assert_eq!(rig.receive(0), [0; 60]);
 }
 
+// ABI-BELL-2, ABI-BELL-3, ABI-BELL-5, ABI-BELL-6
 #[test]
 fn a_doorbell_kicks_from_sleep_and_while_polled() {
     let (mut rig, file) = with_doorbells();
@@ -117,6 +119,7 @@ fn a_doorbell_rung_too_early_is_seen_later() {
     assert_eq!(rig.receive(0), [5; 60]);
 }
 
+// ABI-CALL-1, ABI-CALL-2, ABI-CALL-4
 #[test]
 fn a_call_follows_used_buffers_unless_the_driver_does_not_want_it() {
     let mut rig = Rig::started(0);
@@ -141,6 +144,7 @@ fn a_call_follows_used_buffers_unless_the_driver_does_not_want_it() {
     until(|| rig.device.counters().calls == 2);
 }
 
+// ABI-CALL-3
 #[test]
 fn used_event_says_when_to_call() {
     let mut rig = Rig::started(EVENT_IDX);

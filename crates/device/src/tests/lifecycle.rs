@@ -15,6 +15,7 @@ use crate::{Device, DeviceConfig, DoorbellPages};
 
 const LOG_ALL: u64 = 1 << VHOST_F_LOG_ALL;
 
+// ABI-VRING-1, ABI-VRING-3, ABI-NET-11, ABI-NET-12, ABI-NET-13, ABI-NET-15
 #[test]
 fn the_device_says_what_it_is() {
     let device = Device::new(CONFIG).unwrap();
@@ -37,6 +38,7 @@ fn the_device_says_what_it_is() {
     }
 }
 
+// ABI-NET-14, ABI-STATUS-7, ABI-REQ-9, ABI-REQ-10, ABI-LOG-5
 #[test]
 fn features_are_negotiated_once() {
     let device = Device::new(CONFIG).unwrap();
@@ -67,6 +69,7 @@ fn features_are_negotiated_once() {
     assert_eq!(no_log.set_features(REQUIRED), Err(Errno::EBUSY));
 }
 
+// ABI-STATUS-1, ABI-STATUS-2, ABI-STATUS-6, ABI-STATUS-7
 #[test]
 fn status_only_grows_until_reset() {
     let device = Device::new(CONFIG).unwrap();
@@ -79,6 +82,7 @@ fn status_only_grows_until_reset() {
     assert_eq!(device.status(), 0);
 }
 
+// ABI-NET-15, ABI-NET-16, ABI-NET-17, ABI-NET-18
 #[test]
 fn config_space_holds_mac_link_pairs_and_mtu() {
     let device = Device::new(CONFIG).unwrap();
@@ -106,6 +110,7 @@ fn config_space_holds_mac_link_pairs_and_mtu() {
     assert_eq!(space[..6], CONFIG.mac);
 }
 
+// ABI-SETUP-3, ABI-SETUP-4, ABI-SETUP-6, ABI-SETUP-10, ABI-REQ-16, ABI-RUN-5
 #[test]
 fn vring_setup_is_checked() {
     let rig = Rig::new();
@@ -136,6 +141,7 @@ fn vring_setup_is_checked() {
     assert_eq!(device.vring_base(0), Ok(65535));
 }
 
+// ABI-SETUP-1
 #[test]
 fn the_parts_of_a_vring_come_in_any_order() {
     let mut rig = Rig::new();
@@ -156,6 +162,7 @@ fn the_parts_of_a_vring_come_in_any_order() {
 }
 
 /// Each ring's index would be a fault if the device looked at it.
+// ABI-RUN-1, ABI-SUSPEND-3
 #[test]
 fn a_vring_runs_when_it_lacks_nothing() {
     let rig = Rig::new();
@@ -194,6 +201,7 @@ fn a_vring_runs_when_it_lacks_nothing() {
     until(|| device.counters().all_faults() == 3);
 }
 
+// ABI-SETUP-2, ABI-SUSPEND-2, ABI-SUSPEND-5, ABI-STATUS-2
 #[test]
 fn a_running_device_refuses_changes_until_suspended() {
     let rig = Rig::started(0);
@@ -215,6 +223,7 @@ fn a_running_device_refuses_changes_until_suspended() {
     assert_eq!(refusals(), [Err(Errno::EBUSY); 3]);
 }
 
+// ABI-SUSPEND-4, ABI-SUSPEND-5
 #[test]
 fn suspend_needs_a_started_device() {
     let rig = Rig::new();
@@ -222,6 +231,7 @@ fn suspend_needs_a_started_device() {
     assert_eq!(rig.device.resume(), Ok(()));
 }
 
+// ABI-SUSPEND-1, ABI-SUSPEND-2, ABI-RUN-3
 #[test]
 fn a_suspended_device_keeps_its_place() {
     let mut rig = Rig::started(0);
@@ -250,6 +260,7 @@ fn a_suspended_device_keeps_its_place() {
     assert_eq!(rig.used(1), (1, 0));
 }
 
+// ABI-SUSPEND-3
 #[test]
 fn resume_looks_once_without_a_kick() {
     let mut rig = Rig::started(0);
@@ -263,6 +274,7 @@ fn resume_looks_once_without_a_kick() {
     assert_eq!(rig.device.vring_base(1), Ok(2));
 }
 
+// ABI-SETUP-7, ABI-SETUP-8
 #[test]
 fn the_base_wraps() {
     let mut rig = Rig::new();
@@ -281,6 +293,7 @@ fn the_base_wraps() {
     assert_eq!(rig.device.vring_base(0), Ok(2));
 }
 
+// ABI-RUN-2, ABI-RUN-4
 #[test]
 fn a_vring_can_be_enabled_later() {
     let mut rig = Rig::new();
@@ -295,6 +308,7 @@ fn a_vring_can_be_enabled_later() {
     assert_eq!(rig.receive(0), [3; 64]);
 }
 
+// ABI-STATUS-3, ABI-STATUS-4
 #[test]
 fn reset_forgets_all_but_the_mappings() {
     let mut rig = Rig::started(0);
@@ -346,6 +360,7 @@ fn opening_is_exclusive_and_closing_lets_go() {
     rig.device.bind(this_process(), Arc::clone(&rig.dma), None).unwrap();
 }
 
+// ABI-COUNT-1
 #[test]
 fn counters_are_the_devices_and_go_on_over_reset_and_close() {
     let mut rig = Rig::started(0);
@@ -373,6 +388,7 @@ fn an_eventfd_is_told_from_other_files() {
     assert_eq!(check(clone), Err(Errno::EINVAL), "another anonymous inode");
 }
 
+// ABI-NET-12
 #[test]
 fn a_single_pair_has_no_multiqueue() {
     let device = Device::new(DeviceConfig { pairs: 1, ..CONFIG }).unwrap();

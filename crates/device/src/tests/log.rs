@@ -15,6 +15,7 @@ fn take(log: &Arena) -> Vec<u64> {
     (0..8 * log.len as u64).filter(set).collect()
 }
 
+// ABI-LOG-1, ABI-LOG-2, ABI-LOG-5, ABI-LOG-6
 #[test]
 fn every_page_written_is_logged() {
     // 1 GiB and a bit of IOVA space: 0x40000 pages and those of the arena.
@@ -56,6 +57,7 @@ fn every_page_written_is_logged() {
     assert_eq!((take(&log), signals(&signal)), (vec![], 0), "switched off");
 }
 
+// ABI-LOG-3
 #[test]
 fn a_used_ring_may_be_logged_elsewhere() {
     let log = Arena::new(0x40000 / 8 + 4096);
@@ -78,6 +80,7 @@ fn a_used_ring_may_be_logged_elsewhere() {
     assert_eq!(take(&log), [5, 6, buffer, control]);
 }
 
+// ABI-LOG-4
 #[test]
 fn a_log_without_memory_stops_the_vring() {
     let mut rig = Rig::new();
@@ -101,6 +104,7 @@ fn a_log_without_memory_stops_the_vring() {
     rig.round_trip(0, &[1; 60]);
 }
 
+// ABI-STATUS-3
 #[test]
 fn reset_forgets_the_log_and_its_eventfd() {
     let log = Arena::new(0x40000 / 8 + 4096);

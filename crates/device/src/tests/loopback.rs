@@ -16,6 +16,7 @@ fn pattern(seed: usize, len: usize) -> Vec<u8> {
     (0..len).map(|n| (n * 7 + seed) as u8).collect()
 }
 
+// ABI-NET-1, ABI-NET-10
 #[test]
 fn frames_come_back_in_order() {
     for features in [0, 1 << VIRTIO_RING_F_EVENT_IDX, MERGEABLE] {
@@ -86,6 +87,7 @@ fn a_frame_may_be_scattered_and_indirect() {
     assert_eq!(rig.arena.read(rx, 12), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
 }
 
+// ABI-NET-2, ABI-NET-3
 #[test]
 fn frames_wait_for_buffers() {
     let mut rig = Rig::started(0);
@@ -105,6 +107,7 @@ fn frames_wait_for_buffers() {
     assert_eq!(rig.device.counters().rx_dropped, 0);
 }
 
+// ABI-NET-5, ABI-NET-7
 #[test]
 fn a_frame_too_long_for_its_buffer_is_dropped_and_the_buffer_kept() {
     let mut rig = Rig::started(0);
@@ -131,6 +134,7 @@ fn a_frame_too_long_for_its_buffer_is_dropped_and_the_buffer_kept() {
     assert_eq!(rig.device.counters().tx_dropped, 1);
 }
 
+// ABI-NET-4
 #[test]
 fn a_mergeable_frame_spreads_over_buffers() {
     let mut rig = Rig::started(MERGEABLE);
@@ -157,6 +161,7 @@ fn a_mergeable_frame_spreads_over_buffers() {
     assert_eq!(packet[12..], frame);
 }
 
+// ABI-NET-6
 #[test]
 fn a_frame_that_no_full_queue_holds_is_dropped() {
     let mut rig = Rig::new();
@@ -185,6 +190,7 @@ fn too_long(rig: &mut Rig, address: u64, rest: u32) {
 }
 
 /// A receive queue whose second used entry is beyond the mapping.
+// ABI-FAULT-22
 #[test]
 fn a_frame_arrives_whole_or_not_at_all() {
     let mut rig = Rig::new();
@@ -202,6 +208,7 @@ fn a_frame_arrives_whole_or_not_at_all() {
     assert_eq!((rig.used_index(0), rig.used_index(1)), (0, 0));
 }
 
+// ABI-FAULT-23
 #[test]
 fn of_two_faults_the_transmit_chain_counts() {
     let mut rig = Rig::started(0);
@@ -220,6 +227,7 @@ fn of_two_faults_the_transmit_chain_counts() {
     assert_eq!(signals(&receive), 0);
 }
 
+// ABI-NET-8, ABI-FAULT-2
 #[test]
 fn what_is_dropped_unread_need_not_be_mapped() {
     let mut rig = Rig::started(0);
@@ -234,6 +242,7 @@ fn what_is_dropped_unread_need_not_be_mapped() {
     assert_eq!(rig.device.counters().tx_dropped, 1);
 }
 
+// ABI-CTRL-3, ABI-CTRL-4, ABI-CTRL-5, ABI-CTRL-6
 #[test]
 fn pairs_come_to_life_by_command() {
     let mut rig = Rig::started(0);
@@ -254,6 +263,7 @@ fn pairs_come_to_life_by_command() {
     assert_eq!(rig.used_index(3), 1);
 }
 
+// ABI-VRING-1, ABI-VRING-2
 #[test]
 fn a_full_size_device_moves_frames_on_all_pairs() {
     let config = DeviceConfig { pairs: 128, ..CONFIG };

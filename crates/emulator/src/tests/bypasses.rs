@@ -11,6 +11,7 @@ fn call(nr: i64, args: [u64; 6]) -> Result<i64, i32> {
     result(unsafe { libc::syscall(nr, a, b, c, d, e, f) })
 }
 
+// ABI-DIFF-3
 #[test]
 fn bytes_are_not_moved_past_the_device() {
     let (kernel, _, _quiet) = quiet_kernel(false);
@@ -65,6 +66,7 @@ fn what_only_regular_files_have_is_refused() {
         .unwrap();
 }
 
+// ABI-DIFF-3
 #[test]
 fn rings_and_queues_of_the_kernel_are_not_used_on_a_device() {
     let (kernel, _, _quiet) = quiet_kernel(false);
@@ -100,6 +102,7 @@ fn rings_and_queues_of_the_kernel_are_not_used_on_a_device() {
         .unwrap();
 }
 
+// ABI-DIFF-3
 #[test]
 fn a_device_is_not_taken_through_a_pidfd_or_a_handle() {
     let (kernel, _, _quiet) = quiet_kernel(false);
@@ -134,6 +137,7 @@ fn a_device_is_not_taken_through_a_pidfd_or_a_handle() {
         .unwrap();
 }
 
+// ABI-DIFF-3
 #[test]
 fn nothing_is_made_where_the_emulated_names_are() {
     let (kernel, _, _quiet) = quiet_kernel(false);

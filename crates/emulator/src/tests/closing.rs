@@ -97,6 +97,7 @@ const ENDS: [(&str, End); 5] = [
     ("the second of two closes", close_both),
 ];
 
+// ABI-DIFF-4
 #[test]
 fn a_device_is_released_when_the_call_that_ends_it_returns() {
     let (kernel, toy, _alone) = kernel(false);

@@ -62,6 +62,7 @@ fn a_second_open_is_refused_until_the_first_is_closed() {
         .unwrap();
 }
 
+// ABI-DIFF-3
 #[test]
 fn duplicates_work_and_hold_the_device_open() {
     let (kernel, toy, _quiet) = quiet_kernel(false);

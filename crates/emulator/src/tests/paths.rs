@@ -62,6 +62,7 @@ fn fstat(fd: &impl AsRawFd) -> libc::stat {
     unsafe { stat.assume_init() }
 }
 
+// ABI-NUM-4
 #[test]
 fn an_open_device_is_the_one_that_its_path_says() {
     let (kernel, _, _quiet) = quiet_kernel(false);
@@ -92,6 +93,7 @@ fn an_open_device_is_the_one_that_its_path_says() {
         .unwrap();
 }
 
+// ABI-NUM-4
 #[test]
 fn a_device_is_found_by_its_number() {
     let (kernel, _, _quiet) = quiet_kernel(false);

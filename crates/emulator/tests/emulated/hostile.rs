@@ -105,6 +105,7 @@ fn with_clients(case: impl FnOnce(&EmulatedKernel, [Client; 3]) + Send) {
 /// What the client does to its memory while the device has it mapped.
 type Spoil = fn(&File, &Mapped);
 
+// ABI-DIFF-7
 #[test]
 fn memory_that_goes_is_a_fault_of_who_had_it() {
     let spoils: [Spoil; 2] = [
@@ -202,6 +203,7 @@ impl Drop for Drained<'_> {
     }
 }
 
+// ABI-CALL-5
 #[test]
 fn a_full_eventfd_holds_nobody_up() {
     with_clients(|_, clients| {

@@ -16,6 +16,7 @@ fn this_machine_can_run_one() {
     probe().unwrap();
 }
 
+// ABI-VRING-1, ABI-VRING-3
 #[test]
 fn what_cannot_be_made_is_refused() {
     let builder = EmulatedKernel::builder;

@@ -53,6 +53,7 @@ fn table<const N: usize>(regions: [[u64; 3]; N]) -> Table<N> {
     Table { head, regions: regions.map(region) }
 }
 
+// ABI-MDEV-2
 #[test]
 fn the_device_is_exclusive() {
     with_device(|fd| {
@@ -65,6 +66,7 @@ fn the_device_is_exclusive() {
     });
 }
 
+// ABI-MDEV-3
 #[test]
 fn closing_resets_and_unmaps() {
     let kernel = EmulatedKernel::builder().build().unwrap();
@@ -82,6 +84,7 @@ fn closing_resets_and_unmaps() {
         .unwrap();
 }
 
+// ABI-MDEV-5
 #[test]
 fn dma_info() {
     with_device(|fd| {
@@ -97,6 +100,8 @@ fn dma_info() {
     });
 }
 
+// ABI-MDEV-6, ABI-MDEV-7, ABI-MDEV-8, ABI-MDEV-9, ABI-MDEV-11, ABI-MDEV-12, ABI-MDEV-13,
+// ABI-MDEV-14
 #[test]
 fn map_and_unmap() {
     with_device(|fd| {
@@ -138,6 +143,7 @@ fn map_and_unmap() {
     });
 }
 
+// ABI-MDEV-15, ABI-MDEV-16, ABI-MDEV-17, ABI-MDEV-18, ABI-MDEV-19, ABI-MDEV-20
 #[test]
 fn memory_tables() {
     with_device(|fd| {
@@ -176,6 +182,7 @@ fn memory_tables() {
     });
 }
 
+// ABI-REQ-5
 #[test]
 fn mappings_need_an_owner() {
     let kernel = EmulatedKernel::builder().build().unwrap();
@@ -190,6 +197,7 @@ fn mappings_need_an_owner() {
         .unwrap();
 }
 
+// ABI-BELL-1, ABI-MDEV-21
 #[test]
 fn doorbell_mappings() {
     with_device(|fd| {
@@ -208,6 +216,7 @@ fn doorbell_mappings() {
     });
 }
 
+// ABI-BELL-4, ABI-MDEV-4, ABI-MDEV-15
 #[test]
 fn frames_loop_by_eventfd_and_by_doorbell() {
     with_device(|fd| {

@@ -53,6 +53,7 @@ fn state(index: u32, num: u32) -> Vec<u8> {
     [index.to_le_bytes(), num.to_le_bytes()].concat()
 }
 
+// ABI-MSG-20, ABI-MSG-24, ABI-MSG-25, ABI-MSG-26, ABI-MSG-27
 #[test]
 fn gets_and_sets() {
     with_device(|fd| {
@@ -82,6 +83,8 @@ fn gets_and_sets() {
     });
 }
 
+// ABI-MSG-3, ABI-MSG-4, ABI-MSG-5, ABI-MSG-6, ABI-MSG-7, ABI-MSG-8, ABI-MSG-10, ABI-MSG-11,
+// ABI-MSG-14, ABI-MSG-15, ABI-MSG-28
 #[test]
 fn malformed_writes_do_nothing() {
     with_device(|fd| {
@@ -121,6 +124,7 @@ fn malformed_writes_do_nothing() {
     });
 }
 
+// ABI-MSG-12, ABI-SETUP-10
 #[test]
 fn handlers_fail_with_their_own_errno() {
     with_device(|fd| {
@@ -135,6 +139,7 @@ fn handlers_fail_with_their_own_errno() {
     });
 }
 
+// ABI-MSG-17, ABI-MSG-18, ABI-MSG-19
 #[test]
 fn replies() {
     with_device(|fd| {
@@ -157,6 +162,7 @@ fn replies() {
     });
 }
 
+// ABI-MSG-13, ABI-MSG-16, ABI-MSG-21, ABI-MSG-22
 #[test]
 fn batches() {
     with_device(|fd| {
@@ -192,6 +198,7 @@ fn batches() {
     });
 }
 
+// ABI-MSG-29, ABI-MSG-30, ABI-MSG-31
 #[test]
 fn a_whole_device_is_set_up_by_one_write_and_started_as_in_rfc_v2() {
     let kernel = EmulatedKernel::builder().build().unwrap();

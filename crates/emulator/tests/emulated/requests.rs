@@ -120,6 +120,7 @@ fn accept_features(fd: &OwnedFd) {
     assert_eq!(get::<u8>(fd, vhost::GET_STATUS), Ok(11));
 }
 
+// ABI-REQ-11, ABI-REQ-15, ABI-REQ-22, ABI-VDPA-30
 #[test]
 fn identity() {
     each(|interface, fd| {
@@ -134,6 +135,7 @@ fn identity() {
     });
 }
 
+// ABI-NET-11, ABI-NET-13, ABI-NET-14, ABI-REQ-3, ABI-REQ-9, ABI-REQ-10, ABI-LOG-5, ABI-VDPA-29
 #[test]
 fn features() {
     each(|interface, fd| {
@@ -164,6 +166,7 @@ fn features() {
     });
 }
 
+// ABI-REQ-12, ABI-VDPA-31
 #[test]
 fn backend_features() {
     each(|interface, fd| {
@@ -182,6 +185,7 @@ fn backend_features() {
     });
 }
 
+// ABI-STATUS-6, ABI-STATUS-7, ABI-VDPA-20
 #[test]
 fn status() {
     each(|interface, fd| {
@@ -211,6 +215,7 @@ fn config(off: u32, len: u32, bytes: [u8; 16]) -> ConfigBytes {
     ConfigBytes { head: Config { off, len }, bytes }
 }
 
+// ABI-NET-15, ABI-NET-16, ABI-NET-17, ABI-NET-18, ABI-REQ-3
 #[test]
 fn config_space() {
     each(|_, fd| {
@@ -244,6 +249,7 @@ fn config_space() {
     });
 }
 
+// ABI-REQ-4, ABI-REQ-5, ABI-REQ-7, ABI-REQ-8, ABI-VDPA-25
 #[test]
 fn the_owner() {
     each(|interface, fd| {
@@ -276,6 +282,7 @@ fn the_owner() {
     });
 }
 
+// ABI-SETUP-10
 #[test]
 fn queue_index_out_of_range() {
     each(|interface, fd| {
@@ -304,6 +311,7 @@ fn queue_index_out_of_range() {
     });
 }
 
+// ABI-SETUP-3, ABI-SETUP-4, ABI-SETUP-6, ABI-REQ-3, ABI-REQ-13, ABI-REQ-14, ABI-REQ-16, ABI-VDPA-21
 #[test]
 fn vring_setup() {
     each(|interface, fd| {
@@ -363,6 +371,7 @@ fn vring_setup() {
     });
 }
 
+// ABI-SETUP-2, ABI-SUSPEND-2, ABI-SUSPEND-5, ABI-VDPA-19, ABI-VDPA-21
 #[test]
 fn vring_changes_while_running() {
     each(|interface, fd| {
@@ -396,6 +405,7 @@ fn vring_changes_while_running() {
     });
 }
 
+// ABI-SUSPEND-4, ABI-SUSPEND-5, ABI-VDPA-23
 #[test]
 fn suspend_needs_a_running_device() {
     each(|interface, fd| {
@@ -405,6 +415,7 @@ fn suspend_needs_a_running_device() {
     });
 }
 
+// ABI-REQ-17, ABI-REQ-19, ABI-REQ-20, ABI-VDPA-26
 #[test]
 fn eventfds() {
     each(|interface, fd| {
@@ -440,6 +451,7 @@ fn eventfds() {
     });
 }
 
+// ABI-REQ-23, ABI-VDPA-32, ABI-VDPA-33
 #[test]
 fn address_spaces() {
     each(|interface, fd| {
@@ -468,6 +480,7 @@ fn address_spaces() {
     });
 }
 
+// ABI-REQ-2, ABI-REQ-21, ABI-VFIO-16
 #[test]
 fn unknown_requests() {
     each(|interface, fd| {

@@ -33,6 +33,7 @@ fn send(fd: &OwnedFd, message: &MsgV2) -> Result<i64, i32> {
     write_at(fd, (&raw const *message) as u64, size_of::<MsgV2>())
 }
 
+// ABI-VDPA-1
 #[test]
 fn the_device_is_exclusive() {
     with_device(|fd| {
@@ -46,6 +47,7 @@ fn the_device_is_exclusive() {
     });
 }
 
+// ABI-VDPA-7, ABI-VDPA-8, ABI-VDPA-10, ABI-VDPA-11, ABI-VDPA-12, ABI-VDPA-14, ABI-VDPA-15
 #[test]
 fn iotlb_messages() {
     with_device(|fd| {
@@ -90,6 +92,7 @@ fn batches() {
     });
 }
 
+// ABI-VDPA-10, ABI-VDPA-15, ABI-VDPA-16
 #[test]
 fn malformed_messages() {
     with_device(|fd| {
@@ -127,6 +130,7 @@ fn the_address_space_counts_once_the_feature_is_accepted() {
     });
 }
 
+// ABI-VDPA-6, ABI-VDPA-10, ABI-VDPA-27
 #[test]
 fn messages_need_the_owner() {
     let kernel = EmulatedKernel::builder().build().unwrap();
@@ -143,6 +147,7 @@ fn messages_need_the_owner() {
         .unwrap();
 }
 
+// ABI-VDPA-27, ABI-VDPA-28
 #[test]
 fn a_memory_table_is_taken_and_ignored() {
     with_device(|fd| {
@@ -159,6 +164,7 @@ fn a_memory_table_is_taken_and_ignored() {
     });
 }
 
+// ABI-VDPA-13
 #[test]
 fn an_invalidate_without_bytes_removes_the_mapping_that_it_lies_in() {
     with_device(|fd| {
@@ -182,6 +188,7 @@ fn an_invalidate_without_bytes_removes_the_mapping_that_it_lies_in() {
     });
 }
 
+// ABI-BELL-1, ABI-VDPA-17, ABI-VDPA-18
 #[test]
 fn doorbell_mappings() {
     with_device(|fd| {
@@ -201,6 +208,7 @@ fn doorbell_mappings() {
     });
 }
 
+// ABI-VDPA-4
 #[test]
 fn frames_loop_by_eventfd_and_by_doorbell_and_mappings_stay_over_a_reset() {
     with_device(|fd| {
@@ -234,6 +242,7 @@ fn frames_loop_by_eventfd_and_by_doorbell_and_mappings_stay_over_a_reset() {
     });
 }
 
+// ABI-VDPA-35
 #[test]
 fn a_busy_loop_timeout_is_kept_for_each_vring() {
     with_device(|fd| {
@@ -249,6 +258,7 @@ fn a_busy_loop_timeout_is_kept_for_each_vring() {
     });
 }
 
+// ABI-VDPA-27
 #[test]
 fn a_region_of_the_table_ends_behind_its_beginning() {
     #[repr(C)]
@@ -266,6 +276,7 @@ fn a_region_of_the_table_ends_behind_its_beginning() {
     });
 }
 
+// ABI-VDPA-25, ABI-DIFF-12
 #[test]
 fn an_unknown_request_is_taken_for_one_about_a_vring() {
     let unknown = [
@@ -313,6 +324,7 @@ fn run_with(fd: &OwnedFd, rings: &Rings, perm: u8) -> OwnedFd {
     kick
 }
 
+// ABI-VDPA-9
 #[test]
 fn of_a_permission_two_bits_mean_something() {
     with_device(|fd| {
@@ -323,6 +335,7 @@ fn of_a_permission_two_bits_mean_something() {
     });
 }
 
+// ABI-FAULT-1, ABI-VDPA-9, ABI-VDPA-34
 #[test]
 fn memory_without_permission_is_a_fault_that_no_error_event_tells_of() {
     with_device(|fd| {

@@ -41,6 +41,7 @@ fn unmap(container: &OwnedFd, iova: u64, size: u64) -> Result<u64, i32> {
     ioctl(container, vfio::IOMMU_UNMAP_DMA, &mut unmap).map(|_| unmap.size)
 }
 
+// ABI-VFIO-1, ABI-VFIO-3
 #[test]
 fn sysfs_leads_to_the_group() {
     with_kernel(|kernel| {
@@ -62,6 +63,7 @@ fn sysfs_leads_to_the_group() {
     });
 }
 
+// ABI-VFIO-2
 #[test]
 fn the_container_before_it_has_an_iommu() {
     with_kernel(|_| {
@@ -79,6 +81,7 @@ fn the_container_before_it_has_an_iommu() {
     });
 }
 
+// ABI-VFIO-1, ABI-VFIO-2
 #[test]
 fn a_group() {
     with_kernel(|kernel| {
@@ -152,6 +155,7 @@ fn an_open_device_keeps_group_and_container() {
     });
 }
 
+// ABI-DMA-1, ABI-DMA-2, ABI-DMA-4, ABI-DMA-5, ABI-DMA-7
 #[test]
 fn dma() {
     with_device(|vfio| {
@@ -190,6 +194,7 @@ fn dma() {
     });
 }
 
+// ABI-DMA-3
 #[test]
 fn a_container_takes_as_many_mappings_as_it_is_made_for() {
     let kernel = EmulatedKernel::builder().dma_entry_limit(2).build().unwrap();
@@ -205,6 +210,7 @@ fn a_container_takes_as_many_mappings_as_it_is_made_for() {
     kernel.run(case).unwrap();
 }
 
+// ABI-DMA-3
 #[test]
 fn a_container_takes_65535_mappings() {
     with_device(|vfio| {
@@ -221,6 +227,7 @@ fn a_container_takes_65535_mappings() {
     });
 }
 
+// ABI-DMA-6
 #[test]
 fn iommu_info() {
     with_device(|vfio| {
@@ -246,6 +253,7 @@ fn iommu_info() {
     });
 }
 
+// ABI-VFIO-4
 #[test]
 fn device_info() {
     with_device(|vfio| {
@@ -274,6 +282,7 @@ struct RegionAndCaps {
     caps: [u32; 10],
 }
 
+// ABI-VFIO-5, ABI-VFIO-6, ABI-VFIO-7, ABI-VFIO-8, ABI-VFIO-9, ABI-VFIO-10
 #[test]
 fn regions() {
     with_device(|vfio| {
@@ -314,6 +323,7 @@ fn regions() {
     });
 }
 
+// ABI-BELL-1, ABI-NOTIFY-1, ABI-NOTIFY-2, ABI-NOTIFY-3, ABI-NOTIFY-4, ABI-NOTIFY-5, ABI-RUN-5
 #[test]
 fn the_notify_region() {
     with_device(|vfio| {
@@ -368,6 +378,7 @@ fn set_irqs<const N: usize>(
     ioctl(fd, vfio::DEVICE_SET_IRQS, &mut Irqs { set, fds })
 }
 
+// ABI-VFIO-11, ABI-VFIO-12
 #[test]
 fn interrupts() {
     with_device(|vfio| {
@@ -411,6 +422,7 @@ fn interrupts() {
     });
 }
 
+// ABI-NOTIFY-1, ABI-VFIO-12, ABI-VFIO-14, ABI-VFIO-15, ABI-VFIO-16
 #[test]
 fn frames_loop_by_every_kind_of_kick_and_call_by_interrupts() {
     with_device(|vfio| {
@@ -462,6 +474,7 @@ fn frames_loop_by_every_kind_of_kick_and_call_by_interrupts() {
     });
 }
 
+// ABI-NUM-1, ABI-NUM-6
 #[test]
 fn what_is_open_is_not_opened_again_by_its_link() {
     with_device(|vfio| {

@@ -13,36 +13,37 @@ pub(crate) type Crossed<'a> = &'a [(&'a str, u64)];
 
 /// The steps of [`live`], in order.
 pub(crate) const STEPS: [&str; 26] = [
-    "open",
-    "negotiate",
-    "set up one vring without a call",
-    "set up all vrings",
-    "make eventfd kicker",
-    "make doorbell kicker",
-    "make second doorbell kicker",
-    "make region-write kicker",
-    "disable one vring",
-    "start",
+    "open",                            // ABI-CROSS-1
+    "negotiate",                       // ABI-CROSS-2
+    "set up one vring without a call", // ABI-CROSS-18
+    "set up all vrings",               // ABI-CROSS-3
+    "make eventfd kicker",             // ABI-CROSS-5
+    "make doorbell kicker",            // ABI-CROSS-6
+    "make second doorbell kicker",     // ABI-CROSS-6
+    "make region-write kicker",        // ABI-CROSS-7
+    "disable one vring",               // ABI-CROSS-15
+    "start",                           // ABI-CROSS-4
     "kick eventfd",
     "kick doorbell",
     "kick region-write",
-    "map",
-    "map three",
-    "unmap four at once",
-    "limits",
-    "set call",
-    "set error",
-    "status",
-    "read config space",
-    "suspend",
-    "base",
-    "set up one vring again",
-    "resume",
-    "reset",
+    "map",                    // ABI-CROSS-8
+    "map three",              // ABI-CROSS-9
+    "unmap four at once",     // ABI-CROSS-10
+    "limits",                 // ABI-CROSS-11
+    "set call",               // ABI-CROSS-12
+    "set error",              // ABI-CROSS-13
+    "status",                 // ABI-CROSS-14
+    "read config space",      // ABI-CROSS-14
+    "suspend",                // ABI-CROSS-15
+    "base",                   // ABI-CROSS-14
+    "set up one vring again", // ABI-CROSS-17
+    "resume",                 // ABI-CROSS-15
+    "reset",                  // ABI-CROSS-15
 ];
 
 /// Asserts what each of [`STEPS`] crosses for a device of so many queue pairs, and the drop after
 /// them. Steps that `expected` leaves out cross nothing, or are not possible on the device.
+// ABI-CROSS-16
 #[track_caller]
 pub(crate) fn assert_crossings(
     pairs: u16,

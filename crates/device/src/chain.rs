@@ -64,13 +64,15 @@ impl Chain {
         self.writable_len
     }
 
-    /// Reads the chain that starts at `head` of the `size` descriptors at `table`.
+    /// Reads the chain that starts at `head` of the `size` descriptors at `table`. It may end in an
+    /// indirect table if those were negotiated.
     pub(super) fn read(
         &mut self,
         view: &DmaView<'_>,
         table: u64,
         size: u16,
         head: u16,
+        indirect: bool,
     ) -> Result<(), FaultKind> {
         self.segments.clear();
         self.writable = 0;
@@ -86,6 +88,9 @@ impl Chain {
             view.read(address.ok_or(FaultKind::Unmapped)?, &mut bytes)?;
             let descriptor = Descriptor::parse(&bytes);
             if descriptor.has(VRING_DESC_F_INDIRECT) {
+                if !indirect {
+                    return Err(FaultKind::IndirectFeature);
+                }
                 if descriptor.has(VRING_DESC_F_NEXT) {
                     return Err(FaultKind::IndirectNext);
                 }

@@ -33,6 +33,9 @@ pub enum FaultKind {
     /// An indirect descriptor that names a next one.
     #[error("an indirect descriptor with a next one")]
     IndirectNext,
+    /// An indirect descriptor without the feature.
+    #[error("an indirect descriptor without its feature")]
+    IndirectFeature,
     /// A device-readable descriptor behind a device-writable one.
     #[error("a readable descriptor behind a writable one")]
     ReadableAfterWritable,
@@ -55,7 +58,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Unmapped,
         Self::Permission,
         Self::Host,
@@ -65,6 +68,7 @@ impl FaultKind {
         Self::NestedIndirect,
         Self::IndirectLength,
         Self::IndirectNext,
+        Self::IndirectFeature,
         Self::ReadableAfterWritable,
         Self::AvailableIndex,
         Self::ShortHeader,

@@ -262,7 +262,7 @@ fn choose_buffers(
         if segments.len() > MAX_SEGMENTS {
             return Err(FaultKind::ChainTooLong);
         }
-        if chains == rx.size() || (chains > 0 && !rx.mergeable) {
+        if chains == rx.size() || (chains > 0 && !rx.features.mergeable) {
             return Ok(Buffers::TooSmall);
         }
         if rx.ready(bus, chains + 1)? <= chains {

@@ -6,13 +6,13 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 
 use virtio_bindings::virtio_net::VIRTIO_NET_F_MRG_RXBUF;
-use virtio_bindings::virtio_ring::VIRTIO_RING_F_EVENT_IDX;
+use virtio_bindings::virtio_ring::{VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC};
 use vmm_sys_util::epoll::{ControlOperation, EpollEvent};
 
 use super::dirty::DirtyLog;
 use super::doorbell::DoorbellPages;
 use super::shared::lock;
-use super::vring::Vring;
+use super::vring::{RingFeatures, Vring};
 use super::{Control, DRIVER_OK, Device, worker};
 use crate::Errno;
 
@@ -56,9 +56,12 @@ impl Device {
     pub(super) fn start_vring(&self, control: &Control, queue: u16, vring: &mut Vring) {
         let runs = self.status() & DRIVER_OK != 0 && !control.suspended;
         let (true, Some(dma)) = (runs, &control.dma) else { return };
-        let event_idx = self.shared.negotiated(VIRTIO_RING_F_EVENT_IDX);
-        let mergeable = self.shared.negotiated(VIRTIO_NET_F_MRG_RXBUF);
-        if vring.start(dma, event_idx, mergeable) {
+        let features = RingFeatures {
+            event_idx: self.shared.negotiated(VIRTIO_RING_F_EVENT_IDX),
+            indirect: self.shared.negotiated(VIRTIO_RING_F_INDIRECT_DESC),
+            mergeable: self.shared.negotiated(VIRTIO_NET_F_MRG_RXBUF),
+        };
+        if vring.start(dma, features) {
             self.shared.running.fetch_add(1, Ordering::Relaxed);
             self.shared.mark(queue);
         }

@@ -77,15 +77,14 @@ impl Vring {
     }
 
     /// Starts the ring if it is set up. Returns whether it has started.
-    pub(super) fn start(&mut self, dma: &Arc<DmaSpace>, event_idx: bool, mergeable: bool) -> bool {
+    pub(super) fn start(&mut self, dma: &Arc<DmaSpace>, features: RingFeatures) -> bool {
         let ready = self.enabled && !self.faulted && self.size != 0 && self.ring.is_none();
         let (true, Some(at)) = (ready, self.addresses) else { return false };
         self.ring = Some(Ring {
             size: self.size,
             at,
             dma: Arc::clone(dma),
-            event_idx,
-            mergeable,
+            features,
             next: self.base,
             seen: self.base,
             published: self.base,
@@ -102,6 +101,15 @@ impl Vring {
     }
 }
 
+/// Those of the features negotiated that a ring's walk depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RingFeatures {
+    pub(super) event_idx: bool,
+    pub(super) indirect: bool,
+    /// VIRTIO_NET_F_MRG_RXBUF.
+    pub(super) mergeable: bool,
+}
+
 /// A running split ring: virtio 1.2, section 2.7.
 ///
 /// The device returns chains in the order in which it takes them, so one index is enough for both.
@@ -110,9 +118,7 @@ pub(super) struct Ring {
     size: u16,
     at: Addresses,
     pub(super) dma: Arc<DmaSpace>,
-    event_idx: bool,
-    /// VIRTIO_NET_F_MRG_RXBUF is negotiated.
-    pub(super) mergeable: bool,
+    pub(super) features: RingFeatures,
     /// The next available index to look at and the next used index to fill.
     pub(super) next: u16,
     /// The driver's available index when it was last read.
@@ -153,7 +159,7 @@ impl Ring {
         let mut head = [0; 2];
         bus.view.read(at(self.at.available, 4 + 2 * slot)?, &mut head)?;
         let head = u16::from_le_bytes(head);
-        chain.read(&bus.view, self.at.descriptors, self.size, head)?;
+        chain.read(&bus.view, self.at.descriptors, self.size, head, self.features.indirect)?;
         Ok(head)
     }
 
@@ -198,7 +204,7 @@ impl Ring {
         let (new, old) = (self.next, std::mem::replace(&mut self.published, self.next));
         // Index before flag or event: the driver does it the other way round.
         fence(Ordering::SeqCst);
-        if self.event_idx {
+        if self.features.event_idx {
             let event = bus.view.load_u16(at(self.at.available, 4 + 2 * u64::from(self.size))?)?;
             Ok(new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old))
         } else {
@@ -210,7 +216,7 @@ impl Ring {
     /// Tells the driver that kicks are not needed while the device looks by itself. With EVENT_IDX
     /// there is nothing to say: the event that the driver knows lies behind.
     pub(super) fn suppress_kicks(&mut self, bus: &Bus<'_>) -> Result<(), FaultKind> {
-        if !self.event_idx && !self.quiet {
+        if !self.features.event_idx && !self.quiet {
             self.store_used(bus, 0, VRING_USED_F_NO_NOTIFY as u16)?;
             self.quiet = true;
         }
@@ -220,7 +226,7 @@ impl Ring {
     /// Tells the driver to kick for the next chain, and looks again for one that came before it
     /// could know. Returns whether there is one.
     pub(super) fn want_kick(&mut self, bus: &Bus<'_>) -> Result<bool, FaultKind> {
-        if self.event_idx {
+        if self.features.event_idx {
             self.store_used(bus, 4 + 8 * u64::from(self.size), self.seen)?;
         } else {
             self.store_used(bus, 0, 0)?;

@@ -1,5 +1,6 @@
 //! The cases, a file for each group.
 
+mod bad;
 mod base;
 mod config;
 mod control;

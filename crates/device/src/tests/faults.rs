@@ -1,6 +1,7 @@
 //! Each way to be wrong, and that it stops one vring only.
 
 use virtio_bindings::virtio_net::VIRTIO_NET_F_MRG_RXBUF;
+use virtio_bindings::virtio_ring::VIRTIO_RING_F_INDIRECT_DESC;
 
 use super::rig::{
     FEATURES, INDIRECT, IOVA, NEXT, Rig, SIZE, WRITE, borrow, descriptor, eventfd, let_it_err,
@@ -290,6 +291,20 @@ fn indirect_with_a_next() {
         rig.chained(1, 0, IOVA + rig.buffer(1, 8), 16, INDIRECT | NEXT, 1);
         send(rig);
     });
+}
+
+// ABI-FAULT-25
+#[test]
+fn indirect_without_its_feature() {
+    let mut rig = Rig::new();
+    rig.start(FEATURES & !(1 << VIRTIO_RING_F_INDIRECT_DESC));
+    let table = rig.buffer(1, 8);
+    rig.arena.write(table, &descriptor(IOVA + table, 72, 0, 0));
+    rig.post_buffer(0, 0);
+    rig.descriptor(1, 0, IOVA + table, 16, INDIRECT);
+    send(&mut rig);
+    until(|| rig.device.counters().faults(FaultKind::IndirectFeature) == 1);
+    assert_eq!(rig.used_index(1), 0);
 }
 
 // ABI-FAULT-9

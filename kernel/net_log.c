@@ -12,7 +12,7 @@
 
 static int log_page(struct net_dev *nd, u64 nr)
 {
-	u64 at = nd->log_base + nr / 64 * sizeof(u64);
+	u64 at = nd->log_base + nr / BITS_PER_BYTE;
 	struct page *page;
 	void *bits;
 	int ret;
@@ -21,8 +21,8 @@ static int log_page(struct net_dev *nd, u64 nr)
 	if (ret != 1)
 		return -EFAULT;
 	bits = kmap_local_page(page);
-	/* Bit n of little-endian 64-bit words: the kernel's own on x86. */
-	set_bit_le(nr % 64 + (offset_in_page(at) / sizeof(u64)) * 64, bits);
+	/* Wherever the log begins: bit n of little-endian words is bit n % 8 of byte n / 8. */
+	set_bit_le(offset_in_page(at) * BITS_PER_BYTE + nr % BITS_PER_BYTE, bits);
 	kunmap_local(bits);
 	unpin_user_pages_dirty_lock(&page, 1, true);
 	return 0;

@@ -133,3 +133,20 @@ fn reset_forgets_the_log_and_its_eventfd() {
     assert!(!take(&log).is_empty());
     assert_eq!(signals(&signal), 0);
 }
+
+// ABI-LOG-2
+#[test]
+fn a_log_may_begin_anywhere() {
+    let log = Arena::new(0x40000 / 8 + 4096);
+    let mut rig = Rig::new();
+    rig.device.set_log_base(Some(log.host() + 1));
+    rig.start(FEATURES | LOG_ALL);
+    rig.settle();
+    take(&log);
+    rig.round_trip(0, &[1; 60]);
+    rig.settle();
+    // All bits are those of a byte further on.
+    let page = |offset: u64| (IOVA + offset) / 4096 + 8;
+    let expected = [rig.ring(0).used, rig.buffer(0, 0), rig.ring(1).used].map(page);
+    assert_eq!(take(&log), expected);
+}

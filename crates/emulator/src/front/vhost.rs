@@ -177,9 +177,9 @@ impl Vhost {
             vhost::RESET_OWNER if !mainline => self.reset_owner(arg.caller()),
             vhost::SET_LOG_BASE | vhost::SET_LOG_FD if mainline => Err(Errno::ENOTTY),
             vhost::SET_LOG_BASE => {
-                let base = arg.get()?;
+                let base: u64 = arg.get()?;
                 self.check_owner(arg.caller())?;
-                device.set_log_base(Some(base));
+                device.set_log_base((base != 0).then_some(base));
                 Ok(())
             }
             vhost::SET_LOG_FD => {

@@ -216,29 +216,34 @@ fn doorbell_mappings() {
     });
 }
 
+/// Starts a device with these features on rings that a memory table maps: its kick and its call.
+fn start(fd: &OwnedFd, rings: &Rings, mut features: u64) -> [OwnedFd; 2] {
+    let mut regions = table([[rings::IOVA, rings::LEN, rings.memory.host()]]);
+    assert_eq!(ioctl(fd, vhost::SET_MEM_TABLE, &mut regions), Ok(0));
+    assert_eq!(ioctl(fd, vhost::SET_STATUS, &mut 3_u8), Ok(0));
+    assert_eq!(ioctl(fd, vhost::SET_FEATURES, &mut features), Ok(0));
+    assert_eq!(ioctl(fd, vhost::SET_STATUS, &mut 11_u8), Ok(0));
+    let (kick, call) = (eventfd(), eventfd());
+    for index in 0..2 {
+        let size = &mut VringState { index, num: rings::SIZE };
+        assert_eq!(ioctl(fd, vhost::SET_VRING_NUM, size), Ok(0));
+        assert_eq!(ioctl(fd, vhost::SET_VRING_ADDR, &mut Rings::addr(index)), Ok(0));
+        let enable = &mut VringState { index, num: 1 };
+        assert_eq!(ioctl(fd, vhost::SET_VRING_ENABLE, enable), Ok(0));
+    }
+    let file = |index, fd: &OwnedFd| VringFile { index, fd: fd.as_raw_fd() };
+    assert_eq!(ioctl(fd, vhost::SET_VRING_KICK, &mut file(1, &kick)), Ok(0));
+    assert_eq!(ioctl(fd, vhost::SET_VRING_CALL, &mut file(0, &call)), Ok(0));
+    assert_eq!(ioctl(fd, vhost::SET_STATUS, &mut 15_u8), Ok(0));
+    [kick, call]
+}
+
 // ABI-BELL-4, ABI-MDEV-4, ABI-MDEV-15
 #[test]
 fn frames_loop_by_eventfd_and_by_doorbell() {
     with_device(|fd| {
         let mut rings = Rings::new();
-        let host = rings.memory.host();
-        let mut regions = table([[rings::IOVA, rings::LEN, host]]);
-        assert_eq!(ioctl(fd, vhost::SET_MEM_TABLE, &mut regions), Ok(0));
-        assert_eq!(ioctl(fd, vhost::SET_STATUS, &mut 3_u8), Ok(0));
-        assert_eq!(ioctl(fd, vhost::SET_FEATURES, &mut { rings::FEATURES }), Ok(0));
-        assert_eq!(ioctl(fd, vhost::SET_STATUS, &mut 11_u8), Ok(0));
-        let (kick, call) = (eventfd(), eventfd());
-        for index in 0..2 {
-            let size = &mut VringState { index, num: rings::SIZE };
-            assert_eq!(ioctl(fd, vhost::SET_VRING_NUM, size), Ok(0));
-            assert_eq!(ioctl(fd, vhost::SET_VRING_ADDR, &mut Rings::addr(index)), Ok(0));
-            let enable = &mut VringState { index, num: 1 };
-            assert_eq!(ioctl(fd, vhost::SET_VRING_ENABLE, enable), Ok(0));
-        }
-        let file = |index, fd: &OwnedFd| VringFile { index, fd: fd.as_raw_fd() };
-        assert_eq!(ioctl(fd, vhost::SET_VRING_KICK, &mut file(1, &kick)), Ok(0));
-        assert_eq!(ioctl(fd, vhost::SET_VRING_CALL, &mut file(0, &call)), Ok(0));
-        assert_eq!(ioctl(fd, vhost::SET_STATUS, &mut 15_u8), Ok(0));
+        let [kick, call] = start(fd, &rings, rings::FEATURES);
         rings.loop_one("eventfd", || signal(&kick));
         assert_eq!(wait(&call), Some(1));
         let doorbells = Mapped::new(fd, 3 * PAGE, libc::PROT_WRITE, libc::MAP_SHARED, 0).unwrap();
@@ -254,5 +259,19 @@ fn frames_loop_by_eventfd_and_by_doorbell() {
         let mut base = VringState { index: 1, num: 0 };
         assert_eq!(ioctl(fd, vhost::GET_VRING_BASE, &mut base), Ok(0));
         assert_eq!(base.num, 7);
+    });
+}
+
+// ABI-LOG-7
+#[test]
+fn a_log_base_of_0_is_no_log() {
+    with_device(|fd| {
+        let mut rings = Rings::new();
+        // A log that is nowhere would be a fault.
+        for base in [NOWHERE, 0] {
+            assert_eq!(ioctl(fd, vhost::SET_LOG_BASE, &mut { base }), Ok(0));
+        }
+        let [kick, _call] = start(fd, &rings, rings::FEATURES | 1 << vhost::F_LOG_ALL);
+        rings.loop_one("without a log", || signal(&kick));
     });
 }

@@ -5,8 +5,9 @@ use std::os::fd::BorrowedFd;
 
 use crate::address::{Hva, IovaRange};
 use crate::base::VringBase;
+use crate::capability::Capabilities;
 use crate::dma::{DmaLimits, DmaMapping};
-use crate::error::{Phase, Result};
+use crate::error::{Error, Operation, Phase, Reason, Result, Subject};
 use crate::features::{Features, Status};
 use crate::info::DeviceInfo;
 use crate::kick::{Kick, Kicker};
@@ -173,6 +174,69 @@ pub trait VhostAccel: Send {
     /// [`DMA_ERRNO`](crate::Capabilities::DMA_ERRNO). Without it a mapping that the range
     /// touches is removed, whole or that part of it, and nothing is no error.
     fn dma_unmap(&mut self, range: IovaRange) -> Result<()>;
+
+    /// Unmaps `unmap` and maps `map`, in this order. A range in which there is nothing is no error.
+    ///
+    /// With [`ATOMIC_DMA`](crate::Capabilities::ATOMIC_DMA) it is one change, all or none, and memory in
+    /// use may be part of it: the device goes on. Without it the device, should it run, may meet the
+    /// moment in which neither is mapped, and stops the vring that does. Then use
+    /// [`dma_update_suspended`](Self::dma_update_suspended), or leave memory in use alone.
+    ///
+    /// # Errors
+    /// Those of [`dma_unmap`](Self::dma_unmap) and [`dma_map_all`](Self::dma_map_all). Without `ATOMIC_DMA`
+    /// what was unmapped before a failure stays unmapped. None of `map` is mapped then.
+    /// [`Unsupported`](crate::Reason::Unsupported) from an implementation of this trait without it.
+    ///
+    /// # Safety
+    /// As [`dma_map`](Self::dma_map), for each of `map`. What was in `unmap` may go when this returns `Ok`.
+    #[expect(unsafe_code, reason = "the device gets access to memory that the caller names")]
+    unsafe fn dma_update(&mut self, unmap: &[IovaRange], map: &[DmaMapping]) -> Result<()> {
+        let (_, _, info) = (unmap, map, self.info());
+        let (operation, subject) = (Operation::DmaUpdate, Subject::Device);
+        let reason = Reason::Unsupported(Capabilities::ATOMIC_DMA);
+        Err(Error::new(info.interface, info.path.clone(), operation, subject, reason))
+    }
+
+    /// [`dma_update`](Self::dma_update) that a running device doesn't notice: without
+    /// [`ATOMIC_DMA`](crate::Capabilities::ATOMIC_DMA) every vring stands still meanwhile.
+    ///
+    /// # Errors
+    /// As `dma_update`, [`suspend`](Self::suspend) and [`resume`](Self::resume). After a failed update the
+    /// device runs again.
+    ///
+    /// # Safety
+    /// As `dma_update`.
+    #[expect(unsafe_code, reason = "passes the caller's promise on")]
+    unsafe fn dma_update_suspended(
+        &mut self,
+        unmap: &[IovaRange],
+        map: &[DmaMapping],
+    ) -> Result<()> {
+        let atomic = self.info().capabilities.contains(Capabilities::ATOMIC_DMA);
+        let pause = self.phase() == Phase::Running && !atomic;
+        if pause {
+            self.suspend()?;
+        }
+        // SAFETY: the caller's promise is the same.
+        let updated = unsafe { self.dma_update(unmap, map) };
+        if pause {
+            self.resume()?;
+        }
+        updated
+    }
+
+    /// Makes `map` all that is mapped: [`dma_update`](Self::dma_update) of every address.
+    ///
+    /// # Errors
+    /// As `dma_update`.
+    ///
+    /// # Safety
+    /// As `dma_update`.
+    #[expect(unsafe_code, reason = "passes the caller's promise on")]
+    unsafe fn dma_replace_all(&mut self, map: &[DmaMapping]) -> Result<()> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.dma_update(&[IovaRange::every_page()], map) }
+    }
 
     /// What can be mapped.
     fn dma_limits(&self) -> Result<DmaLimits>;

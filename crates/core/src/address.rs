@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::doorbell::page_size;
+
 macro_rules! address {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -55,6 +57,11 @@ impl IovaRange {
     /// The range that starts at `start` and is `len` bytes long.
     pub const fn new(start: Iova, len: u64) -> Self {
         Self { start, len }
+    }
+
+    /// Every address that a mapping can have but those of the last page, whose end no length can say.
+    pub fn every_page() -> Self {
+        Self::new(Iova(0), u64::MAX - (page_size() as u64 - 1))
     }
 
     /// The last address in the range; `None` when the range is empty or wraps around.

@@ -39,6 +39,9 @@ bitflags::bitflags! {
         /// Virtio status, config space and vring enable can be reached: all but the #1/A of RFC v2
         /// as posted.
         const VIRTIO_STATUS = 1 << 12;
+        /// [`VhostAccel::dma_update`](crate::VhostAccel::dma_update) is one change: the device finds
+        /// the mappings as they were or as they will be, and nothing in between, even while it runs.
+        const ATOMIC_DMA = 1 << 13;
     }
 }
 

@@ -319,6 +319,20 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
         unmapped.map_err(self.failed(Operation::DmaUnmap, Subject::Range(range)))
     }
 
+    #[expect(unsafe_code, reason = "passes the caller's promise on")]
+    unsafe fn dma_update(&mut self, unmap: &[IovaRange], map: &[DmaMapping]) -> Result<()> {
+        let operation = Operation::DmaUpdate;
+        unmap.iter().try_for_each(|&range| self.check_range(operation, range, Hva(0)))?;
+        map.iter().try_for_each(|mapping| self.check_mapping(mapping))?;
+        // SAFETY: the caller's promise is the same.
+        let updated = unsafe { self.dma.update(unmap, map) };
+        updated.map_err(|failure| {
+            let culprit = failure.index.and_then(|index| map.get(index));
+            let subject = culprit.map_or(Subject::Device, |one| Subject::Range(one.range()));
+            self.error(operation, subject, failure.source)
+        })
+    }
+
     fn dma_limits(&self) -> Result<DmaLimits> {
         self.dma.limits().map_err(self.failed(Operation::DmaLimits, Subject::Device))
     }

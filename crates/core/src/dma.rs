@@ -134,6 +134,23 @@ pub trait Dma: Send {
         Ok(())
     }
 
+    /// Unmaps ranges and maps memory, as one change where the interface can. A range without a mapping is
+    /// no error. Without [`ATOMIC_DMA`](crate::Capabilities::ATOMIC_DMA) what was unmapped before a
+    /// failure stays unmapped, and none of `map` is mapped.
+    ///
+    /// # Safety
+    /// As [`VhostAccel::dma_update`](crate::VhostAccel::dma_update).
+    unsafe fn update(&mut self, unmap: &[IovaRange], map: &[DmaMapping]) -> Result<(), DmaFailure> {
+        for &range in unmap {
+            match self.unmap(range) {
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
+                unmapped => unmapped?,
+            }
+        }
+        // SAFETY: the caller vouches for each mapping.
+        unsafe { self.map_all(map) }
+    }
+
     /// Unmaps every mapping in the range. ENOENT when there is none, where the interface can tell.
     fn unmap(&mut self, range: IovaRange) -> io::Result<()>;
 

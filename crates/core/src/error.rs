@@ -319,6 +319,8 @@ operations! {
     DmaMap = "map DMA",
     /// Unmapping.
     DmaUnmap = "unmap DMA",
+    /// Changing mappings as one.
+    DmaUpdate = "change DMA mappings",
     /// Reading the limits of DMA.
     DmaLimits = "get DMA limits",
     /// Setting the dirty log.

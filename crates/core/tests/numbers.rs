@@ -35,6 +35,7 @@ fn capabilities() {
         "DMA_ERRNO",
         "DMA_INCREMENTAL",
         "VIRTIO_STATUS",
+        "ATOMIC_DMA",
     ];
     let all: Vec<_> =
         Capabilities::all().iter_names().map(|(name, one)| (name, one.bits())).collect();

@@ -93,6 +93,39 @@ impl Machine {
         self.device.dma_unmap(range)
     }
 
+    /// Takes back what was lent in ranges and lends other memory, while the vrings stand still where that
+    /// isn't one change.
+    ///
+    /// # Errors
+    /// As [`VhostAccel::dma_update_suspended`].
+    ///
+    /// # Panics
+    /// As [`map`](Self::map).
+    pub fn update(&mut self, unmap: &[IovaRange], leases: &[Lease]) -> Result<()> {
+        for lease in leases {
+            self.lend(lease);
+        }
+        let mappings: Vec<DmaMapping> = leases.iter().map(Lease::mapping).collect();
+        // SAFETY: as in `map`.
+        unsafe { self.device.dma_update_suspended(unmap, &mappings) }
+    }
+
+    /// Makes some leases all that is lent.
+    ///
+    /// # Errors
+    /// As [`VhostAccel::dma_replace_all`].
+    ///
+    /// # Panics
+    /// As [`map`](Self::map).
+    pub fn replace_all(&mut self, leases: &[Lease]) -> Result<()> {
+        for lease in leases {
+            self.lend(lease);
+        }
+        let mappings: Vec<DmaMapping> = leases.iter().map(Lease::mapping).collect();
+        // SAFETY: as in `map`.
+        unsafe { self.device.dma_replace_all(&mappings) }
+    }
+
     /// Makes the device log the pages that it writes in `bitmap`, or stops that.
     ///
     /// # Errors

@@ -72,6 +72,22 @@ impl Dma for MemTable {
         })
     }
 
+    unsafe fn update(&mut self, unmap: &[IovaRange], map: &[DmaMapping]) -> Result<(), DmaFailure> {
+        let before = self.mappings.all.clone();
+        let changed = self.mappings.change(unmap, map).and_then(|()| match before {
+            _ if before == self.mappings.all => Ok(()),
+            // SAFETY: the caller promises for the new mappings, and has for those before them, which it
+            // would have unmapped otherwise.
+            _ => Ok(unsafe { self.send(0..0) }?),
+        });
+        if changed.is_err() {
+            // Within the room that there was.
+            self.mappings.all.clear();
+            self.mappings.all.extend(before);
+        }
+        changed
+    }
+
     fn unmap(&mut self, range: IovaRange) -> io::Result<()> {
         let inside = self.mappings.inside(range)?;
         // SAFETY: what is sent are mappings that the caller has promised for and not unmapped.
@@ -120,6 +136,18 @@ impl Mappings {
         }
         self.all.insert(touched.start, *mapping);
         Ok(())
+    }
+
+    /// Takes some away and adds others. After an error some of it is done.
+    fn change(&mut self, unmap: &[IovaRange], map: &[DmaMapping]) -> Result<(), DmaFailure> {
+        for &range in unmap {
+            match self.inside(range) {
+                Ok(inside) => drop(self.all.drain(inside)),
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.add(map)
     }
 
     /// Takes back what was added.
@@ -233,6 +261,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_change_is_from_one_table_to_another() {
+        let mut mappings = three();
+        let range = |start, len| IovaRange::new(Iova(start), len);
+        // Where a mapping goes another may come, and a range may be empty.
+        let unmap = [range(0x2000, 0x2000), range(0x10000, 0x1000)];
+        mappings.change(&unmap, &[mapping(0x3000, 0x1000)]).unwrap();
+        let expected = [mapping(0x1000, 0x1000), mapping(0x3000, 0x1000), mapping(0x8000, 0x1000)];
+        assert_eq!(mappings.all, expected);
+        let cut = mappings.change(&[range(0x8000, 0x800)], &[]).unwrap_err();
+        assert_eq!((cut.index, errno(cut.source)), (None, libc::EINVAL));
+        let overlap = mappings.change(&[], &[mapping(0x9000, 1), mapping(0x8000, 1)]).unwrap_err();
+        assert_eq!((overlap.index, errno(overlap.source)), (Some(1), libc::EEXIST));
+    }
+
     proptest! {
         /// What a search of all mappings finds, halving finds too.
         #[test]
@@ -287,6 +330,10 @@ mod tests {
         assert_eq!((failure.index, errno(failure.source)), (Some(0), libc::ENOTTY));
         assert_eq!(dma.mappings.all, []);
         dma.mappings = three();
+        // SAFETY: as above.
+        let update = unsafe { dma.update(&[IovaRange::every_page()], &[mapping(0, 0x1000)]) };
+        assert_eq!(errno(update.unwrap_err().source), libc::ENOTTY);
+        assert_eq!((&dma.mappings.all, dma.mappings.all.capacity() >= 4), (&three().all, true));
         let error = dma.unmap(IovaRange::new(Iova(0x8000), 0x1000)).unwrap_err();
         assert_eq!(errno(error), libc::ENOTTY);
         assert_eq!(dma.mappings.all, three().all);

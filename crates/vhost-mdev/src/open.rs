@@ -47,7 +47,7 @@ pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Box<dyn VhostAcc
         }
         DmaStyle::MemTable => {
             let dma = MemTable::new(Arc::clone(&opened.fd));
-            Box::new(opened.with(Capabilities::BATCH_DMA, dma))
+            Box::new(opened.with(Capabilities::BATCH_DMA | Capabilities::ATOMIC_DMA, dma))
         }
     })
 }

@@ -49,30 +49,24 @@ impl Dma for Iotlb {
     }
 
     unsafe fn map_all(&mut self, mappings: &[DmaMapping]) -> Result<(), DmaFailure> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.update(&[], mappings) }
+    }
+
+    unsafe fn update(&mut self, unmap: &[IovaRange], map: &[DmaMapping]) -> Result<(), DmaFailure> {
         // A single change needs no batch around it.
-        let batch = self.batches && mappings.len() > 1;
+        let batch = self.batches && unmap.len() + map.len() > 1;
         if batch {
             self.begun = true;
             iotlb::batch_begin(&self.fd, ASID)?;
         }
-        let mut result = Ok(());
-        let mut mapped = 0;
-        for (index, mapping) in mappings.iter().enumerate() {
-            // SAFETY: the caller promises for each.
-            if let Err(source) = unsafe { self.map(mapping) } {
-                result = Err(DmaFailure::at(index, source));
-                break;
-            }
-            mapped = index + 1;
-        }
-        if result.is_err() {
-            self.take_back(&mappings[..mapped]);
-        }
+        // SAFETY: the caller promises for each.
+        let mut result = unsafe { self.change(unmap, map) };
         if batch {
             // Ended in any case: a batch left open would hold back what comes next.
             let ended = iotlb::batch_end(&self.fd, ASID);
             if result.is_ok() && ended.is_err() {
-                self.take_back(mappings);
+                self.take_back(map);
             }
             result = result.and(ended.map_err(DmaFailure::from));
         }
@@ -97,6 +91,24 @@ impl Dma for Iotlb {
 }
 
 impl Iotlb {
+    /// Unmaps and maps, one by one. When a mapping fails, those before it are taken back.
+    ///
+    /// # Safety
+    /// As [`Dma::update`].
+    unsafe fn change(&mut self, unmap: &[IovaRange], map: &[DmaMapping]) -> Result<(), DmaFailure> {
+        for &range in unmap {
+            self.unmap(range)?;
+        }
+        for (index, mapping) in map.iter().enumerate() {
+            // SAFETY: the caller promises for each.
+            if let Err(source) = unsafe { self.map(mapping) } {
+                self.take_back(&map[..index]);
+                return Err(DmaFailure::at(index, source));
+            }
+        }
+        Ok(())
+    }
+
     /// Takes back what was mapped before the failure that is reported; an unmap of what was just
     /// mapped can only fail with the device gone.
     fn take_back(&mut self, mappings: &[DmaMapping]) {
@@ -177,5 +189,20 @@ mod tests {
         // SAFETY: as above.
         unsafe { dma.map_all(&mappings) }.unwrap();
         assert_written(&kernel, &updates);
+    }
+
+    #[test]
+    fn an_update_is_one_batch() {
+        let (mut dma, kernel) = iotlb(true);
+        let (range, new) = (IovaRange::new(Iova(0), 0x1000), mapping(0x1000, Access::ReadWrite));
+        // SAFETY: a socket maps nothing.
+        unsafe { dma.update(&[range], &[new]) }.unwrap();
+        let invalidate = MsgV2::invalidate(0, 0, 0x1000);
+        let update = MsgV2::update(0, 0x1000, 0x1000, 0x8000, 3);
+        let batch = [MsgV2::batch_begin(0), invalidate, update, MsgV2::batch_end(0)];
+        assert_written(&kernel, &batch);
+        // SAFETY: as above.
+        unsafe { dma.update(&[range], &[]) }.unwrap();
+        assert_written(&kernel, &[invalidate]);
     }
 }

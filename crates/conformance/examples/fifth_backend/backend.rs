@@ -189,7 +189,8 @@ pub(crate) fn open(accelerator: &Arc<Accelerator>) -> Result<Box<dyn VhostAccel>
             - Capabilities::KICK_DOORBELL
             - Capabilities::KICK_REGION_WRITE
             - Capabilities::BATCH_VRINGS
-            - Capabilities::BATCH_DMA,
+            - Capabilities::BATCH_DMA
+            - Capabilities::ATOMIC_DMA,
     );
     Ok(Box::new(Device::new(info, InProcess(Arc::clone(accelerator)), Space(space))))
 }

@@ -8,7 +8,7 @@ use vhost_accel_core::{
 
 use super::small;
 use crate::case::Case;
-use crate::check::{equal, fails, holds, received, refused};
+use crate::check::{arrives, equal, fails, healthy, holds, received, refused};
 use crate::outcome::{Need, Stop};
 use crate::random::frame;
 use crate::target::Target;
@@ -31,6 +31,11 @@ pub(super) const CASES: &[Case] = &[
     Case::new("dma::many_are_mapped_as_one", many_are_mapped_as_one),
     Case::new("dma::all_or_none_is_mapped", all_or_none_is_mapped),
     Case::new("dma::mappings_end_with_the_device", mappings_end_with_the_device),
+    Case::new("dma::an_update_swaps_mappings", an_update_swaps_mappings),
+    Case::new("dma::an_update_that_fails_maps_nothing_new", an_update_that_fails),
+    Case::new("dma::all_can_be_replaced", all_can_be_replaced),
+    Case::new("dma::memory_in_use_is_updated_under_traffic", updated_under_traffic)
+        .needing(Capabilities::SUSPEND.union(Capabilities::RESUME)),
 ];
 
 /// Where these cases map: away from what a [`NetDriver`] maps, below the dirty log's end.
@@ -332,4 +337,60 @@ fn mappings_end_with_the_device(target: &Target<'_>) -> Result<(), Stop> {
     driver.send(0, &[&sent])?;
     holds("a frame arrives", driver.wait(0, crate::check::LIMIT)?)?;
     received(&mut driver, 0, &[&sent])
+}
+
+fn an_update_swaps_mappings(target: &Target<'_>) -> Result<(), Stop> {
+    let mut machine = open(target)?;
+    let region = Region::new(4 * page_size())?;
+    machine.map_all(&[one(&region, 0), one(&region, 1)])?;
+    // A range without a mapping is no error, and an address is free for what comes in its place.
+    machine.update(&[range(0, 1), range(2, 1)], &[one(&region, 0), one(&region, 2)])?;
+    for index in 0..3 {
+        overlaps(target, machine.map(&one(&region, index)))?;
+    }
+    machine.update(&[range(0, 3)], &[])?;
+    machine.update(&[], &[one(&region, 0), one(&region, 1), one(&region, 2)])?;
+    Ok(machine.update(&[], &[])?)
+}
+
+fn an_update_that_fails(target: &Target<'_>) -> Result<(), Stop> {
+    let mut machine = open(target)?;
+    let region = Region::new(4 * page_size())?;
+    machine.map_all(&[one(&region, 0), one(&region, 1)])?;
+    let new = [one(&region, 2), one(&region, 1)];
+    let error = fails("an overlap", machine.update(&[range(0, 1)], &new))?;
+    equal("the operation", error.operation(), Operation::DmaUpdate)?;
+    if target.has(Capabilities::ATOMIC_DMA)? {
+        overlaps(target, machine.map(&one(&region, 0)))?;
+    } else {
+        machine.map(&one(&region, 0))?;
+    }
+    overlaps(target, machine.map(&one(&region, 1)))?;
+    Ok(machine.map(&one(&region, 2))?)
+}
+
+fn all_can_be_replaced(target: &Target<'_>) -> Result<(), Stop> {
+    let mut machine = open(target)?;
+    let region = Region::new(4 * page_size())?;
+    for index in 0..3 {
+        machine.replace_all(&[one(&region, index)])?;
+        overlaps(target, machine.map(&one(&region, index)))?;
+    }
+    machine.map(&one(&region, 0))?;
+    machine.replace_all(&[])?;
+    Ok(machine.map_all(&[one(&region, 0), one(&region, 1), one(&region, 2)])?)
+}
+
+/// All of a driver's memory goes and comes back while frames are on their way, and none is lost.
+fn updated_under_traffic(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.running(small())?;
+    let leases = driver.leases().to_vec();
+    let ranges: Vec<IovaRange> = leases.iter().map(Lease::range).collect();
+    for seed in 0..200 {
+        let sent = frame(seed, 60);
+        equal("frames sent", driver.send(0, &[&sent])?, 1)?;
+        driver.machine().update(&ranges, &leases)?;
+        arrives(&mut driver, 0, &sent)?;
+    }
+    healthy(&mut driver)
 }

@@ -283,3 +283,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_update_unmaps_and_then_maps() {
+    let (recorder, mut device) = device(abilities());
+    let old = IovaRange::new(Iova(0), 0x2000);
+    // SAFETY: nothing is mapped by a recorder.
+    unsafe { device.dma_update(&[old], &[page(0), page(0x1000)]) }.unwrap();
+    assert_eq!(recorder.take(), ["unmap 0x0+0x2000", "map 0x0+0x1000", "map 0x1000+0x1000"]);
+    // SAFETY: as above.
+    unsafe { device.dma_replace_all(&[page(0)]) }.unwrap();
+    assert_eq!(recorder.take(), ["unmap 0x0+0xfffffffffffff000", "map 0x0+0x1000"]);
+    // SAFETY: as above.
+    let error = refused(&recorder, unsafe { device.dma_update(&[old], &[page(0x800)]) });
+    assert_eq!(error.subject(), Subject::Range(IovaRange::new(Iova(0x800), 0x1000)));
+    // SAFETY: as above.
+    let error = refused(&recorder, unsafe {
+        device.dma_update(&[IovaRange::new(Iova(1), 0x1000)], &[page(0)])
+    });
+    assert_eq!(error.operation(), Operation::DmaUpdate);
+}
+
+#[test]
+fn vrings_stand_still_where_an_update_is_not_atomic() {
+    for (atomic, running) in [(false, false), (false, true), (true, true)] {
+        let mut capabilities = abilities();
+        capabilities.set(Capabilities::ATOMIC_DMA, atomic);
+        let (recorder, mut device) = device(capabilities);
+        device.negotiate(Features::all()).unwrap();
+        device.setup_vring(&vring(0)).unwrap();
+        if running {
+            device.start().unwrap();
+        }
+        recorder.take();
+        // SAFETY: nothing is mapped by a recorder.
+        unsafe { device.dma_update_suspended(&[], &[page(0)]) }.unwrap();
+        let expected: &[&str] = match running && !atomic {
+            true => &["suspend", "map 0x0+0x1000", "resume"],
+            false => &["map 0x0+0x1000"],
+        };
+        assert_eq!(recorder.take(), expected, "{atomic} {running}");
+    }
+}

@@ -369,7 +369,8 @@ long vhost_accel_ioctl(struct vhost_accel_client *client, u32 cmd,
 				   len - sizeof(struct vhost_vdpa_config)))
 			return -EFAULT;
 	}
-	mutex_lock(&client->lock);
+	if (mutex_lock_killable(&client->lock))
+		return -EINTR;
 	ret = vhost_accel_request(client, cmd, arg);
 	mutex_unlock(&client->lock);
 	if (!ret && (_IOC_DIR(cmd) & _IOC_READ) && copy_to_user(uarg, arg, len))

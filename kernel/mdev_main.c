@@ -166,7 +166,8 @@ static long vhost_mdev_ioctl(struct file *file, unsigned int cmd,
 	default:
 		return vhost_accel_ioctl(&vm->client, cmd, uarg);
 	}
-	mutex_lock(&vm->client.lock);
+	if (mutex_lock_killable(&vm->client.lock))
+		return -EINTR;
 	if (cmd == VHOST_MDEV_MAP_DMA)
 		ret = mdev_map(vm, uarg);
 	else if (cmd == VHOST_MDEV_UNMAP_DMA)

@@ -180,7 +180,7 @@ int net_process(struct net_dev *nd, u16 q);
 /* net_worker.c */
 int net_worker(void *data);
 void net_kick(struct vhost_accel *va, u16 q);
-void net_wait_for_look(struct net_dev *nd);
+int net_wait_for_look(struct net_dev *nd);
 void net_doorbell_touched(struct vhost_accel *va, u16 q);
 void net_doorbell_mapped(struct vhost_accel *va, u16 q, bool mapped);
 

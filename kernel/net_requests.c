@@ -65,10 +65,10 @@ void net_reset(struct net_dev *nd)
  * Looks at every ring once: a kick may have come before there was a device. When
  * this returns it was done, and only kicks count.
  */
-static void net_look_at_all(struct net_dev *nd)
+static int net_look_at_all(struct net_dev *nd)
 {
 	bitmap_set(nd->kicked, 0, nd->va.nvqs);
-	net_wait_for_look(nd);
+	return net_wait_for_look(nd);
 }
 
 static int net_set_features(struct vhost_accel *va, u64 features)
@@ -143,7 +143,7 @@ static int net_set_status(struct vhost_accel *va, u8 status)
 out:
 	mutex_unlock(&nd->lock);
 	if (!ret && (added & VIRTIO_CONFIG_S_DRIVER_OK))
-		net_look_at_all(nd);
+		ret = net_look_at_all(nd);
 	return ret;
 }
 
@@ -263,11 +263,10 @@ static int net_set_vq_enable(struct vhost_accel *va, u16 q, bool enable)
 	starts = enable && !nd->vqs[q].enabled && net_running(nd);
 	nd->vqs[q].enabled = enable;
 	mutex_unlock(&nd->lock);
-	if (starts) {
-		set_bit(q, nd->kicked);
-		net_wait_for_look(nd);
-	}
-	return 0;
+	if (!starts)
+		return 0;
+	set_bit(q, nd->kicked);
+	return net_wait_for_look(nd);
 }
 
 static bool net_get_vq_enable(struct vhost_accel *va, u16 q)
@@ -345,9 +344,7 @@ static int net_resume(struct vhost_accel *va)
 	starts = nd->suspended;
 	nd->suspended = false;
 	mutex_unlock(&nd->lock);
-	if (starts)
-		net_look_at_all(nd);
-	return 0;
+	return starts ? net_look_at_all(nd) : 0;
 }
 
 static void net_set_log(struct vhost_accel *va, struct mm_struct *mm, u64 base)

@@ -3,6 +3,7 @@
  * Split rings, from the device's side: indirect descriptors, event index, and
  * nothing believed that the driver wrote. A malformed ring stops its queue.
  */
+#include <linux/sched.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
@@ -155,6 +156,8 @@ int net_ring_peek(struct net_dev *nd, struct net_vq *vq, u16 ahead,
 	u16 head;
 	int ret;
 
+	/* Of long chains there may be many before a frame has room. */
+	cond_resched();
 	ret = net_ring_available(nd, vq, ahead);
 	if (ret <= 0)
 		return ret;

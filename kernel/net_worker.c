@@ -31,14 +31,20 @@ void net_kick(struct vhost_accel *va, u16 q)
 		wake_up_process(nd->worker);
 }
 
-/* Returns when every queue that is marked now was looked at. */
-void net_wait_for_look(struct net_dev *nd)
+/*
+ * Returns when every queue that is marked now was looked at. EINTR: the caller is
+ * being killed and has not waited for it.
+ */
+int net_wait_for_look(struct net_dev *nd)
 {
 	/* A full barrier: that a vring runs, before the look at it. */
 	int ticket = atomic_inc_return(&nd->looks_asked);
 
 	wake_up_process(nd->worker);
-	wait_event(nd->looked, atomic_read(&nd->looks_done) - ticket >= 0);
+	if (wait_event_killable(nd->looked,
+				atomic_read(&nd->looks_done) - ticket >= 0))
+		return -EINTR;
+	return 0;
 }
 
 /*

@@ -5,6 +5,7 @@
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "include/uapi/vhost_accel.h"
@@ -117,9 +118,12 @@ static int pin_pages(const struct sink *sink, u64 iova, u64 size, u64 uaddr,
 	if (!pages)
 		return -ENOMEM;
 	while (left && !ret) {
-		long n = pin_user_pages_fast(uaddr, min(left, PIN_BATCH), flags,
-					     pages);
+		long n = -EINTR;
 
+		/* Pages that are there are pinned without asking for signals. */
+		if (!fatal_signal_pending(current))
+			n = pin_user_pages_fast(uaddr, min(left, PIN_BATCH),
+						flags, pages);
 		if (n <= 0) {
 			ret = n == -ENOMEM || n == -EINTR ? n : -EFAULT;
 			break;

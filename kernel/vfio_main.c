@@ -315,12 +315,14 @@ static long vfio_vhost_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	case VFIO_DEVICE_GET_IRQ_INFO:
 		return get_irq_info(vv, uarg);
 	case VFIO_DEVICE_SET_IRQS:
-		mutex_lock(&vv->client.lock);
+		if (mutex_lock_killable(&vv->client.lock))
+			return -EINTR;
 		ret = set_irqs(vv, uarg);
 		mutex_unlock(&vv->client.lock);
 		return ret;
 	case VFIO_DEVICE_RESET:
-		mutex_lock(&vv->client.lock);
+		if (mutex_lock_killable(&vv->client.lock))
+			return -EINTR;
 		vhost_accel_client_reset(&vv->client);
 		mutex_unlock(&vv->client.lock);
 		return 0;

@@ -4,6 +4,7 @@
  * has what is checked, in this order, and what the posting did instead.
  */
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 #include <linux/vhost.h>
 #include <linux/virtio_config.h>
@@ -141,13 +142,20 @@ ssize_t vfio_vhost_msg_write(struct vfio_vhost *vv, const char __user *buf,
 	bytes = vmemdup_user(buf, count);
 	if (IS_ERR(bytes))
 		return PTR_ERR(bytes);
-	mutex_lock(&vv->client.lock);
+	ret = mutex_lock_killable(&vv->client.lock);
+	if (ret)
+		goto free;
 	do {
-		ret = msg_one(vv, bytes + done, count - done);
+		/* A message may wait for the device, and there are thousands. */
+		if (fatal_signal_pending(current))
+			ret = -EINTR;
+		else
+			ret = msg_one(vv, bytes + done, count - done);
 		if (ret > 0)
 			done += ret;
 	} while (ret > 0 && done < count);
 	mutex_unlock(&vv->client.lock);
+free:
 	kvfree(bytes);
 	return done ?: ret;
 }
@@ -159,7 +167,9 @@ ssize_t vfio_vhost_msg_read(struct vfio_vhost *vv, char __user *buf,
 
 	if (offset)
 		return -EINVAL;
-	mutex_lock(&vv->client.lock);
+	ret = mutex_lock_killable(&vv->client.lock);
+	if (ret)
+		return ret;
 	if (!vv->reply_len) {
 		ret = -EAGAIN;
 	} else if (count != vv->reply_len) {

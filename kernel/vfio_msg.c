@@ -77,6 +77,8 @@ static int set_state(struct vfio_vhost *vv, u64 state)
 		bases = kvcalloc(va->nvqs, sizeof(*bases), GFP_KERNEL);
 		if (!bases)
 			return -ENOMEM;
+		/* At a chain boundary: what is read next is what is kept. */
+		va->ops->suspend(va);
 		for (q = 0; q < va->nvqs; q++)
 			bases[q] = va->ops->get_vq_base(va, q);
 		vhost_accel_client_reset(&vv->client);

@@ -129,6 +129,11 @@ fn set_state(vhost: &Vhost, state: u64) -> Result<(), Errno> {
             Ok(())
         }
         message::STATE_STOPPED => {
+            // At a chain boundary: what is read next is what is kept. EINVAL: nothing runs.
+            match device.suspend() {
+                Ok(()) | Err(Errno::EINVAL) => {}
+                Err(errno) => return Err(errno),
+            }
             let bases: Vec<_> = queues.map(|queue| (queue, device.vring_base(queue))).collect();
             device.reset();
             for (queue, base) in bases {

@@ -120,14 +120,12 @@ EXPORT_SYMBOL_GPL(vhost_accel_client_reset);
 
 void vhost_accel_client_close(struct vhost_accel_client *client)
 {
-	static const struct vhost_accel_signal none;
-
 	mutex_lock(&client->map_lock);
 	client->mapping = NULL;
 	mutex_unlock(&client->map_lock);
 	mutex_lock(&client->lock);
 	vhost_accel_client_reset(client);
-	client->va->ops->set_signal(client->va, VHOST_ACCEL_CONFIG, 0, &none);
+	client->va->ops->forget_client(client->va);
 	forget_owner(client);
 	mutex_unlock(&client->lock);
 }

@@ -6,6 +6,7 @@
 #include <linux/bitmap.h>
 #include <linux/if_ether.h>
 #include <linux/ktime.h>
+#include <linux/mm.h>
 #include <linux/virtio_byteorder.h>
 #include <linux/virtio_net.h>
 
@@ -199,6 +200,13 @@ static inline void net_signal(const struct vhost_accel_signal *signal)
 		signal->callback(signal->private);
 	else if (signal->ctx)
 		eventfd_signal(signal->ctx);
+}
+
+/* Nothing of what a client wrote is left in it. */
+static inline void net_doorbell_clear(struct net_vq *vq)
+{
+	clear_page(page_address(vq->doorbell));
+	*(u32 *)page_address(vq->doorbell) = DOORBELL_IDLE;
 }
 
 static inline void net_put_signal(struct vhost_accel_signal *signal)

@@ -123,10 +123,10 @@ vhost_accel_net_create(const char *name, const struct vhost_accel_host_ops *host
 	for (q = 0; q < nvqs; q++) {
 		struct net_vq *vq = &nd->vqs[q];
 
-		vq->doorbell = alloc_page(GFP_KERNEL | __GFP_ZERO);
+		vq->doorbell = alloc_page(GFP_KERNEL);
 		if (!vq->doorbell)
 			goto no_memory;
-		*(u32 *)page_address(vq->doorbell) = DOORBELL_IDLE;
+		net_doorbell_clear(vq);
 		vq->patience = DOORBELL_HOT_NS;
 	}
 

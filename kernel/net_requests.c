@@ -366,6 +366,20 @@ static struct page *net_doorbell(struct vhost_accel *va, u16 q)
 	return to_net(va)->vqs[q].doorbell;
 }
 
+static void net_forget_client(struct vhost_accel *va)
+{
+	struct net_dev *nd = to_net(va);
+	u16 q;
+
+	mutex_lock(&nd->lock);
+	net_put_signal(&nd->config);
+	for (q = 0; q < va->nvqs; q++) {
+		net_doorbell_clear(&nd->vqs[q]);
+		clear_bit(q, nd->hot);
+	}
+	mutex_unlock(&nd->lock);
+}
+
 const struct vhost_accel_ops net_ops = {
 	.set_features = net_set_features,
 	.get_features = net_get_features,
@@ -392,4 +406,5 @@ const struct vhost_accel_ops net_ops = {
 	.doorbell = net_doorbell,
 	.doorbell_touched = net_doorbell_touched,
 	.doorbell_mapped = net_doorbell_mapped,
+	.forget_client = net_forget_client,
 };

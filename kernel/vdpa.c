@@ -19,7 +19,7 @@
 struct accel_vdpa {
 	struct vdpa_device vdpa;
 	struct vhost_accel *va;
-	/* Doorbells that were asked for, and are looked at until close. */
+	/* Doorbells that were asked for, and are looked at until the next open. */
 	unsigned long *asked;
 };
 
@@ -310,18 +310,30 @@ static int accel_dma_unmap(struct vdpa_device *vdpa, unsigned int asid,
 	return 0;
 }
 
-/* vhost_vdpa is being closed: its mappings of doorbells went before. */
 static int accel_reset_map(struct vdpa_device *vdpa, unsigned int asid)
+{
+	struct vhost_accel *va = to_va(vdpa);
+
+	va->ops->dma_unmap(va, 0, U64_MAX);
+	return 0;
+}
+
+/*
+ * vhost_vdpa asks when a client opens it, and only then. That is how we learn
+ * that the one before has gone: its reset looks like any other, and it leaves its
+ * config callback behind. The mappings of its doorbells went before it did.
+ */
+static struct vdpa_iova_range accel_get_iova_range(struct vdpa_device *vdpa)
 {
 	struct accel_vdpa *av = container_of(vdpa, struct accel_vdpa, vdpa);
 	struct vhost_accel *va = av->va;
 	u16 q;
 
-	va->ops->dma_unmap(va, 0, U64_MAX);
 	for (q = 0; q < va->nvqs; q++)
 		if (test_and_clear_bit(q, av->asked))
 			va->ops->doorbell_mapped(va, q, false);
-	return 0;
+	va->ops->forget_client(va);
+	return (struct vdpa_iova_range){ .last = U64_MAX };
 }
 
 /* Also of a device that was never registered. */
@@ -364,6 +376,7 @@ static const struct vdpa_config_ops accel_config_ops = {
 	.get_config_size = accel_get_config_size,
 	.get_config = accel_get_config,
 	.set_config = accel_set_config,
+	.get_iova_range = accel_get_iova_range,
 	.dma_map = accel_dma_map,
 	.dma_unmap = accel_dma_unmap,
 	.reset_map = accel_reset_map,

@@ -66,6 +66,9 @@ enum vhost_accel_event {
  * @doorbell: page of a vring into which the client stores its kicks
  * @doorbell_touched: the client is about to store into it
  * @doorbell_mapped: it is mapped, or not any more
+ * @forget_client: its client is gone, and so is every mapping of a doorbell: the
+ *	next one finds nothing in their pages, and the config signal is nobody's.
+ *	The device was reset
  */
 struct vhost_accel_ops {
 	int (*set_features)(struct vhost_accel *va, u64 features);
@@ -98,6 +101,7 @@ struct vhost_accel_ops {
 	struct page *(*doorbell)(struct vhost_accel *va, u16 q);
 	void (*doorbell_touched)(struct vhost_accel *va, u16 q);
 	void (*doorbell_mapped)(struct vhost_accel *va, u16 q, bool mapped);
+	void (*forget_client)(struct vhost_accel *va);
 };
 
 /**

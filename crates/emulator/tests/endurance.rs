@@ -12,7 +12,11 @@ use std::{
     ffi::CString,
     fs::{self, File, OpenOptions},
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
-    sync::atomic::{AtomicIsize, Ordering},
+    sync::{
+        Barrier,
+        atomic::{AtomicIsize, Ordering},
+    },
+    thread,
 };
 
 use vhost_accel_emulator::{DeviceKind, EmulatedKernel};
@@ -103,6 +107,23 @@ fn footprint() -> Footprint {
     }
 }
 
+/// Makes the C library keep as much of threads that have ended as it ever does: stacks (40 MiB of them)
+/// and arenas (8 a CPU). How many it keeps says otherwise how many threads ran at once.
+fn end_many_threads() {
+    const THREADS: usize = 64;
+    let barrier = Barrier::new(THREADS);
+    thread::scope(|scope| {
+        for n in 0..THREADS {
+            let barrier = &barrier;
+            scope.spawn(move || {
+                let allocated = vec![n; 64];
+                barrier.wait();
+                drop(allocated);
+            });
+        }
+    });
+}
+
 fn opens(uuid: &CString, count: u64) {
     for n in 0..count {
         match n % 3 {
@@ -145,6 +166,7 @@ fn maps(uuid: &CString, count: u64) {
 
 #[test]
 fn opens_and_mappings_leave_nothing_behind() {
+    end_many_threads();
     let kernel = EmulatedKernel::builder().build().unwrap();
     let path = kernel.device(DeviceKind::Vfio, 0).unwrap().path();
     let uuid = CString::new(path.file_name().unwrap().as_encoded_bytes()).unwrap();

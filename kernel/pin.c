@@ -4,6 +4,7 @@
  * unmapped whole; the device's table has its runs of adjoining pages.
  */
 #include <linux/mm.h>
+#include <linux/overflow.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -154,29 +155,20 @@ static int check_map(u64 iova, u64 size, u64 uaddr, u32 perm)
 	return check_range(iova, size);
 }
 
-/* One mapping into @maps and @sink. */
-static int map_one(struct vhost_iotlb *maps, const struct sink *sink,
-		   struct mm_struct *mm, u64 iova, u64 size, u64 uaddr, u32 perm)
+/* One mapping into @maps and @sink; it was charged for. */
+static int map_one(struct vhost_iotlb *maps, const struct sink *sink, u64 iova,
+		   u64 size, u64 uaddr, u32 perm)
 {
 	int ret;
 
 	if (uaddr + size - 1 < uaddr)
 		return -EFAULT;
-	ret = account_locked_vm(mm, size >> PAGE_SHIFT, true);
-	if (ret)
-		return ret;
 	ret = vhost_iotlb_add_range(maps, iova, iova + size - 1, uaddr, perm);
 	if (ret)
-		goto uncharge;
+		return ret;
 	ret = pin_pages(sink, iova, size, uaddr, perm);
 	if (ret)
-		goto forget;
-	return 0;
-
-forget:
-	vhost_iotlb_del_range(maps, iova, iova + size - 1);
-uncharge:
-	account_locked_vm(mm, size >> PAGE_SHIFT, false);
+		vhost_iotlb_del_range(maps, iova, iova + size - 1);
 	return ret;
 }
 
@@ -193,12 +185,17 @@ int vhost_accel_pin_map(struct vhost_accel_pin *pin, struct mm_struct *mm,
 	if (pin->maps->nmaps >= VHOST_MDEV_MAX_MAPPINGS)
 		return -ENOSPC;
 	charge(pin, mm);
-	return map_one(pin->maps, &sink, pin->mm, iova, size, uaddr, perm);
+	ret = account_locked_vm(pin->mm, size >> PAGE_SHIFT, true);
+	if (ret)
+		return ret;
+	ret = map_one(pin->maps, &sink, iova, size, uaddr, perm);
+	if (ret)
+		account_locked_vm(pin->mm, size >> PAGE_SHIFT, false);
+	return ret;
 }
 
-/* Takes whole mappings away; what they were charged for is given back. */
-static u64 forget_maps(struct vhost_accel_pin *pin, struct vhost_iotlb *maps,
-		       u64 first, u64 last)
+/* Takes whole mappings away; their bytes. */
+static u64 forget_maps(struct vhost_iotlb *maps, u64 first, u64 last)
 {
 	struct vhost_iotlb_map *map;
 	u64 size = 0;
@@ -208,8 +205,26 @@ static u64 forget_maps(struct vhost_accel_pin *pin, struct vhost_iotlb *maps,
 		vhost_iotlb_map_free(maps, map);
 		cond_resched();
 	}
+	return size;
+}
+
+/* The same; what they were charged for is given back. */
+static u64 uncharge_maps(struct vhost_accel_pin *pin, u64 first, u64 last)
+{
+	u64 size = forget_maps(pin->maps, first, last);
+
 	if (size)
 		account_locked_vm(pin->mm, size >> PAGE_SHIFT, false);
+	return size;
+}
+
+static u64 bytes_of(struct vhost_iotlb *maps)
+{
+	struct vhost_iotlb_map *map;
+	u64 size = 0;
+
+	list_for_each_entry(map, &maps->list, link)
+		size += map->size;
 	return size;
 }
 
@@ -229,28 +244,35 @@ int vhost_accel_pin_unmap(struct vhost_accel_pin *pin, u64 iova, u64 *size)
 	if (!vhost_iotlb_itree_first(pin->maps, iova, last))
 		return -ENOENT;
 	pin->va->ops->dma_unmap(pin->va, iova, last);
-	*size = forget_maps(pin, pin->maps, iova, last);
+	*size = uncharge_maps(pin, iova, last);
 	return 0;
 }
 
 void vhost_accel_pin_unmap_all(struct vhost_accel_pin *pin)
 {
 	pin->va->ops->dma_unmap(pin->va, 0, U64_MAX);
-	forget_maps(pin, pin->maps, 0, U64_MAX);
+	uncharge_maps(pin, 0, U64_MAX);
 }
 
-/* All of it or nothing; the device sees one table or the other. */
+/*
+ * All of it or nothing; the device sees one table or the other. For a moment both
+ * are pinned, but only the larger one is charged for: the owner's limit is that of
+ * what it has mapped.
+ */
 int vhost_accel_pin_replace(struct vhost_accel_pin *pin, struct mm_struct *mm,
 			    const struct vhost_memory_region *regions, u32 n)
 {
 	struct vhost_iotlb *maps = vhost_iotlb_alloc(0, 0);
 	struct sink sink = { .table = vhost_iotlb_alloc(0, 0) };
+	u64 old, new = 0, most;
 	int ret = -ENOMEM;
 	u32 i;
 
 	if (!maps || !sink.table)
 		goto free;
 	charge(pin, mm);
+	old = bytes_of(pin->maps);
+	most = old;
 	for (i = 0; i < n; i++) {
 		const struct vhost_memory_region *region = &regions[i];
 		u64 iova = region->guest_phys_addr, size = region->memory_size;
@@ -259,18 +281,29 @@ int vhost_accel_pin_replace(struct vhost_accel_pin *pin, struct mm_struct *mm,
 				VHOST_MAP_RW);
 		if (!ret && vhost_iotlb_itree_first(maps, iova, iova + size - 1))
 			ret = -EINVAL;
+		if (!ret && check_add_overflow(new, size, &new))
+			ret = -ENOMEM;
+		if (!ret && new > most) {
+			ret = account_locked_vm(pin->mm,
+						(new - most) >> PAGE_SHIFT, true);
+			if (!ret)
+				most = new;
+		}
 		if (!ret)
-			ret = map_one(maps, &sink, pin->mm, iova, size,
+			ret = map_one(maps, &sink, iova, size,
 				      region->userspace_addr, VHOST_MAP_RW);
 		if (ret)
 			goto undo;
 	}
 	swap(pin->maps, maps);
 	sink.table = pin->va->ops->dma_swap(pin->va, sink.table);
+	old = new;
 	ret = 0;
 undo:
 	free_runs(sink.table, 0, U64_MAX);
-	forget_maps(pin, maps, 0, U64_MAX);
+	forget_maps(maps, 0, U64_MAX);
+	if (most > old)
+		account_locked_vm(pin->mm, (most - old) >> PAGE_SHIFT, false);
 free:
 	if (maps)
 		vhost_iotlb_free(maps);

@@ -73,6 +73,8 @@ struct net_vq {
 	bool faulted;
 	bool unpublished;	/* the driver sees less than last_used */
 	bool waiting;		/* was kicked, and not found empty since */
+	u16 event;		/* at which a kick was asked for, */
+	u32 event_ring;		/* of the rings of that time; 0: none */
 	struct vhost_accel_signal call;
 	struct vhost_accel_signal err;
 
@@ -86,6 +88,7 @@ struct net_vq {
 struct net_dev {
 	struct vhost_accel va;
 	struct task_struct *worker;
+	struct mutex attach_lock;		/* who pays for the worker */
 	/*
 	 * Everything below but the bitmaps. The worker holds it while it looks at
 	 * a queue, so that who takes it finds every ring at a chain boundary.
@@ -104,6 +107,7 @@ struct net_dev {
 	u64 log_base;
 	struct vhost_accel_signal log;
 	bool log_dirty;
+	u32 rings;		/* another one when a ring may be another */
 	u64 frames;
 	u64 rx_dropped;
 	u64 tx_dropped;
@@ -192,6 +196,14 @@ static inline bool net_vq_runs(const struct net_dev *nd, const struct net_vq *vq
 	       !READ_ONCE(nd->suspended) && READ_ONCE(vq->enabled) &&
 	       READ_ONCE(vq->num) && READ_ONCE(vq->has_addr) &&
 	       !READ_ONCE(vq->faulted);
+}
+
+/* What was written into rings may not be there any more. */
+static inline void net_rings_changed(struct net_dev *nd)
+{
+	lockdep_assert_held(&nd->lock);
+	if (!++nd->rings)
+		nd->rings = 1;
 }
 
 static inline void net_signal(const struct vhost_accel_signal *signal)

@@ -39,6 +39,7 @@ void net_dma_unmap(struct vhost_accel *va, u64 iova, u64 last)
 	struct vhost_iotlb_map *map;
 
 	mutex_lock(&nd->lock);
+	net_rings_changed(nd);
 	while ((map = vhost_iotlb_itree_first(nd->iotlb, iova, last))) {
 		va->host->dma_release(va, map);
 		vhost_iotlb_map_free(nd->iotlb, map);
@@ -54,6 +55,7 @@ struct vhost_iotlb *net_dma_swap(struct vhost_accel *va,
 
 	mutex_lock(&nd->lock);
 	swap(nd->iotlb, iotlb);
+	net_rings_changed(nd);
 	mutex_unlock(&nd->lock);
 	return iotlb;
 }

@@ -105,6 +105,8 @@ vhost_accel_net_create(const char *name, const struct vhost_accel_host_ops *host
 	nd->pairs = n;
 	nd->active_pairs = 1;
 	mutex_init(&nd->lock);
+	mutex_init(&nd->attach_lock);
+	nd->rings = 1;
 	init_waitqueue_head(&nd->looked);
 	if (host->dma_miss || (features & BIT_ULL(VHOST_F_LOG_ALL)))
 		lockdep_set_class(&nd->lock, &net_over_mmap_key);

@@ -4,9 +4,11 @@
  * setup, and the reset that undoes them. docs/abi.md, section 1, is its
  * specification.
  */
+#include <linux/cgroup.h>
 #include <linux/etherdevice.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/task.h>
 #include <linux/vhost.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -31,6 +33,7 @@ void net_reset(struct net_dev *nd)
 	nd->status = 0;
 	nd->suspended = false;
 	nd->driver_features = 0;
+	net_rings_changed(nd);
 	nd->active_pairs = 1;
 	ether_addr_copy(nd->mac, nd->first_mac);
 	for (q = 0; q < nd->va.nvqs; q++) {
@@ -59,6 +62,37 @@ void net_reset(struct net_dev *nd)
 	nd->log_mm = NULL;
 	nd->log_base = 0;
 	nd->log_dirty = false;
+}
+
+#ifdef CONFIG_CGROUPS
+static bool net_charged_like(const struct net_dev *nd,
+			     const struct task_struct *task)
+{
+	return rcu_access_pointer(nd->worker->cgroups) ==
+	       rcu_access_pointer(task->cgroups);
+}
+#else
+static bool net_charged_like(const struct net_dev *nd,
+			     const struct task_struct *task)
+{
+	return true;
+}
+#endif
+
+/*
+ * The worker runs at the expense of @task: in its cgroups, as a vhost worker runs
+ * in its owner's. A vDPA parent doesn't know its owner, so it is who starts the
+ * device, until the reset. Moving takes a grace period, and is seldom needed.
+ */
+static int net_charge(struct net_dev *nd, struct task_struct *task)
+{
+	int ret = 0;
+
+	mutex_lock(&nd->attach_lock);
+	if (!net_charged_like(nd, task))
+		ret = cgroup_attach_task_all(task, nd->worker);
+	mutex_unlock(&nd->attach_lock);
+	return ret;
 }
 
 /*
@@ -121,6 +155,12 @@ static int net_set_status(struct vhost_accel *va, u8 status)
 	int ret = 0;
 	u8 added;
 
+	if ((status & VIRTIO_CONFIG_S_DRIVER_OK) &&
+	    !(READ_ONCE(nd->status) & VIRTIO_CONFIG_S_DRIVER_OK)) {
+		ret = net_charge(nd, current);
+		if (ret)
+			return ret;
+	}
 	mutex_lock(&nd->lock);
 	added = 0;
 	if (!status) {
@@ -139,9 +179,12 @@ static int net_set_status(struct vhost_accel *va, u8 status)
 	    !(status & VIRTIO_CONFIG_S_FEATURES_OK))
 		goto out;
 	nd->status = status;
+	net_rings_changed(nd);
 	ret = 0;
 out:
 	mutex_unlock(&nd->lock);
+	if (!status)
+		net_charge(nd, &init_task);
 	if (!ret && (added & VIRTIO_CONFIG_S_DRIVER_OK))
 		ret = net_look_at_all(nd);
 	return ret;
@@ -203,6 +246,7 @@ static int net_set_vq_num(struct vhost_accel *va, u16 q, u32 num)
 		ret = -EINVAL;
 	else
 		nd->vqs[q].num = num;
+	net_rings_changed(nd);
 	mutex_unlock(&nd->lock);
 	return ret;
 }
@@ -228,6 +272,7 @@ static int net_set_vq_addr(struct vhost_accel *va, u16 q,
 		vq->used_log = addr->flags & BIT(VHOST_VRING_F_LOG) ?
 			       addr->log_guest_addr : vq->used;
 		vq->has_addr = true;
+		net_rings_changed(nd);
 	}
 	mutex_unlock(&nd->lock);
 	return ret;
@@ -249,6 +294,7 @@ static int net_set_vq_base(struct vhost_accel *va, u16 q, u32 base)
 		vq->last_used = base;
 		vq->published = base;
 		vq->unpublished = false;
+		net_rings_changed(nd);
 	}
 	mutex_unlock(&nd->lock);
 	return ret;
@@ -262,6 +308,7 @@ static int net_set_vq_enable(struct vhost_accel *va, u16 q, bool enable)
 	mutex_lock(&nd->lock);
 	starts = enable && !nd->vqs[q].enabled && net_running(nd);
 	nd->vqs[q].enabled = enable;
+	net_rings_changed(nd);
 	mutex_unlock(&nd->lock);
 	if (!starts)
 		return 0;
@@ -343,6 +390,7 @@ static int net_resume(struct vhost_accel *va)
 	mutex_lock(&nd->lock);
 	starts = nd->suspended;
 	nd->suspended = false;
+	net_rings_changed(nd);
 	mutex_unlock(&nd->lock);
 	return starts ? net_look_at_all(nd) : 0;
 }

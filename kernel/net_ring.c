@@ -210,14 +210,23 @@ void net_ring_consume(struct net_vq *vq, u16 n)
  */
 int net_ring_want_kick(struct net_dev *nd, struct net_vq *vq, u16 ahead)
 {
+	u16 event = vq->last_avail + ahead;
 	int ret;
 
 	if (!net_has(nd, VIRTIO_RING_F_EVENT_IDX))
 		return 0;	/* it always kicks */
-	ret = net_dma_write16(nd, avail_event(vq), vq->last_avail + ahead,
-			      used_log(vq, avail_event(vq)));
-	if (ret)
-		return net_ring_failed(nd, vq, ret);
+	/*
+	 * Written once: it sets bits of the log, whose eventfd may be one that
+	 * kicks. Then each look would ask for the next one.
+	 */
+	if (vq->event_ring != nd->rings || vq->event != event) {
+		ret = net_dma_write16(nd, avail_event(vq), event,
+				      used_log(vq, avail_event(vq)));
+		if (ret)
+			return net_ring_failed(nd, vq, ret);
+		vq->event_ring = nd->rings;
+		vq->event = event;
+	}
 	/* The event before the index is looked at again. */
 	smp_mb();
 	return net_ring_available(nd, vq, ahead);

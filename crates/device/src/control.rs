@@ -48,7 +48,6 @@ impl Shared {
         scratch: &mut Scratch,
         pass: &mut Pass,
     ) -> Result<(), FaultKind> {
-        ring.suppress_kicks(&bus())?;
         loop {
             if pass.work == BATCH {
                 pass.more = true;
@@ -58,6 +57,7 @@ impl Shared {
             if ring.ready(&bus, 1)? > 0 {
                 self.command(&bus, ring, scratch)?;
                 pass.work += 1;
+                ring.suppress_kicks(&bus)?;
             } else if !ring.want_kick(&bus)? {
                 return Ok(());
             }

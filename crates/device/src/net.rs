@@ -98,13 +98,6 @@ impl Shared {
         scratch: &mut Scratch,
         pass: &mut Pass,
     ) -> Result<(), Fault> {
-        {
-            let bus = bus();
-            tx.suppress_kicks(&bus).map_err(Fault::Transmit)?;
-            if let Some(rx) = rx.as_deref_mut() {
-                rx.suppress_kicks(&bus).map_err(Fault::Receive)?;
-            }
-        }
         loop {
             if pass.work == BATCH {
                 pass.more = true;
@@ -113,7 +106,13 @@ impl Shared {
             // One view per frame: an unmap waits for no more than that.
             let bus = bus();
             match self.move_frame(&bus, tx, rx.as_deref_mut(), scratch)? {
-                Moved::Frame => pass.work += 1,
+                Moved::Frame => {
+                    pass.work += 1;
+                    tx.suppress_kicks(&bus).map_err(Fault::Transmit)?;
+                    if let Some(rx) = rx.as_deref_mut() {
+                        rx.suppress_kicks(&bus).map_err(Fault::Receive)?;
+                    }
+                }
                 Moved::NoFrame => {
                     if !tx.want_kick(&bus).map_err(Fault::Transmit)? {
                         tx.kicked = false;
@@ -121,6 +120,7 @@ impl Shared {
                     }
                 }
                 Moved::NoBuffer => {
+                    tx.suppress_kicks(&bus).map_err(Fault::Transmit)?;
                     let Some(rx) = rx.as_deref_mut() else { return Ok(()) };
                     if !rx.want_kick(&bus).map_err(Fault::Receive)? {
                         return Ok(());

@@ -88,7 +88,8 @@ impl Vring {
             next: self.base,
             seen: self.base,
             published: self.base,
-            quiet: false,
+            quiet: None,
+            event: None,
             kicked: false,
         });
         true
@@ -125,8 +126,10 @@ pub(super) struct Ring {
     seen: u16,
     /// The used index that the driver sees.
     published: u16,
-    /// The driver was told not to kick, by flag.
-    quiet: bool,
+    /// Whether the driver was told not to kick, by flag; what it was told before the start isn't known.
+    quiet: Option<bool>,
+    /// The event that the driver was given, where there is one.
+    event: Option<u16>,
     /// Kicked, and not drained since: what a transmit queue is while it waits for receive buffers.
     pub(super) kicked: bool,
 }
@@ -216,21 +219,27 @@ impl Ring {
     /// Tells the driver that kicks are not needed while the device looks by itself. With EVENT_IDX
     /// there is nothing to say: the event that the driver knows lies behind.
     pub(super) fn suppress_kicks(&mut self, bus: &Bus<'_>) -> Result<(), FaultKind> {
-        if !self.features.event_idx && !self.quiet {
+        if !self.features.event_idx && self.quiet != Some(true) {
             self.store_used(bus, 0, VRING_USED_F_NO_NOTIFY as u16)?;
-            self.quiet = true;
+            self.quiet = Some(true);
         }
         Ok(())
     }
 
     /// Tells the driver to kick for the next chain, and looks again for one that came before it
     /// could know. Returns whether there is one.
+    ///
+    /// What the driver knows already is not written again. That would set bits of the log, whose
+    /// eventfd may be one that kicks: each look would ask for the next one.
     pub(super) fn want_kick(&mut self, bus: &Bus<'_>) -> Result<bool, FaultKind> {
         if self.features.event_idx {
-            self.store_used(bus, 4 + 8 * u64::from(self.size), self.seen)?;
-        } else {
+            if self.event != Some(self.seen) {
+                self.store_used(bus, 4 + 8 * u64::from(self.size), self.seen)?;
+                self.event = Some(self.seen);
+            }
+        } else if self.quiet != Some(false) {
             self.store_used(bus, 0, 0)?;
-            self.quiet = false;
+            self.quiet = Some(false);
         }
         fence(Ordering::SeqCst);
         let known = self.seen.wrapping_sub(self.next);

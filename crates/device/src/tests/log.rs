@@ -1,10 +1,15 @@
 //! The dirty log.
 
-use super::rig::{Arena, CONFIG, FEATURES, IOVA, Rig, eventfd, signals, this_process, until};
+use virtio_bindings::virtio_ring::VIRTIO_RING_F_EVENT_IDX;
+
+use super::rig::{
+    Arena, CONFIG, FEATURES, IOVA, Rig, borrow, eventfd, signals, this_process, until,
+};
 use crate::FaultKind;
 use crate::config::VHOST_F_LOG_ALL;
 use crate::dma::PinPolicy;
 
+const EVENT_IDX: u64 = 1 << VIRTIO_RING_F_EVENT_IDX;
 const LOG_ALL: u64 = 1 << VHOST_F_LOG_ALL;
 
 /// The IOVA pages whose bits are set, after which they are not.
@@ -102,6 +107,30 @@ fn a_log_without_memory_stops_the_vring() {
     }
     rig.start(FEATURES | LOG_ALL);
     rig.round_trip(0, &[1; 60]);
+}
+
+// ABI-LOG-8
+#[test]
+fn a_log_eventfd_that_kicks_as_well_comes_to_rest() {
+    for features in [FEATURES, FEATURES | EVENT_IDX] {
+        let log = Arena::new(0x40000 / 8 + 4096);
+        let mut rig = Rig::new();
+        let (signal, fd) = eventfd();
+        rig.device.set_log_base(Some(log.host()));
+        rig.device.set_log_fd(Some(fd)).unwrap();
+        rig.device.set_kick(1, Some(borrow(&signal).try_clone_to_owned().unwrap())).unwrap();
+        rig.start(features | LOG_ALL);
+        rig.round_trip(0, &[1; 60]);
+        until(|| signals(&signal) > 0);
+        rig.settle();
+        assert!(!take(&log).is_empty());
+        // The look that a signal asked for has nothing to write, nor has any other.
+        for _ in 0..3 {
+            rig.kick(1);
+            rig.settle();
+        }
+        assert_eq!(take(&log), []);
+    }
 }
 
 // ABI-STATUS-3

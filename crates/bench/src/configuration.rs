@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use vhost_accel_core::{Interface, KickKind};
+use vhost_accel::{Interface, KickKind};
 
 /// One of the ways in which an interface can be used, where it has several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

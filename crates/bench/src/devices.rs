@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use vhost_accel_core::{Interface, VhostAccel};
+use vhost_accel::{Interface, VhostAccel};
 
 use crate::configuration::Configuration;
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ pub struct External {
 }
 
 /// How a device is opened, by its number.
-pub type Open = fn(usize) -> vhost_accel_core::Result<Box<dyn VhostAccel>>;
+pub type Open = fn(usize) -> vhost_accel::Result<Box<dyn VhostAccel>>;
 
 /// How a device is known.
 #[derive(Clone, Debug)]

@@ -113,7 +113,7 @@ impl Watch for Recorder {
 
 #[cfg(test)]
 mod tests {
-    use vhost_accel_core::Interface;
+    use vhost_accel::Interface;
 
     use super::*;
 

@@ -67,16 +67,16 @@ pub enum Error {
     NoResults(PathBuf),
     /// A device refused, through the library.
     #[error(transparent)]
-    Device(#[from] vhost_accel_core::Error),
+    Device(#[from] vhost_accel::Error),
     /// A device could not be opened.
     #[error(transparent)]
     Open(#[from] vhost_accel::OpenError),
     /// There is no device of an interface.
     #[error("no {0} device on this machine")]
-    NoDevice(vhost_accel_core::Interface),
+    NoDevice(vhost_accel::Interface),
     /// Nobody has written an interface's system calls down bare.
     #[error("there is no baseline of {0}")]
-    NoBaseline(vhost_accel_core::Interface),
+    NoBaseline(vhost_accel::Interface),
     /// The emulated kernel could not be had.
     #[error(transparent)]
     Emulator(#[from] vhost_accel_emulator::Error),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use vhost_accel_core::{Features, Iova, KickKind, QueueIndex, Vring};
+use vhost_accel::{Features, Iova, KickKind, QueueIndex, Vring};
 use vhost_accel_driver::{Config, Lease, RawRing, Region};
 
 use crate::baseline;

@@ -77,3 +77,4 @@ pub use selection::Selection;
 pub use sizes::{LIVE, MapSize, PAIRS};
 pub use staged::Staged;
 pub use store::{Results, load_all, load_crossings, write_all};
+pub use vhost_accel_emulator as emulator;

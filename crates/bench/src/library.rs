@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::io;
 
-use vhost_accel_core::{IovaRange, Kick, KickKind, Kicker, QueueIndex, Vring, VringBase};
+use vhost_accel::{IovaRange, Kick, KickKind, Kicker, QueueIndex, Vring, VringBase};
 use vhost_accel_driver::{Lease, Machine};
 
 use crate::configuration::Configuration;

@@ -71,7 +71,7 @@ impl Figures {
 
 #[cfg(test)]
 mod tests {
-    use vhost_accel_core::Interface;
+    use vhost_accel::Interface;
 
     use super::*;
     use crate::client::Client;

@@ -16,7 +16,7 @@ use vhost::vdpa::VhostVdpa;
 use vhost::vhost_kern::VhostKernFeatures;
 use vhost::vhost_kern::vdpa::VhostKernVdpa;
 use vhost::{VhostBackend, VringConfigData};
-use vhost_accel_core::{IovaRange, KickKind, QueueIndex, Status, Vring, VringBase};
+use vhost_accel::{IovaRange, KickKind, QueueIndex, Status, Vring, VringBase};
 use vhost_accel_driver::{Lease, Region};
 use vhost_accel_uapi::vhost as uapi;
 use vm_memory::GuestMemoryMmap;

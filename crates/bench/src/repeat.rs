@@ -39,7 +39,7 @@ impl Repeat {
 
 #[cfg(test)]
 mod tests {
-    use vhost_accel_core::Interface;
+    use vhost_accel::Interface;
 
     use super::*;
     use crate::{Client, Configuration, Scenario};

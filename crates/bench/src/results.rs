@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use vhost_accel_core::Interface;
+use vhost_accel::Interface;
 
 use crate::client::Client;
 use crate::configuration::{Configuration, Variant};
@@ -459,7 +459,7 @@ mod interface_name {
     use std::sync::{Mutex, PoisonError};
 
     use serde::{Deserialize, Deserializer, Serializer};
-    use vhost_accel_core::{Capabilities, Interface, InterfaceFacts, UnknownInterface};
+    use vhost_accel::{Capabilities, Interface, InterfaceFacts, UnknownInterface};
 
     pub(super) fn serialize<S: Serializer>(
         interface: &Interface,

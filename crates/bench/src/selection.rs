@@ -1,6 +1,6 @@
 //! What of all there is to measure is wanted.
 
-use vhost_accel_core::Interface;
+use vhost_accel::Interface;
 
 use crate::configuration::Configuration;
 use crate::scenario::Scenario;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use vhost_accel_core::{IovaRange, KickKind, QueueIndex, Vring, VringBase};
+use vhost_accel::{IovaRange, KickKind, QueueIndex, Vring, VringBase};
 use vhost_accel_driver::Lease;
 
 use crate::configuration::Configuration;
@@ -11,7 +11,7 @@ use crate::error::Result;
 
 /// An opened device. Its drop closes it.
 ///
-/// The steps come in the order of [`VhostAccel`](vhost_accel_core::VhostAccel). An implementor makes
+/// The steps come in the order of [`VhostAccel`](vhost_accel::VhostAccel). An implementor makes
 /// the crossings of its interface and nothing else between them.
 #[allow(dead_code, reason = "steps are there for whatever scenarios are made of them")]
 pub(crate) trait Session: Sized + 'static {

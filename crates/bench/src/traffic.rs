@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use vhost_accel_core::{Iova, IovaRange, QueueIndex};
+use vhost_accel::{Iova, IovaRange, QueueIndex};
 use vhost_accel_driver::{Descriptor, RawRing};
 
 use crate::error::{Error, Result};

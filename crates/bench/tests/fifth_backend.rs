@@ -4,11 +4,11 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
+use vhost_accel::VhostAccel;
 use vhost_accel_bench::{
     CONTROL, Client, Clock, Configuration, External, KernelHalf, Mode, Over, PAIRS, Platform,
     ResultFile, RunOptions, Scenario, Selection, count_crossings, report, run,
 };
-use vhost_accel_core::VhostAccel;
 
 #[path = "../../conformance/examples/fifth_backend/backend.rs"]
 mod backend;
@@ -22,7 +22,7 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// Each time another one, like the last. Its thread is the client's, so that its calls are counted as
 /// long as it lives: it must be gone before something else is.
-fn open(_: usize) -> vhost_accel_core::Result<Box<dyn VhostAccel>> {
+fn open(_: usize) -> vhost_accel::Result<Box<dyn VhostAccel>> {
     backend::open(&backend::accelerator(PAIRS[PAIRS.len() - 1]).unwrap())
 }
 

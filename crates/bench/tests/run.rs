@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use vhost_accel::Interface;
 use vhost_accel_bench::{
     Client, Clock, Error, KernelHalf, Mode, Over, Platform, ResultFile, RunOptions, Selection, run,
 };
-use vhost_accel_core::Interface;
 
 static GO: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicBool = AtomicBool::new(true);

@@ -7,7 +7,7 @@ use pcap_file::PcapError;
 use vhost_accel::OpenError;
 use vhost_accel_bench::report::Drift;
 use vhost_accel_bench::terminal::Fault;
-use vhost_accel_driver as driver;
+use vhost_accel_conformance::driver;
 
 use crate::unfit::Unfit;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use vhost_accel_core::Capabilities;
+use vhost_accel_driver::core::Capabilities;
 
 use crate::outcome::{Outcome, Stop};
 use crate::target::Target;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use vhost_accel_core::{Error, Operation, Phase, Reason, Status};
+use vhost_accel_driver::core::{Error, Operation, Phase, Reason, Status};
 use vhost_accel_driver::{Event, NetDriver};
 
 use crate::outcome::{Cause, Failure, Stop};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 
-use vhost_accel_core::{Capabilities, Error};
+use vhost_accel_driver::core::{Capabilities, Error};
 
 /// What became of a case.
 #[derive(Debug)]

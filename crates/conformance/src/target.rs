@@ -6,13 +6,13 @@ use std::io::{self, Write};
 use std::process::Command;
 use std::time::Duration;
 
-use vhost_accel_core::{Capabilities, DeviceInfo, VhostAccel};
+use vhost_accel_driver::core::{Capabilities, DeviceInfo, VhostAccel};
 use vhost_accel_driver::{Config, NetDriver};
 
 use crate::outcome::{Need, Stop};
 use crate::random::frame;
 
-type Open<'a> = dyn Fn() -> vhost_accel_core::Result<Box<dyn VhostAccel>> + 'a;
+type Open<'a> = dyn Fn() -> vhost_accel_driver::core::Result<Box<dyn VhostAccel>> + 'a;
 type Client<'a> = dyn Fn() -> io::Result<Command> + 'a;
 type Crossings<'a> = dyn Fn() -> u64 + 'a;
 
@@ -65,7 +65,7 @@ impl<'a> Target<'a> {
     }
 
     /// Opens the device, and leaves what is wrong with that to the caller.
-    pub(crate) fn try_open(&self) -> vhost_accel_core::Result<Box<dyn VhostAccel>> {
+    pub(crate) fn try_open(&self) -> vhost_accel_driver::core::Result<Box<dyn VhostAccel>> {
         (self.open)()
     }
 

@@ -24,6 +24,7 @@ pub use memory::{Lease, Region};
 pub use net::NetDriver;
 pub use queue::Queue;
 pub use ring::{Descriptor, INDIRECT, NEXT, RawRing, Used, WRITE, write_desc};
+pub use vhost_accel_core as core;
 
 use std::io;
 

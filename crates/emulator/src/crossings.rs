@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     collections::BTreeMap,
     fmt,
+    mem::offset_of,
     ops::Sub,
     sync::{
         Mutex,
@@ -11,7 +12,10 @@ use std::{
     },
 };
 
-use vhost_accel_uapi::vhost;
+use vhost_accel_uapi::{
+    vfio,
+    vhost::{self, IotlbMsg, MsgV2},
+};
 
 use crate::{lock, names};
 
@@ -138,6 +142,9 @@ impl Kind {
         KINDS[self as usize]
     }
 
+    /// Where an IOTLB message's bytes say which it is.
+    pub const IOTLB_TYPE: usize = offset_of!(MsgV2, iotlb) + offset_of!(IotlbMsg, kind);
+
     /// That of an IOTLB message, by the type that it has.
     pub fn of_iotlb(message_type: u8) -> Self {
         match message_type {
@@ -146,6 +153,17 @@ impl Kind {
             vhost::IOTLB_BATCH_BEGIN => Self::IotlbBatchBegin,
             vhost::IOTLB_BATCH_END => Self::IotlbBatchEnd,
             _ => Self::IotlbOther,
+        }
+    }
+
+    /// That of a read or a write at `offset` of a VFIO device fd, if there is a region.
+    pub fn of_region(offset: u64, write: bool) -> Option<Self> {
+        match (vfio::region_index(offset), write) {
+            (vfio::REGION_INDEX_CONFIG, true) => Some(Self::WriteConfig),
+            (vfio::REGION_INDEX_CONFIG, false) => Some(Self::ReadConfig),
+            (vfio::REGION_INDEX_NOTIFY, true) => Some(Self::WriteNotify),
+            (vfio::REGION_INDEX_NOTIFY, false) => Some(Self::ReadNotify),
+            _ => None,
         }
     }
 }

@@ -11,9 +11,9 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use vhost_accel_core::{Capabilities, Device, Interface, Opening, Result};
-use vhost_accel_uapi::vhost::{BACKEND_F_RESUME, BACKEND_F_SUSPEND};
 use vhost_accel_vfio::{Container, Region, VfioFd};
+use vhost_accel_vhost_ioctls::core::{Capabilities, Device, Interface, Opening, Result};
+use vhost_accel_vhost_ioctls::uapi::vhost::{BACKEND_F_RESUME, BACKEND_F_SUSPEND};
 use vhost_accel_vhost_ioctls::{Identity, VhostIoctls};
 
 /// A device opened through #1/B.

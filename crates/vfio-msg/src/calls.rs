@@ -3,8 +3,8 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use vhost_accel_core::{Failure, Operation, QueueIndex, Vring};
 use vhost_accel_vhost_ioctls::Held;
+use vhost_accel_vhost_ioctls::core::{Failure, Operation, QueueIndex, Vring};
 
 /// Sets the calls of `vrings` with `set`, which takes the first subindex and an eventfd for each from
 /// there on.
@@ -75,7 +75,7 @@ mod tests {
     use std::fs::File;
     use std::os::fd::{AsFd, AsRawFd};
 
-    use vhost_accel_core::Iova;
+    use vhost_accel_vhost_ioctls::core::Iova;
 
     use super::*;
 

@@ -5,13 +5,13 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use vhost_accel_core::{
+use vhost_accel_vhost_ioctls::core::{
     Capabilities, Control, DoorbellArea, Failure, Features, Hva, KickWay, Kicker, Operation,
     QueueIndex, Reason, Status, Vring, VringBase,
 };
-use vhost_accel_uapi::message::{HEADER_LEN, MAX_PAYLOAD, SET_STATE, STATE_RUNNING};
-use vhost_accel_uapi::vfio::{IRQ_INDEX_CONFIG, IRQ_INDEX_ERR, IRQ_INDEX_VQ};
-use vhost_accel_uapi::vhost::{self, VringAddr, VringState};
+use vhost_accel_vhost_ioctls::uapi::message::{HEADER_LEN, MAX_PAYLOAD, SET_STATE, STATE_RUNNING};
+use vhost_accel_vhost_ioctls::uapi::vfio::{IRQ_INDEX_CONFIG, IRQ_INDEX_ERR, IRQ_INDEX_VQ};
+use vhost_accel_vhost_ioctls::uapi::vhost::{self, VringAddr, VringState};
 use vhost_accel_vhost_ioctls::{Held, vring_addr};
 
 use crate::calls::set_calls;

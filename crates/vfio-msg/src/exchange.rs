@@ -2,11 +2,11 @@
 
 use std::io;
 
-use vhost_accel_core::{Failure, Operation, QueueIndex};
-use vhost_accel_uapi::message::{
+use vhost_accel_vhost_ioctls::core::{Failure, Operation, QueueIndex};
+use vhost_accel_vhost_ioctls::uapi::message::{
     self, EncodeError, Encoder, HEADER_LEN, Header, MAX_PAYLOAD, SET_STATE,
 };
-use vhost_accel_uapi::vhost;
+use vhost_accel_vhost_ioctls::uapi::vhost;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::port::Port;
@@ -205,7 +205,7 @@ fn write_all(port: &impl Port, messages: &[u8]) -> Result<(), Refused> {
 
 #[cfg(test)]
 mod tests {
-    use vhost_accel_uapi::message::encode_reply;
+    use vhost_accel_vhost_ioctls::uapi::message::encode_reply;
 
     use super::*;
     use crate::port::tests::Recorder;

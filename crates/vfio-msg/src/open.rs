@@ -3,17 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use vhost_accel_core::{
+use vhost_accel_vfio::{Container, Region, VfioFd};
+use vhost_accel_vhost_ioctls::core::{
     Capabilities, Device, Error, Failure, Features, Interface, Opening, Operation, Reason, Status,
 };
-use vhost_accel_uapi::call;
-use vhost_accel_uapi::message::Accepts;
-use vhost_accel_uapi::vfio::{
+use vhost_accel_vhost_ioctls::uapi::call;
+use vhost_accel_vhost_ioctls::uapi::message::Accepts;
+use vhost_accel_vhost_ioctls::uapi::vfio::{
     IRQ_INDEX_ERR, IRQ_INDEX_VQ, REGION_INDEX_CONFIG, REGION_INDEX_NOTIFY,
     REGION_SUBTYPE_VHOST_CONFIG,
 };
-use vhost_accel_uapi::vhost::{self, BACKEND_F_RESUME, BACKEND_F_SUSPEND};
-use vhost_accel_vfio::{Container, Region, VfioFd};
+use vhost_accel_vhost_ioctls::uapi::vhost::{self, BACKEND_F_RESUME, BACKEND_F_SUSPEND};
 use vhost_accel_vhost_ioctls::{Held, Identity};
 
 use crate::control::{Dialect, Messages, VRING_LEN};

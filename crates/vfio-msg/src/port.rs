@@ -4,8 +4,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Weak};
 
-use vhost_accel_uapi::call::{region, vfio};
 use vhost_accel_vfio::VfioFd;
+use vhost_accel_vhost_ioctls::uapi::call::{region, vfio};
 
 /// A vfio-vhost device as the messages see it: one method, one crossing.
 pub trait Port: Send {

@@ -8,7 +8,8 @@
 //! | [`map_if_present`] | #2, vhost-vdpa: whether there are doorbells |
 //!
 //! #1/A sends the same requests as messages. A fifth backend may use them as well;
-//! `docs/writing-a-backend.md` shows how.
+//! `docs/writing-a-backend.md` shows how. The trait ([`core`]) and the ABI ([`uapi`]) that they stand
+//! on come with them: a backend names this crate, and `vhost-accel-vfio` where it is on VFIO.
 
 mod doorbells;
 mod held;
@@ -19,3 +20,4 @@ pub use doorbells::map_if_present;
 pub use held::Held;
 pub use identity::Identity;
 pub use ioctls::{VhostIoctls, vring_addr};
+pub use {vhost_accel_core as core, vhost_accel_uapi as uapi};

@@ -6,10 +6,10 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use vhost_accel_core::{Access, Dma, DmaLimits, DmaMapping, Iova, IovaRange};
-use vhost_accel_uapi::call::mdev;
-use vhost_accel_uapi::mdev::{DmaInfo, DmaMap};
-use vhost_accel_uapi::vhost::{ACCESS_RO, ACCESS_RW, ACCESS_WO};
+use vhost_accel_vhost_ioctls::core::{Access, Dma, DmaLimits, DmaMapping, Iova, IovaRange};
+use vhost_accel_vhost_ioctls::uapi::call::mdev;
+use vhost_accel_vhost_ioctls::uapi::mdev::{DmaInfo, DmaMap};
+use vhost_accel_vhost_ioctls::uapi::vhost::{ACCESS_RO, ACCESS_RW, ACCESS_WO};
 
 /// VHOST_MDEV_MAP_DMA and VHOST_MDEV_UNMAP_DMA.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Dma for MapUnmap {
 
 #[cfg(test)]
 mod tests {
-    use vhost_accel_core::Hva;
+    use vhost_accel_vhost_ioctls::core::Hva;
 
     use super::*;
 

@@ -7,10 +7,10 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use vhost_accel_core::{Dma, DmaFailure, DmaLimits, DmaMapping, IovaRange};
-use vhost_accel_uapi::call::{mdev, vhost};
-use vhost_accel_uapi::mdev::MAX_REGIONS;
-use vhost_accel_uapi::mem_table::MemTable as Table;
+use vhost_accel_vhost_ioctls::core::{Dma, DmaFailure, DmaLimits, DmaMapping, IovaRange};
+use vhost_accel_vhost_ioctls::uapi::call::{mdev, vhost};
+use vhost_accel_vhost_ioctls::uapi::mdev::MAX_REGIONS;
+use vhost_accel_vhost_ioctls::uapi::mem_table::MemTable as Table;
 
 use crate::map_unmap;
 
@@ -182,14 +182,14 @@ fn covers(outer: IovaRange, inner: IovaRange) -> bool {
     outer.start <= inner.start && last(inner) <= last(outer)
 }
 
-fn last(range: IovaRange) -> vhost_accel_core::Iova {
+fn last(range: IovaRange) -> vhost_accel_vhost_ioctls::core::Iova {
     range.last().unwrap_or(range.start)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use vhost_accel_core::{Access, Hva, Iova};
+    use vhost_accel_vhost_ioctls::core::{Access, Hva, Iova};
 
     use super::*;
 

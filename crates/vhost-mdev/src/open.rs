@@ -5,10 +5,10 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use vhost_accel_core::{
+use vhost_accel_vhost_ioctls::core::{
     Capabilities, Device, Dma, DoorbellLayout, Interface, Opening, Operation, Result, VhostAccel,
 };
-use vhost_accel_uapi::vhost::{BACKEND_F_RESUME, BACKEND_F_SUSPEND};
+use vhost_accel_vhost_ioctls::uapi::vhost::{BACKEND_F_RESUME, BACKEND_F_SUSPEND};
 use vhost_accel_vhost_ioctls::{Identity, VhostIoctls, map_if_present};
 
 use crate::map_unmap::MapUnmap;

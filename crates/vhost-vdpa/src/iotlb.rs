@@ -6,11 +6,11 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use vhost_accel_core::{
+use vhost_accel_vhost_ioctls::core::{
     Access, Dma, DmaFailure, DmaLimits, DmaMapping, Iova, IovaRange, page_size,
 };
-use vhost_accel_uapi::call::{iotlb, vhost};
-use vhost_accel_uapi::vhost::{ACCESS_RO, ACCESS_RW, ACCESS_WO};
+use vhost_accel_vhost_ioctls::uapi::call::{iotlb, vhost};
+use vhost_accel_vhost_ioctls::uapi::vhost::{ACCESS_RO, ACCESS_RW, ACCESS_WO};
 
 /// The address space in use, the one that each vDPA device has.
 const ASID: u32 = 0;
@@ -123,8 +123,8 @@ mod tests {
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixDatagram;
 
-    use vhost_accel_core::Hva;
-    use vhost_accel_uapi::vhost::MsgV2;
+    use vhost_accel_vhost_ioctls::core::Hva;
+    use vhost_accel_vhost_ioctls::uapi::vhost::MsgV2;
     use zerocopy::IntoBytes;
 
     use super::*;

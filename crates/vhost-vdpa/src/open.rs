@@ -5,10 +5,10 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use vhost_accel_core::{
+use vhost_accel_vhost_ioctls::core::{
     Capabilities, Device, DoorbellLayout, Interface, Opening, Operation, Result,
 };
-use vhost_accel_uapi::vhost::{
+use vhost_accel_vhost_ioctls::uapi::vhost::{
     BACKEND_F_ENABLE_AFTER_DRIVER_OK, BACKEND_F_IOTLB_BATCH, BACKEND_F_IOTLB_MSG_V2,
     BACKEND_F_IOTLB_PERSIST, BACKEND_F_RESUME, BACKEND_F_SUSPEND,
 };

@@ -199,7 +199,7 @@ fn count(options: &Options, program: &Path, out: &Path) -> Result<Vec<Crossings>
 
 /// What strace saw, by the keys of results.
 fn by_key(
-    seen: impl IntoIterator<Item = (String, vhost_accel_emulator::Crossings)>,
+    seen: impl IntoIterator<Item = (String, vhost_accel_bench::emulator::Crossings)>,
 ) -> Result<Vec<Crossings>, Error> {
     let keys: Vec<Key> = Scenario::all()
         .into_iter()
@@ -345,8 +345,8 @@ fn file(path: &Path) -> impl FnOnce(io::Error) -> Error {
 mod tests {
     use std::collections::BTreeMap;
 
+    use vhost_accel::Interface;
     use vhost_accel_bench::{Client, Configuration};
-    use vhost_accel_core::Interface;
 
     use super::*;
 
@@ -370,7 +370,7 @@ mod tests {
 
     #[test]
     fn keys_are_known_by_their_names() {
-        let none = || vhost_accel_emulator::Crossings::from_iter([]);
+        let none = || vhost_accel_bench::emulator::Crossings::from_iter([]);
         let seen = ["setup/4/vhost-mdev floor", "mem-table/8/vhost-vdpa batch"];
         let seen = seen.map(|name| (name.to_owned(), none()));
         let found = by_key(seen).unwrap();

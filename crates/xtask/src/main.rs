@@ -6,6 +6,8 @@
 #![warn(clippy::print_stderr)] // it panics where stderr can't be written
 
 mod api;
+#[cfg(test)]
+mod arrows;
 mod bench;
 mod differential;
 mod error;

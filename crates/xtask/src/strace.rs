@@ -12,7 +12,6 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
     fs, io,
-    mem::offset_of,
     ops::Range,
     path::PathBuf,
     process::ExitCode,
@@ -20,12 +19,8 @@ use std::{
 
 use clap::Args;
 use thiserror::Error;
+use vhost_accel_bench::emulator::{Crossings, Kind, names};
 use vhost_accel_bench::terminal::{Fault, one_line, print};
-use vhost_accel_emulator::{Crossings, Kind, names};
-use vhost_accel_uapi::{
-    vfio,
-    vhost::{IotlbMsg, MsgV2},
-};
 
 /// What makes a trace unusable.
 #[derive(Debug, Error)]
@@ -221,18 +216,11 @@ impl<'a> Call<'a> {
             ("write", EVENTFD) => Some(Kind::WriteEventfd),
             ("read", EVENTFD) => Some(Kind::ReadEventfd),
             ("write", _) if file.starts_with(VDPA) => {
-                let at = offset_of!(MsgV2, iotlb) + offset_of!(IotlbMsg, kind);
-                Some(Kind::of_iotlb(byte(self.arg(1), at).unwrap_or(0)))
+                Some(Kind::of_iotlb(byte(self.arg(1), Kind::IOTLB_TYPE).unwrap_or(0)))
             }
             ("pread64" | "pwrite64" | "read" | "write", VFIO_DEVICE) => {
                 let write = self.name.ends_with("write") || self.name == "pwrite64";
-                match (vfio::region_index(self.number(3).unwrap_or(0)), write) {
-                    (vfio::REGION_INDEX_CONFIG, true) => Some(Kind::WriteConfig),
-                    (vfio::REGION_INDEX_CONFIG, false) => Some(Kind::ReadConfig),
-                    (vfio::REGION_INDEX_NOTIFY, true) => Some(Kind::WriteNotify),
-                    (vfio::REGION_INDEX_NOTIFY, false) => Some(Kind::ReadNotify),
-                    _ => None,
-                }
+                Kind::of_region(self.number(3).unwrap_or(0), write)
             }
             _ => None,
         }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use vhost_accel::Interface;
 use vhost_accel_bench::Platform;
-use vhost_accel_core::Interface;
 
 /// The four interfaces side by side: crossings, times, ratios.
 #[derive(Debug, Parser)]

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use vhost_accel_core::{
+use vhost_accel::{
     DmaMapping, Interface, IovaRange, KickKind, QueueIndex, Status, Vring, VringBase,
 };
 use vhost_accel_driver::{Lease, Region};

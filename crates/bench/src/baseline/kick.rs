@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr::NonNull;
 
-use vhost_accel_core::QueueIndex;
+use vhost_accel::QueueIndex;
 
 use crate::error::{Error, Result};
 

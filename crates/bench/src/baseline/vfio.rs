@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use vhost_accel_core::{DmaMapping, IovaRange};
+use vhost_accel::{DmaMapping, IovaRange};
 use vhost_accel_uapi::vfio::{
     self as uapi, DeviceInfo, DmaMap, DmaUnmap, GroupStatus, IrqInfo, IrqSet, RegionInfo,
 };

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use vhost_accel_core::Interface;
+use vhost_accel::Interface;
 
 use super::*;
 use crate::{

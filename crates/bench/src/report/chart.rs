@@ -1,6 +1,6 @@
 //! What the plots show: series of figures, before anything is drawn.
 
-use vhost_accel_core::{Interface, KickKind};
+use vhost_accel::{Interface, KickKind};
 
 use super::document::{Block, Figure};
 use super::evidence::{Evidence, Kind};

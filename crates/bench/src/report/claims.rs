@@ -1,6 +1,6 @@
 //! What the library promises about its cost, held against a result.
 
-use vhost_accel_core::{Interface, KickKind};
+use vhost_accel::{Interface, KickKind};
 
 use super::evidence::Kind;
 use super::numbers::{instructions, ratio, time};

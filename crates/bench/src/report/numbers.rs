@@ -1,6 +1,6 @@
 //! Figures as the reports write them.
 
-use vhost_accel_core::Interface;
+use vhost_accel::Interface;
 
 use crate::{Client, Clock, Configuration, Figures, Over, ResultFile, Scenario};
 

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use vhost_accel_core::Interface;
+use vhost_accel::Interface;
 
 use super::chart::{Axis, Chart, Form, Row, Series, Stroke};
 use crate::{Error, Result};

@@ -1,6 +1,6 @@
 //! Which interface does a piece of work best, by the best figure that there is.
 
-use vhost_accel_core::Interface;
+use vhost_accel::Interface;
 
 use super::evidence::{Evidence, Kind};
 use super::numbers::said;

@@ -1,6 +1,6 @@
 //! The tables that several reports share.
 
-use vhost_accel_core::Interface;
+use vhost_accel::Interface;
 
 use super::document::Table;
 use super::evidence::Kind;

@@ -1,6 +1,6 @@
 //! Interfaces in sentences.
 
-use vhost_accel_core::Interface;
+use vhost_accel::Interface;
 
 use super::numbers::work;
 use crate::{Clock, Configuration};

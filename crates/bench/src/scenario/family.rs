@@ -1,6 +1,6 @@
 //! What a family of scenarios says of itself.
 
-use vhost_accel_core::KickKind;
+use vhost_accel::KickKind;
 
 use super::fixture::Fixture;
 use crate::client::Client;

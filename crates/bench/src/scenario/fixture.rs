@@ -2,7 +2,7 @@
 
 use std::io;
 
-use vhost_accel_core::{KickKind, QueueIndex, Vring};
+use vhost_accel::{KickKind, QueueIndex, Vring};
 
 use crate::configuration::Configuration;
 use crate::devices::Place;

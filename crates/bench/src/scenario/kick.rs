@@ -1,6 +1,6 @@
 //! `kick/KIND`: what a kick costs its caller.
 
-use vhost_accel_core::KickKind;
+use vhost_accel::KickKind;
 
 use super::family::{Act, Activity, Family, Row, Traits, USUAL, Work, whole};
 use super::fixture::{Fixture, TRANSMIT};

@@ -1,6 +1,6 @@
 //! `migrate/N`: running vrings left behind and entered again.
 
-use vhost_accel_core::{KickKind, Vring, VringBase};
+use vhost_accel::{KickKind, Vring, VringBase};
 
 use super::family::{Act, Family, Row, Work, each};
 use super::fixture::{Fixture, kickers};

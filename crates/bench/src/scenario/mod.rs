@@ -14,7 +14,7 @@ mod traffic;
 
 use std::fmt;
 
-use vhost_accel_core::KickKind;
+use vhost_accel::KickKind;
 
 pub use crossing::Argument;
 pub use dma::REGIONS;

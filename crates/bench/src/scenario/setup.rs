@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use vhost_accel_core::{KickKind, Vring};
+use vhost_accel::{KickKind, Vring};
 
 use super::family::{Act, Family, Row, Traits, USUAL, Work, each};
 use super::fixture::{Fixture, kickers};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use vhost_accel_core::KickKind;
+use vhost_accel::KickKind;
 
 use super::family::{Act, Activity, Family, Row, Traits, USUAL, Work, each};
 use super::fixture::Fixture;

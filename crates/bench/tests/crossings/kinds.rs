@@ -1,7 +1,7 @@
 //! The kinds of crossing that each act is made of, by interface: `docs/abi.md` as a table.
 
+use vhost_accel::{Interface, KickKind};
 use vhost_accel_bench::{Act, Configuration, Variant};
-use vhost_accel_core::{Interface, KickKind};
 
 /// What VFIO wants to know before there is a device.
 const VFIO_OPEN: &[&str] = &[

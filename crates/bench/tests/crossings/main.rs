@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use vhost_accel::{Interface, KickKind};
 use vhost_accel_bench::{
     Argument, CONTROL, Client, Configuration, Crossings, Key, LIVE, MapSize, PAIRS, REGIONS,
     STEP_PAIRS, Scenario, Step, Variant, count_crossings,
 };
-use vhost_accel_core::{Interface, KickKind};
 
 mod kinds;
 

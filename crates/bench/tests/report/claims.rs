@@ -1,8 +1,8 @@
 //! Promises held against figures.
 
+use vhost_accel::Interface;
 use vhost_accel_bench::report::{self, Claim};
 use vhost_accel_bench::{Client, Configuration, Difference, Key, Repeat, ResultFile, Scenario};
-use vhost_accel_core::Interface;
 
 use crate::fixture;
 

@@ -1,10 +1,10 @@
 //! What the reports say, and that they say nothing that no result says.
 
+use vhost_accel::Interface;
 use vhost_accel_bench::report::{self, Evidence};
 use vhost_accel_bench::{
     Comparison, Configuration, Distribution, Figures, Mode, ResultFile, Scenario,
 };
-use vhost_accel_core::Interface;
 
 use crate::{fixture, has_row};
 

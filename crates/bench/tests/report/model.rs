@@ -1,8 +1,8 @@
 //! The cost model.
 
+use vhost_accel::Interface;
 use vhost_accel_bench::report::{self, Evidence, mean_absolute_error, predictions};
 use vhost_accel_bench::{Configuration, Scenario, Step, Variant};
-use vhost_accel_core::Interface;
 
 use crate::fixture;
 

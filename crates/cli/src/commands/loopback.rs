@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use vhost_accel::{KickKind, VhostAccel, open_uri};
 use vhost_accel_bench::signals;
 use vhost_accel_bench::terminal::note;
-use vhost_accel_driver::{Config, HEADER, NetDriver};
+use vhost_accel_conformance::driver::{Config, HEADER, NetDriver};
 
 use crate::args::Loopback;
 use crate::capture::Capture;

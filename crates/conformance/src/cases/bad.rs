@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use vhost_accel_core::{Capabilities, Iova, QueueIndex};
+use vhost_accel_driver::core::{Capabilities, Iova, QueueIndex};
 
 use super::{small_pairs, watch};
 use crate::check::{echoes, equal, faulted, signalled, untouched};

@@ -1,6 +1,6 @@
 //! The index at which a vring goes on.
 
-use vhost_accel_core::{Capabilities, QueueIndex, VringBase};
+use vhost_accel_driver::core::{Capabilities, QueueIndex, VringBase};
 
 use super::small;
 use crate::case::Case;

@@ -1,6 +1,6 @@
 //! Config space.
 
-use vhost_accel_core::{Capabilities, Operation, Subject};
+use vhost_accel_driver::core::{Capabilities, Operation, Subject};
 
 use super::small;
 use crate::case::Case;
@@ -25,7 +25,7 @@ pub(super) const CASES: &[Case] = &[
     case("config::reset_brings_the_mac_back", reset_brings_the_mac_back),
 ];
 
-fn whole(device: &dyn vhost_accel_core::VhostAccel) -> Result<Vec<u8>, Stop> {
+fn whole(device: &dyn vhost_accel_driver::core::VhostAccel) -> Result<Vec<u8>, Stop> {
     let mut bytes = vec![0; device.config_size()? as usize];
     device.read_config(0, &mut bytes)?;
     Ok(bytes)

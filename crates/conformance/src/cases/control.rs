@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vhost_accel_core::{Capabilities, Features, Iova, Kick, QueueIndex, Vring, page_size};
+use vhost_accel_driver::core::{Capabilities, Features, Iova, Kick, QueueIndex, Vring, page_size};
 use virtio_bindings::virtio_net::{
     VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, VIRTIO_NET_CTRL_MQ,
     VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, VIRTIO_NET_ERR, VIRTIO_NET_OK,

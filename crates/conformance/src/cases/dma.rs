@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vhost_accel_core::{
+use vhost_accel_driver::core::{
     Capabilities, Error, Invalid, Iova, IovaRange, Operation, Reason, Subject, page_size,
 };
 

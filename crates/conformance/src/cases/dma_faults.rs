@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use vhost_accel_core::{Access, Capabilities, Iova, QueueIndex, Vring, page_size};
+use vhost_accel_driver::core::{Access, Capabilities, Iova, QueueIndex, Vring, page_size};
 
 use super::{small, small_pairs, watch};
 use crate::case::Case;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vhost_accel_core::{Iova, page_size};
+use vhost_accel_driver::core::{Iova, page_size};
 
 use super::dma::{at, one, overlaps, range};
 use super::small;

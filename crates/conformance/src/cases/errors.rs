@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use vhost_accel_core::{
+use vhost_accel_driver::core::{
     Capabilities, Invalid, Iova, Kick, KickKind, Operation, QueueIndex, Reason, Subject, page_size,
 };
 
@@ -106,7 +106,7 @@ fn they_can_be_sent_and_boxed(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = vhost_accel_driver::NetDriver::open(target.open()?, small())?;
     let error = fails("a start", driver.device().start())?;
     let boxed: Box<dyn std::error::Error + Send + Sync> = Box::new(error);
-    let error = boxed.downcast_ref::<vhost_accel_core::Error>();
+    let error = boxed.downcast_ref::<vhost_accel_driver::core::Error>();
     holds(
         "it is still the same error",
         error.is_some_and(|error| matches!(error.reason(), Reason::State(_))),

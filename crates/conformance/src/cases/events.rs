@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 
-use vhost_accel_core::{Capabilities, Features, Operation, QueueIndex, Status, Subject};
+use vhost_accel_driver::core::{Capabilities, Features, Operation, QueueIndex, Status, Subject};
 
 use super::{small, small_pairs, watch};
 use crate::case::Case;

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Instant;
 
-use vhost_accel_core::{Capabilities, Status};
+use vhost_accel_driver::core::{Capabilities, Status};
 
 use super::small;
 use crate::case::Case;

@@ -1,6 +1,6 @@
 //! Feature negotiation and its refusals.
 
-use vhost_accel_core::{Capabilities, Features, Operation, Phase, Reason, Status};
+use vhost_accel_driver::core::{Capabilities, Features, Operation, Phase, Reason, Status};
 
 use super::small;
 use crate::case::Case;

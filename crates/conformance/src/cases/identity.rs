@@ -1,6 +1,6 @@
 //! What a device says about itself.
 
-use vhost_accel_core::{Access, Capabilities, Iova, Kick, KickKind, QueueIndex, Reason};
+use vhost_accel_driver::core::{Access, Capabilities, Iova, Kick, KickKind, QueueIndex, Reason};
 use vhost_accel_driver::{Config, DirtyLog, Event, Machine, Region};
 
 use crate::case::Case;
@@ -58,16 +58,17 @@ fn a_loopback_is_a_network_device(target: &Target<'_>) -> Result<(), Stop> {
 fn unsupported(target: &Target<'_>) -> Result<(), Stop> {
     let mut machine = Machine::new(target.open()?);
     let has = machine.device().info().capabilities;
-    let refused = |what, lacking: Capabilities, result: Result<(), vhost_accel_core::Error>| {
-        if has.contains(lacking) {
-            return Ok(());
-        }
-        let error = fails(what, result)?;
-        match error.reason() {
-            Reason::Unsupported(missing) => equal(what, *missing, lacking),
-            reason => equal(what, reason.to_string(), Reason::Unsupported(lacking).to_string()),
-        }
-    };
+    let refused =
+        |what, lacking: Capabilities, result: Result<(), vhost_accel_driver::core::Error>| {
+            if has.contains(lacking) {
+                return Ok(());
+            }
+            let error = fails(what, result)?;
+            match error.reason() {
+                Reason::Unsupported(missing) => equal(what, *missing, lacking),
+                reason => equal(what, reason.to_string(), Reason::Unsupported(lacking).to_string()),
+            }
+        };
     let queue = QueueIndex(0);
     for kind in KickKind::ALL.into_iter().filter(|kind| !has.contains(kind.capability())) {
         let made = machine.device_mut().kicker(queue, Kick::Kind(kind));

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use vhost_accel_core::{
+use vhost_accel_driver::core::{
     Capabilities, DoorbellArea, DoorbellLayout, Features, Kick, KickKind, QueueIndex, page_size,
 };
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use vhost_accel_core::{Capabilities, Features};
+use vhost_accel_driver::core::{Capabilities, Features};
 
 use super::small;
 use crate::case::Case;

@@ -1,6 +1,6 @@
 //! Malformed rings stop their own vring, and nothing else.
 
-use vhost_accel_core::{Capabilities, Features, QueueIndex};
+use vhost_accel_driver::core::{Capabilities, Features, QueueIndex};
 
 use super::bad::{Bad, SIZE, control, rx, tx, tx_of};
 use super::{small_pairs, watch};

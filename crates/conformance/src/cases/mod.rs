@@ -26,7 +26,7 @@ mod traffic;
 use std::os::fd::AsFd;
 use std::sync::LazyLock;
 
-use vhost_accel_core::{Iova, Vring};
+use vhost_accel_driver::core::{Iova, Vring};
 use vhost_accel_driver::{Config, Event, NetDriver};
 
 use crate::case::Case;

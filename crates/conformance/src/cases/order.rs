@@ -1,6 +1,6 @@
 //! The order of calls: a mistake is an error, costs no crossing and changes nothing.
 
-use vhost_accel_core::{
+use vhost_accel_driver::core::{
     Capabilities, Error, Invalid, Operation, Phase, QueueIndex, Reason, VhostAccel, VringBase,
 };
 

@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use vhost_accel_core::{
+use vhost_accel_driver::core::{
     Capabilities, Error, Invalid, Iova, Kick, Operation, QueueIndex, Reason, Subject, Vring,
     VringBase,
 };

@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use vhost_accel_core::{Capabilities, Features, QueueIndex, Status, VringBase};
+use vhost_accel_driver::core::{Capabilities, Features, QueueIndex, Status, VringBase};
 
 use super::{small, small_pairs, watch};
 use crate::case::Case;

@@ -1,6 +1,6 @@
 //! What virtio allows on a ring: indirect descriptors, event index, mergeable buffers, and waiting.
 
-use vhost_accel_core::{Features, Iova};
+use vhost_accel_driver::core::{Features, Iova};
 
 use super::{small, small_pairs, watch};
 use crate::case::Case;

@@ -1,6 +1,6 @@
 //! Suspend and resume.
 
-use vhost_accel_core::{Capabilities, Iova, QueueIndex, VringBase};
+use vhost_accel_driver::core::{Capabilities, Iova, QueueIndex, VringBase};
 
 use super::{moved, small, small_pairs};
 use crate::case::Case;

@@ -76,41 +76,25 @@ impl Front for OpenVfioDevice {
 
     fn read(&self, call: &Call<'_>, buf: &UserBuf, offset: Option<u64>) -> Result<u64, Errno> {
         buf.check().inspect_err(|_| call.count_syscall())?;
-        let (region, offset) = split(offset);
+        let (region, offset) = counted(call, offset, false);
         match region {
-            vfio::REGION_INDEX_CONFIG => {
-                call.count(Kind::ReadConfig);
-                self.messages.read(call, buf, offset)
-            }
+            vfio::REGION_INDEX_CONFIG => self.messages.read(call, buf, offset),
             vfio::REGION_INDEX_NOTIFY => {
-                call.count(Kind::ReadNotify);
                 let len = buf.len().min(self.notify_size().saturating_sub(offset));
                 buf.scatter(call, &vec![0; len as usize])?;
                 Ok(len)
             }
-            _ => {
-                call.count_syscall();
-                Err(Errno::EINVAL)
-            }
+            _ => Err(Errno::EINVAL),
         }
     }
 
     fn write(&self, call: &Call<'_>, buf: &UserBuf, offset: Option<u64>) -> Result<u64, Errno> {
         buf.check().inspect_err(|_| call.count_syscall())?;
-        let (region, offset) = split(offset);
+        let (region, offset) = counted(call, offset, true);
         match region {
-            vfio::REGION_INDEX_CONFIG => {
-                call.count(Kind::WriteConfig);
-                self.messages.write(&self.vhost, call, buf, offset)
-            }
-            vfio::REGION_INDEX_NOTIFY => {
-                call.count(Kind::WriteNotify);
-                self.kick(call, buf, offset)
-            }
-            _ => {
-                call.count_syscall();
-                Err(Errno::EINVAL)
-            }
+            vfio::REGION_INDEX_CONFIG => self.messages.write(&self.vhost, call, buf, offset),
+            vfio::REGION_INDEX_NOTIFY => self.kick(call, buf, offset),
+            _ => Err(Errno::EINVAL),
         }
     }
 
@@ -129,9 +113,13 @@ impl Front for OpenVfioDevice {
     }
 }
 
-/// Region and offset in it.
-fn split(offset: Option<u64>) -> (u32, u64) {
+/// Region and offset in it, of a transfer that is counted.
+fn counted(call: &Call<'_>, offset: Option<u64>, write: bool) -> (u32, u64) {
     let offset = offset.unwrap_or(0);
+    match Kind::of_region(offset, write) {
+        Some(kind) => call.count(kind),
+        None => call.count_syscall(),
+    }
     let region = vfio::region_index(offset);
     (region, offset - vfio::region_offset(region))
 }

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 
-use vhost_accel_core::Iova;
-use vhost_accel_uapi::message::{Accepts, encode_reply, messages};
+use vhost_accel_vhost_ioctls::core::Iova;
+use vhost_accel_vhost_ioctls::uapi::message::{Accepts, encode_reply, messages};
 use zerocopy::IntoBytes;
 
 use super::*;

@@ -1,6 +1,6 @@
 //! The thread's question, answered as far as the data go.
 
-use vhost_accel_core::{Interface, KickKind};
+use vhost_accel::{Interface, KickKind};
 
 use crate::report::content::setup::dearest;
 use crate::report::document::Block;

@@ -1,6 +1,6 @@
 //! The tables that are looked up and not read.
 
-use vhost_accel_core::{Interface, KickKind};
+use vhost_accel::{Interface, KickKind};
 
 use super::model;
 use crate::report::document::{Block, Table};

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use vhost_accel_core::{Interface, KickKind};
+use vhost_accel::{Interface, KickKind};
 
 use crate::report::document::Block;
 use crate::report::evidence::Evidence;

@@ -1,6 +1,6 @@
 //! DMA: mappings, tables, a vIOMMU's work.
 
-use vhost_accel_core::Interface;
+use vhost_accel::Interface;
 
 use crate::report::chart::{Chart, figure};
 use crate::report::document::{Block, Table};

@@ -1,6 +1,6 @@
 //! Kicks and calls: what they cost and how they are spread.
 
-use vhost_accel_core::KickKind;
+use vhost_accel::KickKind;
 
 use crate::report::chart::{Chart, figure};
 use crate::report::document::{Block, Table};

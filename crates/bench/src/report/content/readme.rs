@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use vhost_accel_core::{Interface, KickKind};
+use vhost_accel::{Interface, KickKind};
 
 use crate::report::document::Table;
 use crate::report::evidence::Evidence;

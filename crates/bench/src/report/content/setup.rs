@@ -1,6 +1,6 @@
 //! Setup: counts, their laws, its steps.
 
-use vhost_accel_core::Interface;
+use vhost_accel::Interface;
 
 use crate::report::chart::{Chart, figure};
 use crate::report::document::{Block, Table};

@@ -1,6 +1,6 @@
 //! A verdict for each use, with the figures that decide.
 
-use vhost_accel_core::{Interface, KickKind};
+use vhost_accel::{Interface, KickKind};
 
 use crate::report::document::Block;
 use crate::report::evidence::Evidence;

@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/virtio_byteorder.h>
 #include <linux/virtio_net.h>
+#include <linux/xarray.h>
 
 #include "vhost_accel.h"
 
@@ -85,6 +86,20 @@ struct net_vq {
 	bool awaited;		/* it hasn't come yet */
 };
 
+/* A page that is looked for: of memory by IOVA, or of the log by client address. */
+struct net_missing {
+	u64 at;
+	u32 len;
+	u32 perm;
+	bool log;
+};
+
+/*
+ * What one look may miss in vain: a receive buffer, a transmit buffer, and the events
+ * of both rings.
+ */
+#define NET_MAX_ABSENT	8
+
 struct net_dev {
 	struct vhost_accel va;
 	struct task_struct *worker;
@@ -105,8 +120,15 @@ struct net_dev {
 	struct vhost_iotlb *iotlb;
 	struct mm_struct *log_mm;
 	u64 log_base;
-	struct vhost_accel_signal log;
+	struct vhost_accel_signal log_signal;
+	u32 log;				/* which: another one, another number */
+	struct xarray log_pages;		/* by address in units of pages */
+	u32 nr_log_pages;
 	bool log_dirty;
+	struct net_missing missing;		/* len 0: nothing is */
+	struct net_missing absent[NET_MAX_ABSENT];	/* at the look under way */
+	u32 nr_absent;
+	bool finding;
 	u32 rings;		/* another one when a ring may be another */
 	u64 frames;
 	u64 rx_dropped;
@@ -155,7 +177,8 @@ int net_dma_read(struct net_dev *nd, u64 iova, void *buf, u32 len);
 int net_dma_write(struct net_dev *nd, u64 iova, const void *buf, u32 len,
 		  u64 log);
 int net_dma_copy(struct net_dev *nd, u64 to, u64 from, u32 len, int *faulty);
-int net_dma_check(struct net_dev *nd, u64 iova, u32 len, bool write);
+int net_dma_check_read(struct net_dev *nd, u64 iova, u32 len);
+int net_dma_check_write(struct net_dev *nd, u64 iova, u32 len, u64 log);
 int net_dma_read16(struct net_dev *nd, u64 iova, u16 *value);
 int net_dma_write16(struct net_dev *nd, u64 iova, u16 value, u64 log);
 int net_dma_map(struct vhost_accel *va, u64 iova, u64 size, u64 pa, u32 perm);
@@ -163,8 +186,19 @@ void net_dma_unmap(struct vhost_accel *va, u64 iova, u64 last);
 struct vhost_iotlb *net_dma_swap(struct vhost_accel *va,
 				 struct vhost_iotlb *iotlb);
 
+/* net_find.c */
+int net_missing(struct net_dev *nd, const struct net_missing *missing);
+bool net_find(struct net_dev *nd);
+void net_found(struct net_dev *nd);
+void net_end_search(struct net_dev *nd);
+void net_wait_for_search(struct net_dev *nd);
+
 /* net_log.c */
+int net_log_check(struct net_dev *nd, u64 iova, u32 len);
 int net_log_write(struct net_dev *nd, u64 iova, u32 len);
+int net_log_find(struct net_dev *nd, u64 at);
+void net_log_trim(struct net_dev *nd);
+void net_log_set(struct net_dev *nd, struct mm_struct *mm, u64 base);
 
 /* net_ring.c: 0 none, 1 there is one, else -errno or a fault that was taken. */
 int net_ring_available(struct net_dev *nd, struct net_vq *vq, u16 ahead);

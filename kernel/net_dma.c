@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The device's view of memory: a table of pinned pages by IOVA. Every access
- * is translated and checked for permission; what is not in the table is asked
- * of the interface once, and then not touched.
+ * is translated and checked for permission; what is not in the table is not
+ * touched. Where the interface may find it, that is asked first, see net_find.c.
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
 
 #include "net.h"
-
-int vhost_accel_dma_add(struct vhost_accel *va, u64 iova, u64 size, u64 pa,
-			u32 perm)
-{
-	struct net_dev *nd = to_net(va);
-
-	lockdep_assert_held(&nd->lock);
-	return vhost_iotlb_add_range(nd->iotlb, iova, iova + size - 1, pa, perm);
-}
-EXPORT_SYMBOL_GPL(vhost_accel_dma_add);
 
 int net_dma_map(struct vhost_accel *va, u64 iova, u64 size, u64 pa, u32 perm)
 {
@@ -28,7 +18,8 @@ int net_dma_map(struct vhost_accel *va, u64 iova, u64 size, u64 pa, u32 perm)
 	if (vhost_iotlb_itree_first(nd->iotlb, iova, iova + size - 1))
 		ret = -EEXIST;
 	else
-		ret = vhost_accel_dma_add(va, iova, size, pa, perm);
+		ret = vhost_iotlb_add_range(nd->iotlb, iova, iova + size - 1, pa,
+					    perm);
 	mutex_unlock(&nd->lock);
 	return ret;
 }
@@ -71,11 +62,13 @@ static void *net_dma_page(struct net_dev *nd, u64 iova, u32 *len, u32 perm)
 	lockdep_assert_held(&nd->lock);
 	map = vhost_iotlb_itree_first(nd->iotlb, iova, iova);
 	if (!map && va->host->dma_miss) {
-		int ret = va->host->dma_miss(va, iova, perm);
+		const struct net_missing missing = {
+			.at = iova,
+			.len = *len,
+			.perm = perm,
+		};
 
-		if (ret)
-			return ERR_PTR(ret == -EAGAIN ? ret : -EFAULT);
-		map = vhost_iotlb_itree_first(nd->iotlb, iova, iova);
+		return ERR_PTR(net_missing(nd, &missing));
 	}
 	if (!map || (map->perm & perm) != perm)
 		return ERR_PTR(-EFAULT);
@@ -157,12 +150,11 @@ int net_dma_copy(struct net_dev *nd, u64 to, u64 from, u32 len, int *faulty)
 	return 0;
 }
 
-int net_dma_check(struct net_dev *nd, u64 iova, u32 len, bool write)
+static int net_dma_check(struct net_dev *nd, u64 iova, u32 len, u32 perm)
 {
 	while (len) {
 		u32 n = len;
-		void *at = net_dma_page(nd, iova, &n,
-					write ? VHOST_MAP_WO : VHOST_MAP_RO);
+		void *at = net_dma_page(nd, iova, &n, perm);
 
 		if (IS_ERR(at))
 			return PTR_ERR(at);
@@ -171,6 +163,17 @@ int net_dma_check(struct net_dev *nd, u64 iova, u32 len, bool write)
 		len -= n;
 	}
 	return 0;
+}
+
+int net_dma_check_read(struct net_dev *nd, u64 iova, u32 len)
+{
+	return net_dma_check(nd, iova, len, VHOST_MAP_RO);
+}
+
+int net_dma_check_write(struct net_dev *nd, u64 iova, u32 len, u64 log)
+{
+	return net_dma_check(nd, iova, len, VHOST_MAP_WO) ?:
+	       net_log_check(nd, log, len);
 }
 
 int net_dma_read16(struct net_dev *nd, u64 iova, u16 *value)

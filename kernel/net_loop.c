@@ -122,7 +122,7 @@ static int rx_failed(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx,
 
 	for (i = 0; err == -EFAULT && i < nr_read; i++) {
 		const struct net_seg *seg = &nd->tx_segs[i];
-		int ret = net_dma_check(nd, seg->addr, seg->len, false);
+		int ret = net_dma_check_read(nd, seg->addr, seg->len);
 
 		if (ret)
 			return net_ring_failed(nd, tx, ret);
@@ -311,7 +311,8 @@ static int process_control(struct net_dev *nd, struct net_vq *vq)
 	to = (struct cursor){ nd->tx_segs + chain.nr_read };
 	if (room) {
 		cursor_left(&to);
-		ret = net_dma_check(nd, to.seg->addr, sizeof(ack), true);
+		ret = net_dma_check_write(nd, to.seg->addr, sizeof(ack),
+					  to.seg->addr);
 		if (ret)
 			return net_ring_failed(nd, vq, ret);
 	}
@@ -347,7 +348,7 @@ int net_process(struct net_dev *nd, u16 q)
 	}
 	if (nd->log_dirty) {
 		nd->log_dirty = false;
-		net_signal(&nd->log);
+		net_signal(&nd->log_signal);
 	}
 	return ret;
 }

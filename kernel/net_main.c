@@ -108,6 +108,7 @@ vhost_accel_net_create(const char *name, const struct vhost_accel_host_ops *host
 	mutex_init(&nd->attach_lock);
 	nd->rings = 1;
 	init_waitqueue_head(&nd->looked);
+	xa_init(&nd->log_pages);
 	if (host->dma_miss || (features & BIT_ULL(VHOST_F_LOG_ALL)))
 		lockdep_set_class(&nd->lock, &net_over_mmap_key);
 	else

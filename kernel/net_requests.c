@@ -56,11 +56,9 @@ void net_reset(struct net_dev *nd)
 		*(u32 *)page_address(vq->doorbell) = DOORBELL_IDLE;
 		clear_bit(q, nd->kicked);
 	}
-	net_put_signal(&nd->log);
-	if (nd->log_mm)
-		mmdrop(nd->log_mm);
-	nd->log_mm = NULL;
-	nd->log_base = 0;
+	net_put_signal(&nd->log_signal);
+	net_log_set(nd, NULL, 0);
+	net_end_search(nd);
 	nd->log_dirty = false;
 }
 
@@ -183,8 +181,10 @@ static int net_set_status(struct vhost_accel *va, u8 status)
 	ret = 0;
 out:
 	mutex_unlock(&nd->lock);
-	if (!status)
+	if (!status) {
+		net_wait_for_search(nd);
 		net_charge(nd, &init_task);
+	}
 	if (!ret && (added & VIRTIO_CONFIG_S_DRIVER_OK))
 		ret = net_look_at_all(nd);
 	return ret;
@@ -359,7 +359,7 @@ static void net_set_signal(struct vhost_accel *va, enum vhost_accel_event event,
 		at = &nd->config;
 		break;
 	case VHOST_ACCEL_LOG:
-		at = &nd->log;
+		at = &nd->log_signal;
 		break;
 	}
 	mutex_lock(&nd->lock);
@@ -400,12 +400,7 @@ static void net_set_log(struct vhost_accel *va, struct mm_struct *mm, u64 base)
 	struct net_dev *nd = to_net(va);
 
 	mutex_lock(&nd->lock);
-	if (nd->log_mm)
-		mmdrop(nd->log_mm);
-	nd->log_mm = base ? mm : NULL;
-	nd->log_base = base;
-	if (nd->log_mm)
-		mmgrab(nd->log_mm);
+	net_log_set(nd, mm, base);
 	mutex_unlock(&nd->lock);
 }
 

@@ -34,6 +34,12 @@ static u64 avail_event(const struct net_vq *vq)
 	       sizeof(struct vring_used_elem) * vq->num;
 }
 
+/* Where the driver says when it wants to be told of used buffers. */
+static u64 driver_wants(const struct net_dev *nd, const struct net_vq *vq)
+{
+	return net_has(nd, VIRTIO_RING_F_EVENT_IDX) ? used_event(vq) : vq->avail;
+}
+
 /* Where in the dirty log a part of the used ring is. */
 static u64 used_log(const struct net_vq *vq, u64 at)
 {
@@ -172,14 +178,20 @@ int net_ring_peek(struct net_dev *nd, struct net_vq *vq, u16 ahead,
 /* The next @n used entries and the index can be written; makes sure of it. */
 int net_ring_used_ready(struct net_dev *nd, struct net_vq *vq, u16 n)
 {
-	int ret = net_dma_check(nd, vq->used + offsetof(struct vring_used, idx),
-				sizeof(__le16), true);
+	u64 at = vq->used + offsetof(struct vring_used, idx);
+	int ret = net_dma_check_write(nd, at, sizeof(__le16), used_log(vq, at));
 	u16 i;
 
-	for (i = 0; !ret && i < n; i++)
-		ret = net_dma_check(nd, used_ring(vq, vq->last_used + i),
-				    sizeof(struct vring_used_elem), true);
-	return ret ? net_ring_failed(nd, vq, ret) : 0;
+	for (i = 0; !ret && i < n; i++) {
+		at = used_ring(vq, vq->last_used + i);
+		ret = net_dma_check_write(nd, at, sizeof(struct vring_used_elem),
+					  used_log(vq, at));
+	}
+	if (ret)
+		return net_ring_failed(nd, vq, ret);
+	/* What net_ring_settle() reads is a fault when it does, but not later. */
+	ret = net_dma_check_read(nd, driver_wants(nd, vq), sizeof(__le16));
+	return ret == -EAGAIN ? ret : 0;
 }
 
 /* Writes the used entry @nth behind the last one; nobody sees it yet. */
@@ -250,8 +262,7 @@ void net_ring_settle(struct net_dev *nd, struct net_vq *vq)
 	if (!ret) {
 		/* The used index before what the driver asks for. */
 		smp_mb();
-		ret = net_dma_read16(nd, event_idx ? used_event(vq) : vq->avail,
-				     &word);
+		ret = net_dma_read16(nd, driver_wants(nd, vq), &word);
 	}
 	if (ret) {
 		/* What was published must be told of: rather once too often. */

@@ -15,6 +15,7 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/stat.h>
 #include <linux/virtio_config.h>
 
@@ -154,6 +155,21 @@ static void poll_naps(struct net_dev *nd)
 	}
 }
 
+/* As net_process(), with everything at hand that can be found. */
+static int look_at(struct net_dev *nd, u16 q)
+{
+	int ret;
+
+	do {
+		mutex_lock(&nd->lock);
+		ret = net_process(nd, q);
+		if (ret != -EAGAIN)
+			net_found(nd);
+		mutex_unlock(&nd->lock);
+	} while (ret == -EAGAIN && net_find(nd));
+	return ret;
+}
+
 /* Looks at every queue that was kicked; -EAGAIN if one must be asked later. */
 static int look_at_kicked(struct net_dev *nd)
 {
@@ -166,9 +182,7 @@ static int look_at_kicked(struct net_dev *nd)
 		clear_bit(q, nd->kicked);
 		/* The bit before what the kick announces. */
 		smp_mb__after_atomic();
-		mutex_lock(&nd->lock);
-		ret = net_process(nd, q);
-		mutex_unlock(&nd->lock);
+		ret = look_at(nd, q);
 		if (ret > 0 || ret == -EAGAIN)
 			set_bit(q, nd->kicked);
 		if (ret == -EAGAIN)
@@ -215,6 +229,8 @@ int net_worker(void *data)
 	struct net_dev *nd = data;
 	u16 q;
 
+	/* It ends a search, see net_end_search(). */
+	allow_kernel_signal(SIGKILL);
 	while (!kthread_should_stop()) {
 		int asked = atomic_read_acquire(&nd->looks_asked);
 

@@ -36,6 +36,8 @@ struct vfio_vhost {
 	struct vhost_accel *va;
 	struct vhost_accel_client client;
 	struct vfio_vhost_leaving leaving;
+	/* From pinning a page until the device's table has it. Taken before its lock. */
+	struct mutex pin_lock;
 	/* Under the client's lock. */
 	struct vfio_vhost_reply reply;
 	u32 reply_len;		/* 0: nothing pending */

@@ -32,6 +32,7 @@ struct leaving_range {
 
 void vfio_vhost_dma_init(struct vfio_vhost *vv)
 {
+	mutex_init(&vv->pin_lock);
 	spin_lock_init(&vv->leaving.lock);
 	INIT_LIST_HEAD(&vv->leaving.ranges);
 	init_waitqueue_head(&vv->leaving.left);
@@ -135,14 +136,12 @@ static int pin(struct vfio_vhost *vv, u64 iova, u32 perm, struct page **page)
 	return ret == 1 ? 0 : -EFAULT;
 }
 
-/* Under the device's lock. */
-int vfio_vhost_dma_miss(struct vhost_accel *va, u64 iova, u32 perm)
+static int pin_and_map(struct vfio_vhost *vv, u64 iova, u32 perm)
 {
-	struct vfio_vhost *vv = va->private;
 	struct page *page;
 	int ret;
 
-	iova &= PAGE_MASK;
+	lockdep_assert_held(&vv->pin_lock);
 	if (is_leaving(&vv->leaving, iova))
 		return -EAGAIN;
 	/* All that the mapping allows: a page is pinned only once. */
@@ -153,10 +152,22 @@ int vfio_vhost_dma_miss(struct vhost_accel *va, u64 iova, u32 perm)
 		perm = VHOST_MAP_RW;
 	if (ret)
 		return ret;
-	ret = vhost_accel_dma_add(va, iova, PAGE_SIZE,
-				  PFN_PHYS(page_to_pfn(page)), perm);
+	ret = vv->va->ops->dma_map(vv->va, iova, PAGE_SIZE,
+				   PFN_PHYS(page_to_pfn(page)), perm);
 	if (ret)
 		vfio_unpin_pages(&vv->vdev, iova, 1);
+	return ret;
+}
+
+/* The device's lock isn't held: the client may take its time with a page. */
+int vfio_vhost_dma_miss(struct vhost_accel *va, u64 iova, u32 perm)
+{
+	struct vfio_vhost *vv = va->private;
+	int ret;
+
+	mutex_lock(&vv->pin_lock);
+	ret = pin_and_map(vv, iova & PAGE_MASK, perm);
+	mutex_unlock(&vv->pin_lock);
 	return ret;
 }
 
@@ -174,5 +185,8 @@ void vfio_vhost_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
 	u64 last = iova + length - 1;
 
 	leave(vv, iova, last);
+	/* A page that is being pinned is in the table after this, or was not pinned. */
+	mutex_lock(&vv->pin_lock);
 	vv->va->ops->dma_unmap(vv->va, iova, last);
+	mutex_unlock(&vv->pin_lock);
 }

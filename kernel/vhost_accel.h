@@ -108,8 +108,8 @@ struct vhost_accel_ops {
  * struct vhost_accel_host_ops - what an interface does for its device
  *
  * @dma_miss: nothing is known of the page at @iova: find it, and put it into
- *	the device's table with vhost_accel_dma_add(). EAGAIN: not now, later.
- *	Optional
+ *	the device's table with dma_map(). EAGAIN: not now, later. May take its
+ *	time; a signal ends it. Optional
  * @dma_release: a run of pages has left the device's table
  * @rearm: unmap the client's doorbell, so that its next store faults. Without
  *	it mapped doorbells are looked at from time to time
@@ -142,10 +142,6 @@ struct vhost_accel {
 	u16 nvqs;
 	u16 max_num;
 };
-
-/* From the device, for dma_miss: the caller holds the device's lock. */
-int vhost_accel_dma_add(struct vhost_accel *va, u64 iova, u64 size, u64 pa,
-			u32 perm);
 
 /* The sample device. @nr_pairs: queue pairs, 0 for the module's parameter. */
 struct vhost_accel *

@@ -170,7 +170,7 @@ fn capabilities_are_those_of_the_interface() {
             (Interface::VfioMsg, _) => vfio | Capabilities::KICK_REGION_WRITE,
             (Interface::VfioIoctl, _) => vfio | Capabilities::KICK_EVENTFD,
             (Interface::VhostMdev, "") => mdev | one_by_one,
-            (Interface::VhostMdev, _) => mdev | Capabilities::BATCH_DMA,
+            (Interface::VhostMdev, _) => mdev | Capabilities::BATCH_DMA | Capabilities::ATOMIC_DMA,
             (Interface::VhostVdpa, "") => {
                 common | Capabilities::KICK_EVENTFD | one_by_one | Capabilities::BATCH_DMA
             }

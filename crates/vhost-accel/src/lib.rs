@@ -48,6 +48,33 @@
 //! # }
 //! ```
 //!
+//! # The first frame
+//! The example [`first_frame`] goes from a URI to a frame that has come back, with rings of its own
+//! making. Without an argument it does that on each device of the emulated kernel:
+//! `cargo run -p vhost-accel --example first_frame`.
+//!
+//! # A VMM's own tests
+//! They need no device: `vhost-accel-emulator` as a dev-dependency is a kernel in the test's process,
+//! which has a loopback card on each of the four interfaces.
+//!
+//! ```
+//! use vhost_accel_emulator::EmulatedKernel;
+//!
+//! let kernel = EmulatedKernel::builder().build()?;
+//! let opened = kernel.run(|| vhost_accel::open("vhost-vdpa:/dev/vhost-vdpa-0").map(drop))?;
+//! opened?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`tests/vmm`] is to be copied: a network card as a VMM has it, with [`vm-memory`] and
+//! [`virtio-queue`], and tests of its frames, reset, guest's mistakes, pause, migration from each
+//! device to each other, dirty log and vIOMMU.
+//!
+//! [`first_frame`]: https://docs.rs/crate/vhost-accel/latest/source/examples/first_frame.rs
+//! [`tests/vmm`]: https://docs.rs/crate/vhost-accel/latest/source/tests/vmm/
+//! [`vm-memory`]: https://docs.rs/vm-memory
+//! [`virtio-queue`]: https://docs.rs/virtio-queue
+//!
 //! # Which devices
 //! [`devices`] lists those of this machine. A [`Uri`] is written `INTERFACE:PATH[?OPTION=VALUE]`:
 //!

@@ -40,44 +40,35 @@ impl Counters {
     }
 }
 
-/// The live side of [`Counters`]. One thread counts most of them, any may read.
+/// The live side of those that every device has. One thread counts most of them, any may read.
 #[derive(Debug, Default)]
-pub(super) struct Cells {
-    pub(super) kicks_eventfd: AtomicU64,
-    pub(super) kicks_doorbell: AtomicU64,
-    pub(super) kicks_region: AtomicU64,
-    pub(super) calls: AtomicU64,
-    pub(super) frames: AtomicU64,
-    pub(super) bytes: AtomicU64,
-    pub(super) rx_dropped: AtomicU64,
-    pub(super) tx_dropped: AtomicU64,
-    pub(super) commands: AtomicU64,
+pub(crate) struct Cells {
+    pub(crate) kicks_eventfd: AtomicU64,
+    pub(crate) kicks_doorbell: AtomicU64,
+    pub(crate) kicks_region: AtomicU64,
+    pub(crate) calls: AtomicU64,
     faults: [AtomicU64; FaultKind::ALL.len()],
 }
 
 impl Cells {
-    pub(super) fn fault(&self, kind: FaultKind) {
+    pub(crate) fn fault(&self, kind: FaultKind) {
         count(&self.faults[kind as usize], 1);
     }
 
-    pub(super) fn snapshot(&self) -> Counters {
+    pub(crate) fn snapshot(&self) -> Counters {
         let get = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
         Counters {
             kicks_eventfd: get(&self.kicks_eventfd),
             kicks_doorbell: get(&self.kicks_doorbell),
             kicks_region: get(&self.kicks_region),
             calls: get(&self.calls),
-            frames: get(&self.frames),
-            bytes: get(&self.bytes),
-            rx_dropped: get(&self.rx_dropped),
-            tx_dropped: get(&self.tx_dropped),
-            commands: get(&self.commands),
             faults: std::array::from_fn(|kind| get(&self.faults[kind])),
+            ..Counters::default()
         }
     }
 }
 
 /// Adds to a counter.
-pub(super) fn count(cell: &AtomicU64, n: u64) {
+pub(crate) fn count(cell: &AtomicU64, n: u64) {
     cell.fetch_add(n, Ordering::Relaxed);
 }

@@ -32,7 +32,7 @@ pub fn check(fd: impl AsFd) -> Result<(), Errno> {
 ///
 /// # Errors
 /// ENOSYS on a kernel without them; EPERM where a sandbox forbids them.
-pub(super) fn supported() -> Result<(), Errno> {
+pub(crate) fn supported() -> Result<(), Errno> {
     // SAFETY: takes no pointer: there is no context of this name, which is looked up and not read.
     unsafe { libc::syscall(libc::SYS_io_destroy, 0) };
     match io::Error::last_os_error().into() {
@@ -43,7 +43,7 @@ pub(super) fn supported() -> Result<(), Errno> {
 
 /// An eventfd that the device signals.
 #[derive(Debug)]
-pub(super) struct Signal {
+pub(crate) struct Signal {
     eventfd: OwnedFd,
     signaller: &'static Signaller,
 }
@@ -52,12 +52,12 @@ impl Signal {
     /// # Errors
     /// Those of making this process's signaller, for its first eventfd. Not before that, since whoever has
     /// one waits at its end for a moment, and most processes signal none.
-    pub(super) fn new(eventfd: OwnedFd) -> Result<Self, Errno> {
+    pub(crate) fn new(eventfd: OwnedFd) -> Result<Self, Errno> {
         Ok(Self { eventfd, signaller: Signaller::get()? })
     }
 
     /// Adds 1, and waits for nothing: one that is full is signalled already.
-    pub(super) fn raise(&self) {
+    pub(crate) fn raise(&self) {
         self.signaller.signal(&self.eventfd);
     }
 }

@@ -6,7 +6,7 @@ use virtio_bindings::virtio_net::{VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ};
 
 use super::rig::{CONFIG, FEATURES, IOVA, NEXT, Rig, SIZE, WRITE, let_it_err, until};
 use crate::FaultKind;
-use crate::config::REQUIRED;
+use crate::transport::REQUIRED;
 
 // ABI-CTRL-1, ABI-CTRL-2
 #[test]

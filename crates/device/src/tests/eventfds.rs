@@ -6,7 +6,7 @@ use super::rig::{
     Arena, FEATURES, IOVA, Rig, WRITE, borrow, eventfd, let_it_err, polled, signals, until,
 };
 use crate::Errno;
-use crate::config::VHOST_F_LOG_ALL;
+use crate::transport::VHOST_F_LOG_ALL;
 
 /// An eventfd whose count is at its end, and who would wait for room.
 struct Full(EventFd);

@@ -9,8 +9,8 @@ use super::rig::{
     CONFIG, FEATURES, IOVA, Rig, SIZE, eventfd, let_it_err, signals, this_process, until,
 };
 use crate::Errno;
-use crate::config::{REQUIRED, VHOST_F_LOG_ALL};
 use crate::eventfd::check;
+use crate::transport::{REQUIRED, VHOST_F_LOG_ALL};
 use crate::{Device, DeviceConfig, DoorbellPages};
 
 const LOG_ALL: u64 = 1 << VHOST_F_LOG_ALL;

@@ -6,8 +6,8 @@ use super::rig::{
     Arena, CONFIG, FEATURES, IOVA, Rig, borrow, eventfd, signals, this_process, until,
 };
 use crate::FaultKind;
-use crate::config::VHOST_F_LOG_ALL;
 use crate::dma::PinPolicy;
+use crate::transport::VHOST_F_LOG_ALL;
 
 const EVENT_IDX: u64 = 1 << VIRTIO_RING_F_EVENT_IDX;
 const LOG_ALL: u64 = 1 << VHOST_F_LOG_ALL;

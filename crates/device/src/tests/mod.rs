@@ -1,6 +1,7 @@
 //! A driver for the device in the same process, and what it sees.
 
 mod control;
+mod entropy;
 mod eventfds;
 mod faults;
 mod garbage;

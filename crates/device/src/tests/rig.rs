@@ -14,8 +14,8 @@ use virtio_bindings::virtio_net::{
 use virtio_bindings::virtio_ring::{VIRTIO_RING_F_INDIRECT_DESC, VRING_DESC_F_NEXT};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
-use crate::config::REQUIRED;
 use crate::dma::{Access, ClientMemory, DmaSpace, PAGE_SIZE, PinPolicy, Region};
+use crate::transport::REQUIRED;
 use crate::{Device, DeviceConfig};
 
 pub(super) const WRITE: u16 = virtio_bindings::virtio_ring::VRING_DESC_F_WRITE as u16;
@@ -146,7 +146,12 @@ impl Rig {
     }
 
     pub(super) fn with(config: DeviceConfig, memory: ClientMemory, policy: PinPolicy) -> Self {
-        let queues = 2 * config.pairs + 1;
+        Self::around(Device::new(config).unwrap(), memory, policy)
+    }
+
+    /// A device of any kind with rings for all its queues.
+    pub(super) fn around(device: Arc<Device>, memory: ClientMemory, policy: PinPolicy) -> Self {
+        let queues = device.queue_count();
         let arena = Arena::new((u64::from(queues) * RING_SPACE) as usize);
         let dma = Arc::new(DmaSpace::new(memory.clone(), policy, 1 << 21));
         let region = Region {
@@ -156,7 +161,6 @@ impl Rig {
             access: Access::ReadWrite,
         };
         dma.map(region).unwrap();
-        let device = Device::new(config).unwrap();
         device.bind(memory, Arc::clone(&dma), None).unwrap();
         let rings = (0..queues).map(Ring::new).collect();
         Self { device, dma, arena, rings }

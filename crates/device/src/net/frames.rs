@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::chain::Chain;
-use super::counters::count;
-use super::dirty::DirtyLog;
-use super::fault::FaultKind;
-use super::shared::{Pass, Shared};
-use super::vring::{Bus, Ring};
+use virtio_bindings::virtio_net::VIRTIO_NET_F_MRG_RXBUF;
+
+use super::Net;
+use crate::counters::count;
 use crate::dma::{Segment, Span};
+use crate::fault::FaultKind;
+use crate::transport::{Bus, Chain, Pass, Ring, Shared};
 
 /// `struct virtio_net_hdr_v1`, with `num_buffers` last.
 const HEADER: usize = 12;
@@ -31,6 +31,8 @@ pub(super) struct Scratch {
     receive: Vec<(u16, u64)>,
     segments: Vec<Segment>,
     receive_chain: Chain,
+    /// Whether a frame may take more than one of them.
+    mergeable: bool,
     frame: Box<[u8]>,
 }
 
@@ -42,6 +44,7 @@ impl Default for Scratch {
             receive: Vec::new(),
             segments: Vec::new(),
             receive_chain: Chain::default(),
+            mergeable: false,
             frame: vec![0; HEADER + MAX_FRAME].into(),
         }
     }
@@ -62,21 +65,23 @@ enum Fault {
     Receive(FaultKind),
 }
 
-impl Shared {
+impl Net {
     /// Carries out a kick of the transmit queue of `pair`: moves frames until there are none, no
     /// buffers, or it is the other queues' turn.
-    pub(super) fn transmit(&self, pair: u16, scratch: &mut Scratch) -> Pass {
+    pub(super) fn transmit(&self, shared: &Shared, pair: u16, scratch: &mut Scratch) -> Pass {
         let (receive, transmit) = (2 * pair, 2 * pair + 1);
-        let mut rx = self.vring(receive);
-        let mut tx = self.vring(transmit);
+        let mut rx = shared.vring(receive);
+        let mut tx = shared.vring(transmit);
         let Some(tx_ring) = &mut tx.ring else { return Pass::default() };
         tx_ring.kicked = true;
         if !self.is_active(pair) {
             return Pass::default();
         }
         let dma = Arc::clone(&tx_ring.dma);
-        let log = self.log();
+        let log = shared.log();
         let bus = || Bus { view: dma.view(), log: &log };
+        // It stays while a ring runs, as all features of the driver do.
+        scratch.mergeable = shared.negotiated(VIRTIO_NET_F_MRG_RXBUF);
         let mut pass = Pass::default();
         let ended = self.move_frames(&bus, tx_ring, rx.ring.as_mut(), scratch, &mut pass);
         let (rx_fault, tx_fault) = match ended {
@@ -84,8 +89,8 @@ impl Shared {
             Err(Fault::Receive(kind)) => (Some(kind), None),
             Err(Fault::Transmit(kind)) => (None, Some(kind)),
         };
-        self.settle(&mut rx, &bus(), rx_fault);
-        self.settle(&mut tx, &bus(), tx_fault);
+        shared.settle(&mut rx, &bus(), rx_fault);
+        shared.settle(&mut tx, &bus(), tx_fault);
         log.signal();
         pass
     }
@@ -151,7 +156,7 @@ impl Shared {
         tx.used_ready(bus, &mut scratch.spans, 1).map_err(Fault::Transmit)?;
         let Some(packet) = usize::try_from(len).ok().and_then(|len| scratch.frame.get_mut(..len))
         else {
-            count(&self.counters.tx_dropped, 1);
+            count(&self.tx_dropped, 1);
             tx.complete(bus, head, 0).map_err(Fault::Transmit)?;
             return Ok(Moved::Frame);
         };
@@ -165,12 +170,13 @@ impl Shared {
             &mut scratch.receive,
             &mut scratch.segments,
             &mut scratch.receive_chain,
+            scratch.mergeable,
         )
         .map_err(Fault::Receive)?
         {
             Buffers::Missing => return Ok(Moved::NoBuffer),
             Buffers::TooSmall => {
-                count(&self.counters.rx_dropped, 1);
+                count(&self.rx_dropped, 1);
                 tx.complete(bus, head, 0).map_err(Fault::Transmit)?;
                 return Ok(Moved::Frame);
             }
@@ -192,49 +198,24 @@ impl Shared {
             rx.complete(bus, head, used as u32).map_err(Fault::Receive)?; // at most MAX_FRAME
         }
         tx.complete(bus, head, 0).map_err(Fault::Transmit)?;
-        count(&self.counters.frames, 1);
-        count(&self.counters.bytes, len - HEADER as u64);
+        count(&self.frames, 1);
+        count(&self.bytes, len - HEADER as u64);
         Ok(Moved::Frame)
     }
 
-    /// Shows the driver what was done on a vring, and stops it if it was at fault.
-    pub(super) fn settle(
-        &self,
-        vring: &mut super::vring::Vring,
-        bus: &Bus<'_>,
-        mut fault: Option<FaultKind>,
-    ) {
-        if let Some(ring) = vring.ring.as_mut().filter(|ring| ring.unpublished()) {
-            match ring.publish(bus) {
-                Ok(true) => {
-                    if let Some(call) = &vring.call {
-                        call.raise();
-                        count(&self.counters.calls, 1);
-                    }
-                }
-                Ok(false) => {}
-                Err(kind) => fault = fault.or(Some(kind)),
-            }
-        }
-        if let Some(kind) = fault {
-            self.fail(vring, kind);
-        }
-    }
-
     /// Looks at the receive queue of `pair`, if it is active, for nothing but an index that can't be.
-    pub(super) fn look_at_receive(&self, pair: u16) -> Pass {
-        let mut rx = self.vring(2 * pair);
+    pub(super) fn look_at_receive(&self, shared: &Shared, pair: u16) {
+        let mut rx = shared.vring(2 * pair);
         if !self.is_active(pair) {
-            return Pass::default();
+            return;
         }
-        let Some(ring) = &mut rx.ring else { return Pass::default() };
+        let Some(ring) = &mut rx.ring else { return };
         let dma = Arc::clone(&ring.dma);
-        let log: &DirtyLog = &self.log();
-        let bus = Bus { view: dma.view(), log };
+        let log = shared.log();
+        let bus = Bus { view: dma.view(), log: &log };
         if let Err(kind) = ring.ready(&bus, u16::MAX) {
-            self.fail(&mut rx, kind);
+            shared.fail(&mut rx, kind);
         }
-        Pass::default()
     }
 }
 
@@ -255,6 +236,7 @@ fn choose_buffers(
     heads: &mut Vec<(u16, u64)>,
     segments: &mut Vec<Segment>,
     chain: &mut Chain,
+    mergeable: bool,
 ) -> Result<Buffers, FaultKind> {
     let mut capacity = 0;
     let mut chains = 0;
@@ -262,7 +244,7 @@ fn choose_buffers(
         if segments.len() > MAX_SEGMENTS {
             return Err(FaultKind::ChainTooLong);
         }
-        if chains == rx.size() || (chains > 0 && !rx.features.mergeable) {
+        if chains == rx.size() || (chains > 0 && !mergeable) {
             return Ok(Buffers::TooSmall);
         }
         if rx.ready(bus, chains + 1)? <= chains {

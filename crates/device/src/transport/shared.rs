@@ -1,99 +1,67 @@
 //! What the front ends and the device's worker both hold.
 
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
-};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use virtio_bindings::virtio_config::VIRTIO_CONFIG_S_NEEDS_RESET;
-use virtio_bindings::virtio_net::{VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ};
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 use vmm_sys_util::eventfd::EventFd;
 
-use super::config::DeviceConfig;
-use super::counters::{Cells, count};
 use super::dirty::DirtyLog;
 use super::doorbell::DoorbellPages;
-use super::eventfd::{self, Signal};
-use super::fault::FaultKind;
 use super::queues::QueueSet;
 use super::vring::Vring;
 use super::wait::wait;
 use crate::Errno;
+use crate::counters::{Cells, count};
+use crate::eventfd::{self, Signal};
+use crate::fault::FaultKind;
 
 /// What epoll reports for the eventfd that wakes the worker. Not a vring's number.
 const WAKE: u64 = u64::MAX;
-
-/// What one look at a queue came to.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pass {
-    /// Chains taken.
-    pub(super) work: u32,
-    /// There may be more; it was the other queues' turn.
-    pub(super) more: bool,
-}
-
-/// What a vring is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// The receive queue of a pair.
-    Receive(u16),
-    /// The transmit queue of a pair.
-    Transmit(u16),
-    /// The control queue.
-    Control,
-    /// Nothing, with the features that were negotiated. It can be set up, and is not looked at.
-    None,
-}
 
 /// # Locks
 /// In this order: the vrings, ascending; `log`; then one of the others. The worker holds them for one
 /// pass over a queue and waits for nobody meanwhile. It takes no lock of the front ends.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) config: DeviceConfig,
+pub(crate) struct Shared {
     vrings: Box<[Mutex<Vring>]>,
-    pub(super) status: AtomicU8,
-    pub(super) features: AtomicU64,
-    pub(super) active_pairs: AtomicU16,
-    pub(super) mac: Mutex<[u8; 6]>,
-    pub(super) config_call: Mutex<Option<Signal>>,
-    pub(super) log: RwLock<DirtyLog>,
-    pub(super) counters: Cells,
+    pub(crate) status: AtomicU8,
+    pub(crate) features: AtomicU64,
+    pub(crate) config_call: Mutex<Option<Signal>>,
+    pub(crate) log: RwLock<DirtyLog>,
+    pub(crate) counters: Cells,
     /// How many vrings run: with none, there is no doorbell to watch.
-    pub(super) running: AtomicUsize,
+    pub(crate) running: AtomicUsize,
     /// Front-end calls that want a vring. A mutex is not fair, and a busy worker takes it again at
     /// once: so the worker lets them go first.
-    pub(super) attention: AtomicU32,
+    pub(crate) attention: AtomicU32,
     /// Queues whose kick eventfd was handed over just now: its first event is none of the client's.
     new_kicks: QueueSet<AtomicU64>,
     /// Kicks that need no eventfd and no doorbell: starts, and writes to the notify region.
-    pub(super) kicked: QueueSet<AtomicU64>,
-    pub(super) doorbells: Mutex<Option<Arc<DoorbellPages>>>,
-    pub(super) doorbells_changed: AtomicBool,
-    pub(super) stop: AtomicBool,
+    pub(crate) kicked: QueueSet<AtomicU64>,
+    pub(crate) doorbells: Mutex<Option<Arc<DoorbellPages>>>,
+    pub(crate) doorbells_changed: AtomicBool,
+    pub(crate) stop: AtomicBool,
     /// The worker waits, or is about to, and must be woken.
-    pub(super) sleeping: AtomicBool,
-    pub(super) wake: EventFd,
-    pub(super) epoll: Epoll,
+    pub(crate) sleeping: AtomicBool,
+    pub(crate) wake: EventFd,
+    pub(crate) epoll: Epoll,
 }
 
 impl Shared {
-    pub(super) fn new(config: DeviceConfig) -> Result<Self, Errno> {
+    pub(crate) fn new(queue_count: u16) -> Result<Self, Errno> {
         eventfd::supported()?;
         let epoll = Epoll::new()?;
         let wake = EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC)?;
         let event = EpollEvent::new(EventSet::IN | EventSet::EDGE_TRIGGERED, WAKE);
         epoll.ctl(ControlOperation::Add, wake.as_raw_fd(), event)?;
         Ok(Self {
-            config,
-            vrings: (0..config.queue_count()).map(|_| Mutex::default()).collect(),
+            vrings: (0..queue_count).map(|_| Mutex::default()).collect(),
             status: AtomicU8::new(0),
             features: AtomicU64::new(0),
-            active_pairs: AtomicU16::new(1),
-            mac: Mutex::new(config.mac),
             config_call: Mutex::default(),
             log: RwLock::default(),
             counters: Cells::default(),
@@ -110,32 +78,21 @@ impl Shared {
         })
     }
 
-    /// What a vring is for: virtio 1.2, section 5.1.2. It stays while a vring runs, since features
-    /// don't change then; who holds the lock of one that runs may rely on it.
-    pub(super) fn role(&self, queue: u16) -> Role {
-        let pairs = if self.negotiated(VIRTIO_NET_F_MQ) { self.config.pairs } else { 1 };
-        match queue / 2 {
-            pair if pair < pairs && queue.is_multiple_of(2) => Role::Receive(pair),
-            pair if pair < pairs => Role::Transmit(pair),
-            _ if queue == 2 * pairs && self.negotiated(VIRTIO_NET_F_CTRL_VQ) => Role::Control,
-            _ => Role::None,
-        }
+    /// How many vrings there are.
+    pub(crate) fn queue_count(&self) -> u16 {
+        self.vrings.len() as u16 // made of as many
     }
 
     /// A vring, held still. `queue` is in range.
-    pub(super) fn vring(&self, queue: u16) -> MutexGuard<'_, Vring> {
+    pub(crate) fn vring(&self, queue: u16) -> MutexGuard<'_, Vring> {
         lock(&self.vrings[usize::from(queue)])
     }
 
-    pub(super) fn log(&self) -> RwLockReadGuard<'_, DirtyLog> {
+    pub(crate) fn log(&self) -> RwLockReadGuard<'_, DirtyLog> {
         self.log.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn is_active(&self, pair: u16) -> bool {
-        pair < self.active_pairs.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn negotiated(&self, feature: u32) -> bool {
+    pub(crate) fn negotiated(&self, feature: u32) -> bool {
         self.features.load(Ordering::Relaxed) & (1 << feature) != 0
     }
 
@@ -146,12 +103,12 @@ impl Shared {
     /// kernel's callback has seen. So the edge is waited for together with what an eventfd nearly always
     /// is, writable: it is reported then. That a client reads its kick eventfd is reported too, and
     /// taken for a kick, which may be the one that it read.
-    pub(super) fn wait_for_kicks(
+    pub(crate) fn wait_for_kicks(
         &self,
         timeout: Option<Duration>,
         mut seen: impl FnMut(Option<u16>),
     ) {
-        let queues = u64::from(self.config.queue_count());
+        let queues = u64::from(self.queue_count());
         wait(&self.epoll, timeout, |number, readable| {
             let queue = (number < queues).then_some(number as u16);
             if let Some(queue) = queue {
@@ -167,7 +124,7 @@ impl Shared {
     }
 
     /// Waits for kicks of `queue` by `eventfd` from here on. A kick that it holds already counts.
-    pub(super) fn add_kick(&self, queue: u16, eventfd: &OwnedFd) -> Result<(), Errno> {
+    pub(crate) fn add_kick(&self, queue: u16, eventfd: &OwnedFd) -> Result<(), Errno> {
         // What is no eventfd may be neither readable nor writable, and never heard of below.
         eventfd::check(eventfd)?;
         let events = EventSet::IN | EventSet::OUT | EventSet::EDGE_TRIGGERED;
@@ -195,12 +152,12 @@ impl Shared {
     }
 
     /// Has the worker look at a queue at its next turn.
-    pub(super) fn mark(&self, queue: u16) {
+    pub(crate) fn mark(&self, queue: u16) {
         self.kicked.insert(queue);
     }
 
     /// Has the worker look whether there is something for it.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // Pairs with the worker: it says that it sleeps, then looks; we write, then look whether it
         // sleeps. One of us sees the other.
         if self.sleeping.load(Ordering::SeqCst) {
@@ -209,7 +166,7 @@ impl Shared {
     }
 
     /// Stops a vring for good: until reset.
-    pub(super) fn fail(&self, vring: &mut Vring, kind: FaultKind) {
+    pub(crate) fn fail(&self, vring: &mut Vring, kind: FaultKind) {
         if !vring.stop() {
             return;
         }
@@ -225,7 +182,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn kick(&self, queue: u16) {
+    pub(crate) fn kick(&self, queue: u16) {
         count(&self.counters.kicks_region, 1);
         self.mark(queue);
         self.wake();
@@ -233,6 +190,6 @@ impl Shared {
 }
 
 /// A mutex's content, whatever became of a thread that held it before.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

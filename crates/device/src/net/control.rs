@@ -1,6 +1,5 @@
 //! The control queue: virtio 1.2, section 5.1.6.5.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use virtio_bindings::virtio_net::{
@@ -9,12 +8,12 @@ use virtio_bindings::virtio_net::{
     VIRTIO_NET_OK,
 };
 
-use super::counters::count;
-use super::fault::FaultKind;
-use super::net::Scratch;
-use super::shared::{Pass, Role, Shared, lock};
-use super::vring::{Bus, Ring};
+use super::frames::Scratch;
+use super::{Net, Role};
+use crate::counters::count;
 use crate::dma::Segment;
+use crate::fault::FaultKind;
+use crate::transport::{Bus, Pass, Ring, Shared, lock};
 
 /// Class, command and the longest data of a command that is known: a MAC.
 const LONGEST: usize = 2 + 6;
@@ -22,50 +21,20 @@ const LONGEST: usize = 2 + 6;
 /// Commands before the other queues have their turn.
 const BATCH: u32 = 16;
 
-impl Shared {
+impl Net {
     /// Carries out a kick of `queue`, which is the control queue, or was a moment ago.
-    pub(super) fn control(&self, queue: u16, scratch: &mut Scratch) -> Pass {
-        let mut vring = self.vring(queue);
+    pub(super) fn control(&self, shared: &Shared, queue: u16, scratch: &mut Scratch) -> Pass {
+        let mut vring = shared.vring(queue);
         // Since the caller asked, a reset may have made it a queue of another kind.
-        if self.role(queue) != Role::Control {
+        if self.role(shared, queue) != Role::Control {
             return Pass::default();
         }
-        let Some(ring) = &mut vring.ring else { return Pass::default() };
-        let dma = Arc::clone(&ring.dma);
-        let log = self.log();
-        let bus = || Bus { view: dma.view(), log: &log };
-        let mut pass = Pass::default();
-        let fault = self.commands(&bus, ring, scratch, &mut pass).err();
-        self.settle(&mut vring, &bus(), fault);
-        log.signal();
-        pass
-    }
-
-    fn commands<'a>(
-        &self,
-        bus: &impl Fn() -> Bus<'a>,
-        ring: &mut Ring,
-        scratch: &mut Scratch,
-        pass: &mut Pass,
-    ) -> Result<(), FaultKind> {
-        loop {
-            if pass.work == BATCH {
-                pass.more = true;
-                return Ok(());
-            }
-            let bus = bus();
-            if ring.ready(&bus, 1)? > 0 {
-                self.command(&bus, ring, scratch)?;
-                pass.work += 1;
-                ring.suppress_kicks(&bus)?;
-            } else if !ring.want_kick(&bus)? {
-                return Ok(());
-            }
-        }
+        shared.serve(&mut vring, BATCH, |bus, ring| self.command(shared, bus, ring, scratch))
     }
 
     fn command(
         &self,
+        shared: &Shared,
         bus: &Bus<'_>,
         ring: &mut Ring,
         scratch: &mut Scratch,
@@ -83,29 +52,29 @@ impl Shared {
         let known = match command.get_mut(..len) {
             Some(command) => {
                 bus.view.read_all(chain.readable().iter().copied(), &mut scratch.spans, command)?;
-                self.execute(command)
+                self.execute(shared, command)
             }
             None => false,
         };
         let ack = [if known { VIRTIO_NET_OK } else { VIRTIO_NET_ERR } as u8];
         bus.write_all(chain.writable(), &mut scratch.spans, &ack[..room])?;
-        count(&self.counters.commands, 1);
+        count(&self.commands, 1);
         ring.complete(bus, head, room as u32)
     }
 
     /// Carries out a command. Returns whether it is one that was negotiated and well-formed.
-    fn execute(&self, command: &[u8]) -> bool {
+    fn execute(&self, shared: &Shared, command: &[u8]) -> bool {
         let Some((&[class, command], data)) = command.split_first_chunk() else { return false };
         match (u32::from(class), u32::from(command)) {
             (VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET)
-                if self.negotiated(VIRTIO_NET_F_CTRL_MAC_ADDR) =>
+                if shared.negotiated(VIRTIO_NET_F_CTRL_MAC_ADDR) =>
             {
                 let Ok(mac) = <[u8; 6]>::try_from(data) else { return false };
                 *lock(&self.mac) = mac;
                 true
             }
             (VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET)
-                if self.negotiated(VIRTIO_NET_F_MQ) =>
+                if shared.negotiated(VIRTIO_NET_F_MQ) =>
             {
                 let Ok(pairs) = <[u8; 2]>::try_from(data) else { return false };
                 let pairs = u16::from_le_bytes(pairs);
@@ -114,7 +83,7 @@ impl Shared {
                 }
                 let before = self.active_pairs.swap(pairs, Ordering::Relaxed);
                 // Frames may wait in the queues that have come to life.
-                (2 * before..2 * pairs).for_each(|queue| self.mark(queue));
+                (2 * before..2 * pairs).for_each(|queue| shared.mark(queue));
                 true
             }
             _ => false,

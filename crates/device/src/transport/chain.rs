@@ -2,8 +2,8 @@
 
 use virtio_bindings::virtio_ring::{VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, VRING_DESC_F_WRITE};
 
-use super::fault::FaultKind;
 use crate::dma::{DmaView, Segment};
+use crate::fault::FaultKind;
 
 const DESCRIPTOR: usize = 16;
 
@@ -34,7 +34,7 @@ impl Descriptor {
 /// A chain, read and found well-formed. Kept for reuse: reading one allocates nothing once it has
 /// room for the longest.
 #[derive(Debug, Default)]
-pub(super) struct Chain {
+pub(crate) struct Chain {
     segments: Vec<Segment>,
     /// Where the device-writable segments start.
     writable: usize,
@@ -45,28 +45,28 @@ pub(super) struct Chain {
 
 impl Chain {
     /// The device-readable segments, in order.
-    pub(super) fn readable(&self) -> &[Segment] {
+    pub(crate) fn readable(&self) -> &[Segment] {
         &self.segments[..self.writable]
     }
 
     /// The device-writable segments, in order, behind all readable ones.
-    pub(super) fn writable(&self) -> &[Segment] {
+    pub(crate) fn writable(&self) -> &[Segment] {
         &self.segments[self.writable..]
     }
 
     /// Bytes in the readable segments.
-    pub(super) fn readable_len(&self) -> u64 {
+    pub(crate) fn readable_len(&self) -> u64 {
         self.readable_len
     }
 
     /// Bytes in the writable segments.
-    pub(super) fn writable_len(&self) -> u64 {
+    pub(crate) fn writable_len(&self) -> u64 {
         self.writable_len
     }
 
     /// Reads the chain that starts at `head` of the `size` descriptors at `table`. It may end in an
     /// indirect table if those were negotiated.
-    pub(super) fn read(
+    pub(crate) fn read(
         &mut self,
         view: &DmaView<'_>,
         table: u64,

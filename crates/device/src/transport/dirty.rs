@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::eventfd::Signal;
-use super::fault::FaultKind;
 use crate::dma::{ClientMemory, PAGE_SIZE};
+use crate::eventfd::Signal;
+use crate::fault::FaultKind;
 
 /// The log of one device, off until it has been given a base and switched on.
 #[derive(Debug, Default)]
-pub(super) struct DirtyLog {
-    pub(super) memory: Option<ClientMemory>,
-    pub(super) base: Option<u64>,
+pub(crate) struct DirtyLog {
+    pub(crate) memory: Option<ClientMemory>,
+    pub(crate) base: Option<u64>,
     /// VHOST_F_LOG_ALL is negotiated.
-    pub(super) enabled: bool,
-    pub(super) signal: Option<Signal>,
+    pub(crate) enabled: bool,
+    pub(crate) signal: Option<Signal>,
     /// Log pages known to be there, and behind the last of them used (0: none).
     pinned: Mutex<BTreeSet<u64>>,
     last_used: AtomicU64,
@@ -24,14 +24,14 @@ pub(super) struct DirtyLog {
 
 impl DirtyLog {
     /// Forgets the base; what was pinned for it is no longer known to be there.
-    pub(super) fn set_base(&mut self, base: Option<u64>) {
+    pub(crate) fn set_base(&mut self, base: Option<u64>) {
         self.base = base;
         self.pinned.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         *self.last_used.get_mut() = 0;
     }
 
     /// Sets the bits of the pages of `len` bytes at `iova`, which the device has just written.
-    pub(super) fn mark(&self, iova: u64, len: u64) -> Result<(), FaultKind> {
+    pub(crate) fn mark(&self, iova: u64, len: u64) -> Result<(), FaultKind> {
         let (true, Some(base), Some(memory)) = (self.enabled, self.base, &self.memory) else {
             return Ok(());
         };
@@ -48,7 +48,7 @@ impl DirtyLog {
     }
 
     /// Signals the log eventfd if bits were set since the last time.
-    pub(super) fn signal(&self) {
+    pub(crate) fn signal(&self) {
         if self.marked.load(Ordering::Relaxed) {
             self.marked.store(false, Ordering::Relaxed);
             if let Some(signal) = &self.signal {

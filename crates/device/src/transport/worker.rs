@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::counters::count;
 use super::doorbell::DoorbellPages;
-use super::net::Scratch;
+use super::function::Walk;
 use super::queues::QueueSet;
-use super::shared::{Pass, Role, Shared, lock};
+use super::shared::{Shared, lock};
 use super::wait::quiet_thread;
+use crate::counters::count;
 
 /// How long after its last work a queue's doorbell is polled, and the worker does not sleep.
 const HOT: Duration = Duration::from_micros(50);
@@ -23,16 +23,15 @@ const NAP: Duration = Duration::from_micros(100);
 const TURNS_PER_LOOK: u32 = 8;
 
 /// Runs until `shared.stop`.
-pub(super) fn run(shared: &Shared) {
+pub(crate) fn run(shared: &Shared, walk: impl Walk) {
     quiet_thread();
-    let queues = shared.config.queue_count();
     let mut worker = Worker {
         shared,
-        scratch: Scratch::default(),
+        walk,
         pending: QueueSet::default(),
         doorbells: None,
         armed: QueueSet::default(),
-        hot: Vec::with_capacity(queues.into()),
+        hot: Vec::with_capacity(shared.queue_count().into()),
         worked: Instant::now(),
         scanned: Instant::now(),
         turns: 0,
@@ -42,9 +41,9 @@ pub(super) fn run(shared: &Shared) {
     }
 }
 
-struct Worker<'a> {
+struct Worker<'a, W> {
     shared: &'a Shared,
-    scratch: Scratch,
+    walk: W,
     /// Kicked and not done with.
     pending: QueueSet<u64>,
     doorbells: Option<Arc<DoorbellPages>>,
@@ -57,7 +56,7 @@ struct Worker<'a> {
     turns: u32,
 }
 
-impl Worker<'_> {
+impl<W: Walk> Worker<'_, W> {
     fn turn(&mut self) {
         let shared = self.shared;
         while shared.attention.load(Ordering::Acquire) != 0 {
@@ -95,37 +94,17 @@ impl Worker<'_> {
                 doorbells.take(queue.into());
                 self.armed.insert(queue);
             }
-            let pass = self.look(queue);
+            let pass = self.walk.look(self.shared, queue);
             if pass.more {
                 self.pending.insert(queue);
             }
             if pass.work > 0 {
                 self.worked = now;
                 self.heat(queue, now);
-                match self.shared.role(queue) {
-                    Role::Receive(_) | Role::Transmit(_) => self.heat(queue ^ 1, now),
-                    Role::Control | Role::None => {}
+                if let Some(partner) = self.walk.partner(self.shared, queue) {
+                    self.heat(partner, now);
                 }
             }
-        }
-    }
-
-    /// Does what a kick of `queue` asks for.
-    fn look(&mut self, queue: u16) -> Pass {
-        let shared = self.shared;
-        match shared.role(queue) {
-            Role::Control => shared.control(queue, &mut self.scratch),
-            Role::Transmit(pair) => shared.transmit(pair, &mut self.scratch),
-            Role::Receive(pair) => {
-                let pass = shared.look_at_receive(pair);
-                if pass.more {
-                    return pass;
-                }
-                // New buffers are only of interest to a transmit queue that waits for them.
-                let waits = shared.vring(queue + 1).ring.as_ref().is_some_and(|ring| ring.kicked);
-                if waits { shared.transmit(pair, &mut self.scratch) } else { Pass::default() }
-            }
-            Role::None => Pass::default(),
         }
     }
 

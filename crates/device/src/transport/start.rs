@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::thread;
 
-use virtio_bindings::virtio_net::VIRTIO_NET_F_MRG_RXBUF;
 use virtio_bindings::virtio_ring::{VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC};
 use vmm_sys_util::epoll::{ControlOperation, EpollEvent};
 
@@ -13,7 +12,7 @@ use super::dirty::DirtyLog;
 use super::doorbell::DoorbellPages;
 use super::shared::lock;
 use super::vring::{RingFeatures, Vring};
-use super::{Control, DRIVER_OK, Device, worker};
+use super::{Control, DRIVER_OK, Device};
 use crate::Errno;
 
 /// While it lives the worker starts no look at a queue.
@@ -59,7 +58,6 @@ impl Device {
         let features = RingFeatures {
             event_idx: self.shared.negotiated(VIRTIO_RING_F_EVENT_IDX),
             indirect: self.shared.negotiated(VIRTIO_RING_F_INDIRECT_DESC),
-            mergeable: self.shared.negotiated(VIRTIO_NET_F_MRG_RXBUF),
         };
         if vring.start(dma, features) {
             self.shared.running.fetch_add(1, Ordering::Relaxed);
@@ -92,8 +90,7 @@ impl Device {
         // Nothing runs any more, so nothing adds to these behind our back.
         self.shared.kicked.clear();
         self.shared.features.store(0, Ordering::Relaxed);
-        self.shared.active_pairs.store(1, Ordering::Relaxed);
-        *lock(&self.shared.mac) = self.shared.config.mac;
+        self.function.reset();
         self.with_log(|log| {
             log.enabled = false;
             log.signal = None;
@@ -113,10 +110,10 @@ impl Device {
         if control.worker.is_none() {
             static NUMBER: AtomicU32 = AtomicU32::new(0);
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let shared = Arc::clone(&self.shared);
+            let (shared, function) = (Arc::clone(&self.shared), Arc::clone(&self.function));
             let worker = thread::Builder::new()
                 .name(format!("vhost-accel-{number}"))
-                .spawn(move || worker::run(&shared))?;
+                .spawn(move || function.run(&shared))?;
             control.worker = Some(worker);
         }
         Ok(())

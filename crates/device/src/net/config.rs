@@ -1,27 +1,15 @@
 //! What kind of device it is: sizes, features and config space.
 
-use virtio_bindings::virtio_config::{
-    VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_NOTIFICATION_DATA, VIRTIO_F_VERSION_1,
-};
 use virtio_bindings::virtio_net::{
     VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MAC, VIRTIO_NET_F_MQ,
     VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_MTU, VIRTIO_NET_F_STATUS, VIRTIO_NET_S_LINK_UP,
 };
-use virtio_bindings::virtio_ring::{VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC};
 
 use crate::Errno;
-
-/// `VHOST_F_LOG_ALL`: log all write descriptors.
-pub(super) const VHOST_F_LOG_ALL: u32 = 26;
-
-/// Features without which the device does not work.
-pub(super) const REQUIRED: u64 = 1 << VIRTIO_F_VERSION_1 | 1 << VIRTIO_F_ACCESS_PLATFORM;
 
 /// `struct virtio_net_config` up to `mtu`, in bytes.
 pub(super) const CONFIG_SIZE: usize = 12;
 
-/// The largest queue of any device.
-const MAX_QUEUE_SIZE: u16 = 1024;
 /// The most pairs of any device.
 const MAX_PAIRS: u16 = 128;
 /// The smallest MTU that virtio 1.2, section 5.1.4.1 allows.
@@ -46,8 +34,7 @@ impl DeviceConfig {
     /// Refuses what no device has.
     pub(super) fn check(&self) -> Result<(), Errno> {
         let pairs = (1..=MAX_PAIRS).contains(&self.pairs);
-        let size = self.max_queue_size.is_power_of_two() && self.max_queue_size <= MAX_QUEUE_SIZE;
-        if pairs && size && self.mtu >= MIN_MTU { Ok(()) } else { Err(Errno::EINVAL) }
+        if pairs && self.mtu >= MIN_MTU { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
     /// Two vrings a pair and the control queue.
@@ -55,7 +42,7 @@ impl DeviceConfig {
         2 * self.pairs + 1
     }
 
-    /// The features that the device offers.
+    /// The features that a network device offers.
     pub(super) fn features(&self) -> u64 {
         let always = [
             VIRTIO_NET_F_MTU,
@@ -64,15 +51,9 @@ impl DeviceConfig {
             VIRTIO_NET_F_STATUS,
             VIRTIO_NET_F_CTRL_VQ,
             VIRTIO_NET_F_CTRL_MAC_ADDR,
-            VIRTIO_RING_F_INDIRECT_DESC,
-            VIRTIO_RING_F_EVENT_IDX,
-            VIRTIO_F_VERSION_1,
-            VIRTIO_F_ACCESS_PLATFORM,
-            VIRTIO_F_NOTIFICATION_DATA,
         ];
         always.iter().fold(0, |features, bit| features | 1 << bit)
             | u64::from(self.pairs > 1) << VIRTIO_NET_F_MQ
-            | u64::from(self.log) << VHOST_F_LOG_ALL
     }
 
     /// Config space, with the MAC that the device has now.

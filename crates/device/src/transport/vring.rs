@@ -8,19 +8,19 @@ use virtio_bindings::virtio_ring::{VRING_AVAIL_F_NO_INTERRUPT, VRING_USED_F_NO_N
 
 use super::chain::Chain;
 use super::dirty::DirtyLog;
-use super::eventfd::Signal;
-use super::fault::FaultKind;
 use crate::dma::{DmaSpace, DmaView, Segment, Span};
+use crate::eventfd::Signal;
+use crate::fault::FaultKind;
 
 /// The device's way to memory, for one chain: translation, and the log of what it writes.
-pub(super) struct Bus<'a> {
-    pub(super) view: DmaView<'a>,
-    pub(super) log: &'a DirtyLog,
+pub(crate) struct Bus<'a> {
+    pub(crate) view: DmaView<'a>,
+    pub(crate) log: &'a DirtyLog,
 }
 
 impl Bus<'_> {
     /// Spreads `from` over `segments`, which hold at least as much.
-    pub(super) fn write_all(
+    pub(crate) fn write_all(
         &self,
         segments: &[Segment],
         spans: &mut Vec<Span>,
@@ -41,43 +41,43 @@ impl Bus<'_> {
 
 /// Where the three parts of a ring are: IOVAs.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Addresses {
-    pub(super) descriptors: u64,
-    pub(super) available: u64,
-    pub(super) used: u64,
+pub(crate) struct Addresses {
+    pub(crate) descriptors: u64,
+    pub(crate) available: u64,
+    pub(crate) used: u64,
     /// Where writes to the used ring are logged.
-    pub(super) used_log: u64,
+    pub(crate) used_log: u64,
 }
 
 /// A vring as the front ends set it up.
 #[derive(Debug, Default)]
-pub(super) struct Vring {
+pub(crate) struct Vring {
     /// 0: not set.
-    pub(super) size: u16,
-    pub(super) addresses: Option<Addresses>,
-    pub(super) enabled: bool,
-    pub(super) faulted: bool,
+    pub(crate) size: u16,
+    pub(crate) addresses: Option<Addresses>,
+    pub(crate) enabled: bool,
+    pub(crate) faulted: bool,
     /// The next available index to look at, while the ring does not run.
     base: u16,
     /// Runs while it is there.
-    pub(super) ring: Option<Ring>,
-    pub(super) kick: Option<OwnedFd>,
-    pub(super) call: Option<Signal>,
-    pub(super) error: Option<Signal>,
+    pub(crate) ring: Option<Ring>,
+    pub(crate) kick: Option<OwnedFd>,
+    pub(crate) call: Option<Signal>,
+    pub(crate) error: Option<Signal>,
 }
 
 impl Vring {
     /// The next available index that the device will look at.
-    pub(super) fn base(&self) -> u16 {
+    pub(crate) fn base(&self) -> u16 {
         self.ring.as_ref().map_or(self.base, |ring| ring.next)
     }
 
-    pub(super) fn set_base(&mut self, base: u16) {
+    pub(crate) fn set_base(&mut self, base: u16) {
         self.base = base;
     }
 
     /// Starts the ring if it is set up. Returns whether it has started.
-    pub(super) fn start(&mut self, dma: &Arc<DmaSpace>, features: RingFeatures) -> bool {
+    pub(crate) fn start(&mut self, dma: &Arc<DmaSpace>, features: RingFeatures) -> bool {
         let ready = self.enabled && !self.faulted && self.size != 0 && self.ring.is_none();
         let (true, Some(at)) = (ready, self.addresses) else { return false };
         self.ring = Some(Ring {
@@ -96,7 +96,7 @@ impl Vring {
     }
 
     /// Stops the ring. Returns whether it ran.
-    pub(super) fn stop(&mut self) -> bool {
+    pub(crate) fn stop(&mut self) -> bool {
         self.base = self.base();
         self.ring.take().is_some()
     }
@@ -104,24 +104,22 @@ impl Vring {
 
 /// Those of the features negotiated that a ring's walk depends on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RingFeatures {
-    pub(super) event_idx: bool,
-    pub(super) indirect: bool,
-    /// VIRTIO_NET_F_MRG_RXBUF.
-    pub(super) mergeable: bool,
+pub(crate) struct RingFeatures {
+    pub(crate) event_idx: bool,
+    pub(crate) indirect: bool,
 }
 
 /// A running split ring: virtio 1.2, section 2.7.
 ///
 /// The device returns chains in the order in which it takes them, so one index is enough for both.
 #[derive(Debug)]
-pub(super) struct Ring {
+pub(crate) struct Ring {
     size: u16,
     at: Addresses,
-    pub(super) dma: Arc<DmaSpace>,
-    pub(super) features: RingFeatures,
+    pub(crate) dma: Arc<DmaSpace>,
+    features: RingFeatures,
     /// The next available index to look at and the next used index to fill.
-    pub(super) next: u16,
+    pub(crate) next: u16,
     /// The driver's available index when it was last read.
     seen: u16,
     /// The used index that the driver sees.
@@ -130,14 +128,14 @@ pub(super) struct Ring {
     quiet: Option<bool>,
     /// The event that the driver was given, where there is one.
     event: Option<u16>,
-    /// Kicked, and not drained since: what a transmit queue is while it waits for receive buffers.
-    pub(super) kicked: bool,
+    /// Kicked, and not drained since: what a queue is while it waits for buffers of another.
+    pub(crate) kicked: bool,
 }
 
 impl Ring {
     /// How many chains the driver has made available. Its index is read again only when fewer than
     /// `wanted` are known of.
-    pub(super) fn ready(&mut self, bus: &Bus<'_>, wanted: u16) -> Result<u16, FaultKind> {
+    pub(crate) fn ready(&mut self, bus: &Bus<'_>, wanted: u16) -> Result<u16, FaultKind> {
         let known = self.seen.wrapping_sub(self.next);
         if known >= wanted {
             return Ok(known);
@@ -147,12 +145,12 @@ impl Ring {
         if ready > self.size { Err(FaultKind::AvailableIndex) } else { Ok(ready) }
     }
 
-    pub(super) fn size(&self) -> u16 {
+    pub(crate) fn size(&self) -> u16 {
         self.size
     }
 
     /// Reads the chain `ahead` of the next one, which is ready, and returns its head.
-    pub(super) fn chain(
+    pub(crate) fn chain(
         &self,
         bus: &Bus<'_>,
         ahead: u16,
@@ -167,7 +165,7 @@ impl Ring {
     }
 
     /// Makes sure that the next `count` chains can be returned: their used entries and the index.
-    pub(super) fn used_ready(
+    pub(crate) fn used_ready(
         &self,
         bus: &Bus<'_>,
         spans: &mut Vec<Span>,
@@ -185,7 +183,7 @@ impl Ring {
 
     /// Returns the next chain, whose head is `head`, with `len` bytes written to it. The driver sees
     /// it when it is [published](Self::publish).
-    pub(super) fn complete(&mut self, bus: &Bus<'_>, head: u16, len: u32) -> Result<(), FaultKind> {
+    pub(crate) fn complete(&mut self, bus: &Bus<'_>, head: u16, len: u32) -> Result<(), FaultKind> {
         let [h0, h1] = head.to_le_bytes();
         let [l0, l1, l2, l3] = len.to_le_bytes();
         let offset = 4 + 8 * self.slot(self.next);
@@ -196,12 +194,12 @@ impl Ring {
     }
 
     /// Whether chains were returned that the driver doesn't see yet.
-    pub(super) fn unpublished(&self) -> bool {
+    pub(crate) fn unpublished(&self) -> bool {
         self.next != self.published
     }
 
     /// Shows the driver all chains that were returned. Returns whether it wants a call for them.
-    pub(super) fn publish(&mut self, bus: &Bus<'_>) -> Result<bool, FaultKind> {
+    pub(crate) fn publish(&mut self, bus: &Bus<'_>) -> Result<bool, FaultKind> {
         bus.view.store_used_index(self.at.used, self.next)?;
         self.log_used(bus, 2, 2)?;
         let (new, old) = (self.next, std::mem::replace(&mut self.published, self.next));
@@ -218,7 +216,7 @@ impl Ring {
 
     /// Tells the driver that kicks are not needed while the device looks by itself. With EVENT_IDX
     /// there is nothing to say: the event that the driver knows lies behind.
-    pub(super) fn suppress_kicks(&mut self, bus: &Bus<'_>) -> Result<(), FaultKind> {
+    pub(crate) fn suppress_kicks(&mut self, bus: &Bus<'_>) -> Result<(), FaultKind> {
         if !self.features.event_idx && self.quiet != Some(true) {
             self.store_used(bus, 0, VRING_USED_F_NO_NOTIFY as u16)?;
             self.quiet = Some(true);
@@ -231,7 +229,7 @@ impl Ring {
     ///
     /// What the driver knows already is not written again. That would set bits of the log, whose
     /// eventfd may be one that kicks: each look would ask for the next one.
-    pub(super) fn want_kick(&mut self, bus: &Bus<'_>) -> Result<bool, FaultKind> {
+    pub(crate) fn want_kick(&mut self, bus: &Bus<'_>) -> Result<bool, FaultKind> {
         if self.features.event_idx {
             if self.event != Some(self.seen) {
                 self.store_used(bus, 4 + 8 * u64::from(self.size), self.seen)?;

@@ -2,10 +2,10 @@
 
 use std::os::fd::OwnedFd;
 
-use super::eventfd::Signal;
 use super::vring::Addresses;
 use super::{Control, DRIVER_OK, Device};
 use crate::Errno;
+use crate::eventfd::Signal;
 
 impl Device {
     /// Sets the size of a vring.

@@ -26,6 +26,11 @@ pub(crate) enum Command {
     Check(Check),
     /// Frames through the device and back, verified; their rate and latency
     Loopback(Loopback),
+    /// Makes a device a vhost-user device, for QEMU or DPDK; docs/bridge.md says how
+    ///
+    /// Serves one front end after another, and ends by a signal. What a front end did wrong is said on
+    /// stderr, and ends its session alone.
+    Bridge(Bridge),
     /// Runs a program that sees the emulated devices
     ///
     /// Ends when the program and all that it has started have ended, with the program's exit code, or
@@ -132,6 +137,15 @@ pub(crate) struct Loopback {
     /// How to kick; the device's best way if not said
     #[arg(long, value_name = "KIND")]
     pub(crate) kick: Option<KickArg>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Bridge {
+    #[command(flatten)]
+    pub(crate) device: Device,
+    /// Where front ends connect. A socket that nobody listens at any more is replaced
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: PathBuf,
 }
 
 /// A kick kind by its name.

@@ -21,9 +21,11 @@ pub(crate) enum CliError {
     #[error("cannot list the devices of this machine")]
     Devices(#[source] io::Error),
     #[error(transparent)]
-    Emulator(#[from] vhost_accel_emulator::Error),
+    Emulator(#[from] vhost_accel_bench::emulator::Error),
     #[error(transparent)]
     Driver(#[from] driver::Error),
+    #[error(transparent)]
+    Bridge(#[from] vhost_accel_bridge::Error),
     #[error(transparent)]
     Bench(#[from] vhost_accel_bench::Error),
     #[error(transparent)]
@@ -35,7 +37,7 @@ pub(crate) enum CliError {
     #[error("a histogram can't be that large")]
     Histogram,
     #[error("cannot run {}", program.display())]
-    Program { program: PathBuf, source: vhost_accel_emulator::Error },
+    Program { program: PathBuf, source: vhost_accel_bench::emulator::Error },
     #[error("{}", path.display())]
     Capture { path: PathBuf, source: PcapError },
     #[error("{}: {source}", path.display())]
@@ -68,9 +70,13 @@ impl CliError {
             Self::Capture { source: PcapError::IoError(error), .. } | Self::Output(error) => {
                 Fault::of_output(error)
             }
-            Self::NoCase(_) | Self::Pairs { .. } | Self::Unfit { .. } => Fault::Wrong,
+            Self::NoCase(_)
+            | Self::Pairs { .. }
+            | Self::Unfit { .. }
+            | Self::Bridge(vhost_accel_bridge::Error::InUse(_)) => Fault::Wrong,
             Self::Device(_)
             | Self::Devices(_)
+            | Self::Bridge(_)
             | Self::Driver(_)
             | Self::Drift(Drift::Changed(_))
             | Self::Hold(_)

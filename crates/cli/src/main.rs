@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Command::Probe(args) => commands::probe::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Loopback(args) => commands::loopback::run(&args),
+        Command::Bridge(args) => commands::bridge::run(&args),
         Command::Emulate(args) => commands::emulate::run(&args),
         Command::Report(args) => commands::report::run(&args),
         Command::Compare(args) => commands::compare::run(&args),

@@ -1,6 +1,6 @@
 //! On which kernel half a command works.
 
-use vhost_accel_emulator::EmulatedKernel;
+use vhost_accel_bench::emulator::EmulatedKernel;
 
 use crate::args::Kernel;
 use crate::error::CliError;

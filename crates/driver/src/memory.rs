@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "mmap(2), and access to memory that a device changes at any time")]
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
@@ -34,6 +34,7 @@ unsafe fn unmap(start: NonNull<u8>, len: usize) {
 pub struct Region {
     host: NonNull<u8>,
     len: usize,
+    file: Option<OwnedFd>,
 }
 
 // SAFETY: the mapping belongs to this value alone and may be unmapped by any thread.
@@ -61,7 +62,10 @@ impl Region {
             return Err(Error::last("ftruncate"));
         }
         let access = libc::PROT_READ | libc::PROT_WRITE;
-        Self::map(len, access, libc::MAP_SHARED, fd.as_raw_fd())
+        let mapped = Self::map(len, access, libc::MAP_SHARED, fd.as_raw_fd())?;
+        let mut region = Arc::into_inner(mapped).ok_or_else(|| Error::last("mmap"))?;
+        region.file = Some(fd);
+        Ok(Arc::new(region))
     }
 
     /// `len` bytes of zeroed memory of this process alone, in huge pages where the kernel has them: as a
@@ -109,13 +113,18 @@ impl Region {
             return Err(Error::last("mmap"));
         }
         let host = NonNull::new(host.cast()).ok_or_else(|| Error::last("mmap"))?;
-        Ok(Arc::new(Self { host, len }))
+        Ok(Arc::new(Self { host, len, file: None }))
     }
 
     /// Bytes.
     #[expect(clippy::len_without_is_empty, reason = "a region is never empty")]
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// The file behind [`Region::new`], from its first byte on: what another process maps.
+    pub fn file(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_ref().map(AsFd::as_fd)
     }
 
     /// Where this process has it.

@@ -9,8 +9,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus};
 
+use vhost_accel_bench::emulator::{EmulatedKernel, remove_leftovers};
 use vhost_accel_bench::terminal::{Fault, note};
-use vhost_accel_emulator::{EmulatedKernel, remove_leftovers};
 
 use crate::args::Emulate;
 use crate::error::CliError;

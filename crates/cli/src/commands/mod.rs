@@ -1,5 +1,6 @@
 //! One module, one subcommand.
 
+pub(crate) mod bridge;
 pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod devices;

@@ -56,7 +56,8 @@ impl VhostUserBackendReqHandlerMut for Accel {
 
     fn set_features(&mut self, features: u64) -> Result<()> {
         self.accept(Features::from_bits_retain(features & !PROTOCOL_FEATURES))?;
-        if features & PROTOCOL_FEATURES == 0 {
+        self.protocol = features & PROTOCOL_FEATURES != 0;
+        if !self.protocol {
             // Such a front end knows no SET_VRING_ENABLE.
             self.rings.iter_mut().for_each(|ring| ring.enabled = true);
         }
@@ -75,9 +76,11 @@ impl VhostUserBackendReqHandlerMut for Accel {
     fn set_protocol_features(&mut self, features: u64) -> Result<()> {
         let offered = self.get_protocol_features()?.bits();
         match features & !offered {
-            0 => Ok(()),
-            unknown => Err(Refusal::Features(unknown).into()),
+            0 => {}
+            unknown => return Err(Refusal::Features(unknown).into()),
         }
+        self.answers = features & VhostUserProtocolFeatures::REPLY_ACK.bits() != 0;
+        Ok(())
     }
 
     fn get_queue_num(&mut self) -> Result<u64> {

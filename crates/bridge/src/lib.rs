@@ -35,6 +35,7 @@
 //!   ([`ERROR_EVENT`](vhost_accel_driver::core::Capabilities::ERROR_EVENT)), else never.
 
 mod control;
+mod early;
 mod error;
 mod handler;
 mod memory;

@@ -71,6 +71,10 @@ pub(crate) struct Accel {
     /// What the front end may accept.
     pub(crate) offered: Features,
     accepted: Features,
+    /// Whether VHOST_USER_F_PROTOCOL_FEATURES is among what the front end has accepted.
+    pub(crate) protocol: bool,
+    /// Whether the front end may ask for an answer to any request: REPLY_ACK.
+    pub(crate) answers: bool,
     /// The pairs that the device was told to be active.
     active: u16,
     /// Kicks that the bridge made.
@@ -98,6 +102,8 @@ impl Accel {
             rings: Vec::new(),
             offered: features - withheld,
             accepted: Features::empty(),
+            protocol: false,
+            answers: false,
             active: 0,
             relayed: Arc::default(),
         };
@@ -352,6 +358,7 @@ impl Accel {
     pub(crate) fn forget(&mut self) -> vhost_accel_driver::core::Result<()> {
         self.reset()?;
         self.accepted = Features::empty();
+        (self.protocol, self.answers) = (false, false);
         let own = self.control.as_ref().map(|control| control.dma().range());
         let all: Vec<_> = self.memory.iter().map(|one| one.dma().range()).chain(own).collect();
         if !all.is_empty() {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vhost::vhost_user::{self, BackendReqHandler};
 use vhost_accel_driver::core::VhostAccel;
 
+use crate::early;
 use crate::error::Error;
 use crate::rings::Accel;
 
@@ -86,9 +87,17 @@ impl Bridge {
         let accepted = self.listener.accept();
         let (stream, _) =
             accepted.map_err(|source| Error::Socket { path: self.path.clone(), source })?;
+        let failed = |source| Error::Socket { path: self.path.clone(), source };
+        let own = stream.try_clone().map_err(failed)?;
         let mut handler = BackendReqHandler::from_stream(stream, Arc::clone(&self.accel));
+        let mut next = || {
+            if !self.accel().protocol && early::is_next(&own)? {
+                return early::take(&own, &mut self.accel());
+            }
+            handler.handle_request()
+        };
         let reason = loop {
-            match handler.handle_request() {
+            match next() {
                 Ok(()) | Err(vhost_user::Error::SocketRetry(_)) => {}
                 Err(vhost_user::Error::Disconnected) => break None,
                 Err(reason) => break Some(reason),

@@ -15,7 +15,7 @@ use vhost_accel::{Interface, Iova, QueueIndex, VringBase};
 use vhost_accel_driver::{Config, Event, NetDriver, Queue, Region};
 use vmm_sys_util::sock_ctrl_msg::ScmSocket;
 
-use crate::front_end::{Lines, PROTOCOL_FEATURES, connect, driver, event, said};
+use crate::front_end::{Lines, PROTOCOL_FEATURES, connect, driver, event, negotiate, said};
 use crate::{Bridged, KILLED, LIMIT, PAIRS};
 
 type Case = (&'static str, fn(&Bridged<'_>));
@@ -30,6 +30,7 @@ pub(crate) const CASES: &[Case] = &[
     ("an_error_event_is_signalled_where_the_interface_can", error_event),
     ("nothing_stays_mapped", nothing_stays_mapped),
     ("a_front_end_that_is_killed_leaves_nothing", killed),
+    ("rings_may_be_enabled_before_features_are_accepted", enabled_early),
     ("garbage_ends_its_sender_alone", garbage),
     ("what_makes_no_sense_is_refused", refused),
 ];
@@ -251,6 +252,38 @@ fn killed(bridged: &Bridged<'_>) {
         pass(&mut driver, PAIRS, 2);
         drop((driver, lines));
         bridged.end();
+    }
+}
+
+/// Sends SET_VRING_ENABLE.
+fn enable(mut stream: &UnixStream, flags: u32, ring: u32, state: u32) {
+    let message = [18, flags, 8, ring, state].map(u32::to_ne_bytes).concat();
+    stream.write_all(&message).unwrap();
+}
+
+fn enabled_early(bridged: &Bridged<'_>) {
+    // As QEMU does it.
+    let stream = UnixStream::connect(&bridged.path).unwrap();
+    for ring in 0..4 {
+        enable(&stream, 1, ring, u32::from(ring < 2));
+    }
+    let frontend = negotiate(stream.try_clone().unwrap(), RINGS);
+    // And an answer, now that there may be one.
+    enable(&stream, 9, 1, 1);
+    let mut answer = [0; 20];
+    (&stream).read_exact(&mut answer).unwrap();
+    assert_eq!(answer.map(u32::from)[..5], [18, 0, 0, 0, 5]);
+    assert_eq!(answer[8..], [8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let (mut driver, lines) = driver(frontend, Config::pairs(1), RINGS);
+    driver.setup().unwrap();
+    driver.start().unwrap();
+    pass(&mut driver, 1, 2);
+    drop((driver, lines, stream));
+    assert!(bridged.end().reason.is_none());
+    for (ring, state) in [(RINGS.into(), 1), (0, 2)] {
+        let stream = UnixStream::connect(&bridged.path).unwrap();
+        enable(&stream, 1, ring, state);
+        assert!(bridged.end().reason.is_some());
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,7 +36,12 @@ pub(crate) fn event(fd: BorrowedFd<'_>) -> io::Result<EventFd> {
 
 /// Connects as far as the protocol features, with answers to all.
 pub(crate) fn connect(path: &Path, rings: u16) -> Frontend {
-    let mut frontend = Frontend::connect(path, rings.into()).unwrap();
+    negotiate(UnixStream::connect(path).unwrap(), rings)
+}
+
+/// The same on a socket that is connected.
+pub(crate) fn negotiate(stream: UnixStream, rings: u16) -> Frontend {
+    let mut frontend = Frontend::from_stream(stream, rings.into());
     frontend.set_owner().unwrap();
     assert_ne!(frontend.get_features().unwrap() & PROTOCOL_FEATURES, 0);
     let protocol = frontend.get_protocol_features().unwrap();

@@ -6,5 +6,6 @@
 mod life;
 mod vfio_ioctl;
 mod vfio_msg;
+mod vhost_ioctls;
 mod vhost_mdev;
 mod vhost_vdpa;

@@ -1,16 +1,12 @@
-use super::life::assert_crossings;
+use super::vhost_ioctls::assert_crossings;
 use vhost_accel_emulator::DeviceKind;
 use vhost_accel_vfio_ioctl::open;
 
 fn life(pairs: u16) {
-    let vrings = u64::from(2 * pairs + 1);
-    let device = |path: &std::path::Path| -> Box<dyn vhost_accel_core::VhostAccel> {
-        Box::new(open(path).unwrap())
-    };
     assert_crossings(
         pairs,
         DeviceKind::Vfio,
-        device,
+        |path| Box::new(open(path).unwrap()),
         &[
             (
                 "open",
@@ -35,58 +31,13 @@ fn life(pairs: u16) {
                     ("readlink", 1),
                 ],
             ),
-            (
-                "negotiate",
-                &[
-                    ("ioctl VHOST_SET_FEATURES", 1),
-                    ("ioctl VHOST_VDPA_GET_STATUS", 1),
-                    ("ioctl VHOST_VDPA_SET_STATUS", 2),
-                ],
-            ),
-            (
-                "set up one vring without a call",
-                &[
-                    ("ioctl VHOST_SET_VRING_ADDR", 1),
-                    ("ioctl VHOST_SET_VRING_NUM", 1),
-                    ("ioctl VHOST_VDPA_SET_VRING_ENABLE", 1),
-                ],
-            ),
-            (
-                "set up all vrings",
-                &[
-                    ("ioctl VHOST_SET_VRING_ADDR", vrings),
-                    ("ioctl VHOST_SET_VRING_CALL", vrings),
-                    ("ioctl VHOST_SET_VRING_NUM", vrings),
-                    ("ioctl VHOST_VDPA_SET_VRING_ENABLE", vrings),
-                ],
-            ),
-            ("make eventfd kicker", &[("eventfd2", 1), ("ioctl VHOST_SET_VRING_KICK", 1)]),
             ("make doorbell kicker", &[("mmap doorbell", 1)]),
-            ("disable one vring", &[("ioctl VHOST_VDPA_SET_VRING_ENABLE", 1)]),
             ("start", &[("ioctl VHOST_VDPA_SET_STATUS", 1)]),
-            ("kick eventfd", &[("write eventfd", 1)]),
             ("map", &[("ioctl VFIO_IOMMU_MAP_DMA", 1)]),
             ("map three", &[("ioctl VFIO_IOMMU_MAP_DMA", 3)]),
             ("unmap four at once", &[("ioctl VFIO_IOMMU_UNMAP_DMA", 1)]),
             ("limits", &[("ioctl VFIO_IOMMU_GET_INFO", 1)]),
-            ("set call", &[("ioctl VHOST_SET_VRING_CALL", 1)]),
             ("set error", &[("ioctl VHOST_SET_VRING_ERR", 1)]),
-            ("status", &[("ioctl VHOST_VDPA_GET_STATUS", 1)]),
-            ("read config space", &[("ioctl VHOST_VDPA_GET_CONFIG", 1)]),
-            ("suspend", &[("ioctl VHOST_VDPA_SUSPEND", 1)]),
-            ("base", &[("ioctl VHOST_GET_VRING_BASE", 1)]),
-            (
-                "set up one vring again",
-                &[
-                    ("ioctl VHOST_SET_VRING_ADDR", 1),
-                    ("ioctl VHOST_SET_VRING_BASE", 1),
-                    ("ioctl VHOST_SET_VRING_CALL", 1),
-                    ("ioctl VHOST_SET_VRING_NUM", 1),
-                    ("ioctl VHOST_VDPA_SET_VRING_ENABLE", 1),
-                ],
-            ),
-            ("resume", &[("ioctl VHOST_VDPA_RESUME", 1)]),
-            ("reset", &[("ioctl VHOST_VDPA_SET_STATUS", 1)]),
             ("drop", &[("close", 3), ("ioctl VFIO_GROUP_UNSET_CONTAINER", 1), ("readlink", 1)]),
         ],
     );

@@ -1,6 +1,6 @@
 use super::life::{Crossed, assert_crossings};
 use vhost_accel_emulator::DeviceKind;
-use vhost_accel_vfio_msg::{Options, open};
+use vhost_accel_vfio_msg::Options;
 
 /// The crossings of `vfio-ioctls` at open, ours for the capabilities, and so many messages.
 fn opening(reads: u64, writes: u64) -> Vec<(&'static str, u64)> {
@@ -23,9 +23,6 @@ fn opening(reads: u64, writes: u64) -> Vec<(&'static str, u64)> {
 
 fn life(pairs: u16, batch: bool) {
     let vrings = u64::from(2 * pairs + 1);
-    let device = |path: &std::path::Path| -> Box<dyn vhost_accel_core::VhostAccel> {
-        Box::new(open(path, Options { batch }).unwrap())
-    };
     let (open, negotiate, setup, again);
     let [open, negotiate, setup, again]: [Crossed<'_>; 4] = if batch {
         open = opening(4, 4);
@@ -44,7 +41,7 @@ fn life(pairs: u16, batch: bool) {
     assert_crossings(
         pairs,
         DeviceKind::Vfio,
-        device,
+        |path| Box::new(vhost_accel_vfio_msg::open(path, Options { batch }).unwrap()),
         &[
             ("open", open),
             ("negotiate", negotiate),

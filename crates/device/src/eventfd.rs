@@ -10,7 +10,6 @@
 #![expect(unsafe_code, reason = "io_submit(2) and its kin have no wrapper")]
 
 use std::fs;
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::OnceLock;
@@ -35,7 +34,7 @@ pub fn check(fd: impl AsFd) -> Result<(), Errno> {
 pub(crate) fn supported() -> Result<(), Errno> {
     // SAFETY: takes no pointer: there is no context of this name, which is looked up and not read.
     unsafe { libc::syscall(libc::SYS_io_destroy, 0) };
-    match io::Error::last_os_error().into() {
+    match Errno::last() {
         Errno::EINVAL => Ok(()),
         errno => Err(errno),
     }
@@ -118,14 +117,14 @@ impl Signaller {
         // SAFETY: the name ends in a NUL.
         let fd = unsafe { libc::memfd_create(c"nothing".as_ptr(), libc::MFD_CLOEXEC) };
         if fd < 0 {
-            return Err(io::Error::last_os_error().into());
+            return Err(Errno::last());
         }
         // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
         let nothing = unsafe { OwnedFd::from_raw_fd(fd) };
         let mut context: libc::c_ulong = 0;
         // SAFETY: the kernel writes the context's name, which is zero before as it demands.
         if unsafe { libc::syscall(libc::SYS_io_setup, REQUESTS, &raw mut context) } != 0 {
-            return Err(io::Error::last_os_error().into());
+            return Err(Errno::last());
         }
         Ok(Self { context, nothing })
     }
@@ -147,7 +146,7 @@ impl Signaller {
         let requests = [&raw const request];
         // SAFETY: one request, which the kernel copies; it reads into a buffer of no bytes.
         while unsafe { libc::syscall(libc::SYS_io_submit, self.context, 1, requests.as_ptr()) } < 0
-            && io::Error::last_os_error().raw_os_error() == Some(libc::EAGAIN)
+            && Errno::last() == Errno::EAGAIN
         {
             self.forget_results();
         }

@@ -13,7 +13,7 @@
 //! the device is dropped. While no vring runs it sleeps and holds nothing of the client's. The methods
 //! may be called from any thread: each has had its effect when it returns. Stopping (suspend, reset,
 //! disabling a vring, unbinding) returns when the device is at a chain boundary, an unmap of a
-//! [`DmaSpace`] when no access to what was unmapped is under way.
+//! [`dma::DmaSpace`] when no access to what was unmapped is under way.
 //!
 //! # Kicks
 //! The device looks at a ring when it was kicked, once when the vring starts, and then until it finds
@@ -27,6 +27,7 @@ pub mod dma;
 mod errno;
 pub mod eventfd;
 mod fault;
+mod lock;
 mod net;
 #[cfg(test)]
 mod tests;
@@ -35,5 +36,6 @@ mod transport;
 pub use crate::counters::Counters;
 pub use crate::errno::Errno;
 pub use crate::fault::FaultKind;
+pub use crate::lock::lock;
 pub use crate::net::DeviceConfig;
 pub use crate::transport::{Device, DoorbellPages};

@@ -150,7 +150,7 @@ impl Builder {
                 Error::Device { queue_pairs: self.queue_pairs, max_queue_size: self.max_queue_size }
             }
             // Descriptors, memory; no asynchronous I/O.
-            Errno(number) => Error::setup("a device")(io::Error::from_raw_os_error(number)),
+            errno => Error::setup("a device")(errno.into()),
         })
     }
 }

@@ -17,7 +17,9 @@ use vhost_accel_uapi::{
     vhost::{self, IotlbMsg, MsgV2},
 };
 
-use crate::{lock, names};
+use vhost_accel_device::lock;
+
+use crate::names;
 
 /// System call numbers that are counted one by one; any above is counted with the last.
 const SYSCALLS: usize = 512;

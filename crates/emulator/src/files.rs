@@ -14,7 +14,8 @@ use std::{
     thread,
 };
 
-use vhost_accel_device::Errno;
+use vhost_accel_device::{Errno, lock};
+use vmm_sys_util::eventfd::EventFd;
 
 use crate::{
     call::{Key, OpenFiles},
@@ -23,7 +24,6 @@ use crate::{
     error::Error,
     front::{Front, Node},
     iommu::Container,
-    lock,
     proc::ProcPath,
     sys::{self, fs::Inode, wait::Poller},
     task::{Task, tgid_of},
@@ -92,7 +92,7 @@ const NAME: &CStr = c"vhost-accel: a device to threads and programs started by i
 
 impl Files {
     /// No files yet. `stop` becomes readable when [`Files::reap`] is to return.
-    pub(crate) fn new(stop: &OwnedFd) -> Result<Self, Error> {
+    pub(crate) fn new(stop: &EventFd) -> Result<Self, Error> {
         let closes = Closes::shared()?;
         let (inbox, poller) =
             Self::equipment(&closes, stop).map_err(Error::setup("a place for open files"))?;
@@ -106,7 +106,7 @@ impl Files {
         })
     }
 
-    fn equipment(closes: &Closes, stop: &OwnedFd) -> io::Result<(Arc<Inbox>, Poller)> {
+    fn equipment(closes: &Closes, stop: &EventFd) -> io::Result<(Arc<Inbox>, Poller)> {
         let inbox = Inbox::new()?;
         let poller = Poller::new()?;
         inbox.poll(closes, &poller, TOKEN_CLOSED)?;
@@ -186,18 +186,17 @@ impl Files {
         let key = node.key();
         self.drain(Some(key));
         let task = self.task(tid)?;
-        let failed = |error: io::Error| sys::errno(&error);
-        let memfd = sys::fs::memfd(NAME, FILE_SIZE).map_err(failed)?;
-        let stat = sys::fs::stat(&memfd).map_err(failed)?;
+        let memfd = sys::fs::memfd(NAME, FILE_SIZE)?;
+        let stat = sys::fs::stat(&memfd)?;
         let inode = (stat.st_dev, stat.st_ino);
         let link = ProcPath::new(format_args!("/proc/self/fd/{}", memfd.as_raw_fd()))
             .ok_or(Errno(libc::ENAMETOOLONG))?;
         let flags = flags & (libc::O_ACCMODE | libc::O_NONBLOCK);
-        let description = sys::fs::open(link.as_c_str(), flags).map_err(failed)?;
+        let description = sys::fs::open(link.as_c_str(), flags)?;
         let front = node.open(&task, &memfd)?;
         let released = |error: io::Error| {
             front.release();
-            failed(error)
+            Errno::from(error)
         };
         let mut table = lock(&self.table);
         let watch = self.closes.watch(link.as_c_str(), &self.inbox).map_err(released)?;
@@ -289,7 +288,7 @@ impl Files {
             *descriptors = Descriptors::default();
         }
         let task = Arc::new(Task::open(tid)?);
-        self.poller.add(task.pidfd(), u64::from(tid)).map_err(|error| sys::errno(&error))?;
+        self.poller.add(task.pidfd(), u64::from(tid))?;
         descriptors.tasks.insert(tid, Arc::clone(&task));
         Ok(task)
     }

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use vhost_accel_device::{
     Errno,
     dma::{DmaSpace, PinPolicy},
+    lock,
 };
 use vhost_accel_uapi::vfio;
 
-use crate::{lock, task::Task};
+use crate::task::Task;
 
 /// A container: the groups in it and their address space. Lives as long as its file or a group in it.
 #[derive(Default)]

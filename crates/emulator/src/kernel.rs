@@ -9,12 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use vhost_accel_device::lock;
+
 use crate::{
     chardevs::Chardevs,
     crossings::Crossings,
     devices::{DeviceKind, EmulatedDevice},
     error::Error,
-    filter, lock,
+    filter,
     machine::Engine,
     server::{Server, Team},
     shadow::Shadow,

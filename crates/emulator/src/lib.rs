@@ -67,8 +67,6 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 pub use builder::Builder;
 pub use crossings::{Crossings, Kind};
 pub use devices::{DeviceKind, EmulatedDevice};
@@ -79,8 +77,3 @@ pub use shadow::remove_leftovers;
 
 /// The most devices of each kind that a kernel can have.
 pub const MAX_DEVICES: u16 = 64;
-
-/// A lock whose holder panicked protects what it did: each change under our locks is made whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -1,8 +1,8 @@
 //! Whether this machine can run an emulated kernel.
 
-use std::{fs::OpenOptions, io};
+use std::fs::OpenOptions;
 
-use vhost_accel_device::{Errno, dma::ClientMemory};
+use vhost_accel_device::dma::ClientMemory;
 use vhost_accel_uapi::call::vhost;
 
 use crate::{DeviceKind, EmulatedKernel, error::Error, sys};
@@ -18,8 +18,7 @@ pub fn probe() -> Result<(), Error> {
     let mut copy = [0; 8];
     sys::remote::read_memory(pid, known.as_ptr() as u64, &mut copy)
         .map_err(Error::NoClientMemory)?;
-    ClientMemory::of_process(pid)
-        .map_err(|Errno(number)| Error::NoClientMemory(io::Error::from_raw_os_error(number)))?;
+    ClientMemory::of_process(pid).map_err(|errno| Error::NoClientMemory(errno.into()))?;
     let stop = sys::wait::eventfd().map_err(Error::setup("an eventfd"))?;
     sys::remote::pidfd_open(pid, pid)
         .and_then(|pidfd| sys::remote::pidfd_getfd(&pidfd, std::os::fd::AsRawFd::as_raw_fd(&stop)))

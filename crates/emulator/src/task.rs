@@ -23,7 +23,7 @@ impl Task {
     /// Thread `tid`.
     pub(crate) fn open(tid: u32) -> Result<Self, Errno> {
         let tgid = tgid_of(tid).ok_or(Errno(libc::ESRCH))?;
-        let pidfd = sys::remote::pidfd_open(tid, tgid).map_err(|error| sys::errno(&error))?;
+        let pidfd = sys::remote::pidfd_open(tid, tgid)?;
         Ok(Self { tid, tgid, pidfd })
     }
 
@@ -39,7 +39,7 @@ impl Task {
 
     /// A copy of the thread's descriptor `fd`.
     pub(crate) fn descriptor(&self, fd: i32) -> Result<OwnedFd, Errno> {
-        sys::remote::pidfd_getfd(&self.pidfd, fd).map_err(|error| sys::errno(&error))
+        sys::remote::pidfd_getfd(&self.pidfd, fd).map_err(Errno::from)
     }
 }
 

@@ -22,10 +22,6 @@ use vhost_accel_device::{Device as Accelerator, DeviceConfig, Errno, eventfd};
 pub(crate) const IN_PROCESS: Interface = Interface::Other(&FACTS);
 const FACTS: InterfaceFacts = InterfaceFacts::new("in-process", "#3", Capabilities::KICK_EVENTFD);
 
-fn io(errno: Errno) -> io::Error {
-    io::Error::from_raw_os_error(errno.0)
-}
-
 /// The control column.
 struct InProcess(Arc<Accelerator>);
 
@@ -37,7 +33,8 @@ impl Drop for InProcess {
 
 /// The device's own descriptor of an eventfd.
 fn own(fd: Option<BorrowedFd<'_>>) -> io::Result<Option<OwnedFd>> {
-    fd.map(|fd| eventfd::check(fd).map_err(io).and_then(|()| fd.try_clone_to_owned())).transpose()
+    fd.map(|fd| eventfd::check(fd).map_err(io::Error::from).and_then(|()| fd.try_clone_to_owned()))
+        .transpose()
 }
 
 impl Control for InProcess {
@@ -46,7 +43,7 @@ impl Control for InProcess {
     }
 
     fn set_features(&mut self, features: Features) -> io::Result<()> {
-        self.0.set_features(features.bits()).map_err(io)
+        self.0.set_features(features.bits()).map_err(io::Error::from)
     }
 
     fn status(&self) -> io::Result<Status> {
@@ -54,7 +51,7 @@ impl Control for InProcess {
     }
 
     fn set_status(&mut self, status: Status) -> io::Result<()> {
-        self.0.set_status(status.bits()).map_err(io)
+        self.0.set_status(status.bits()).map_err(io::Error::from)
     }
 
     fn config_size(&self) -> io::Result<u32> {
@@ -62,18 +59,18 @@ impl Control for InProcess {
     }
 
     fn read_config(&self, offset: u32, data: &mut [u8]) -> io::Result<()> {
-        self.0.read_config(offset, data).map_err(io)
+        self.0.read_config(offset, data).map_err(io::Error::from)
     }
 
     fn write_config(&mut self, offset: u32, data: &[u8]) -> io::Result<()> {
-        self.0.write_config(offset, data).map_err(io)
+        self.0.write_config(offset, data).map_err(io::Error::from)
     }
 
     fn setup_vrings(&mut self, vrings: &[Vring<'_>]) -> Result<(), Failure> {
         for vring in vrings {
             let (queue, index) = (vring.queue, vring.queue.0);
             let (desc, avail, used) = (vring.desc.0, vring.avail.0, vring.used.0);
-            let at = |step| move |errno| Failure::on(step, queue)(io(errno));
+            let at = |step| move |errno| Failure::on(step, queue)(io::Error::from(errno));
             self.0.set_vring_num(index, vring.size.into()).map_err(at(Operation::SetVringNum))?;
             self.0.set_vring_base(index, vring.base.raw()).map_err(at(Operation::SetVringBase))?;
             self.0
@@ -86,39 +83,40 @@ impl Control for InProcess {
     }
 
     fn enable_vring(&mut self, queue: QueueIndex, enabled: bool) -> io::Result<()> {
-        self.0.set_vring_enable(queue.0, enabled).map_err(io)
+        self.0.set_vring_enable(queue.0, enabled).map_err(io::Error::from)
     }
 
     fn vring_base(&self, queue: QueueIndex) -> io::Result<VringBase> {
-        self.0.vring_base(queue.0).map(VringBase::split).map_err(io)
+        self.0.vring_base(queue.0).map(VringBase::split).map_err(io::Error::from)
     }
 
     fn set_call(&mut self, queue: QueueIndex, call: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        self.0.set_call(queue.0, own(call)?).map_err(io)
+        self.0.set_call(queue.0, own(call)?).map_err(io::Error::from)
     }
 
     fn set_error(&mut self, queue: QueueIndex, error: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        self.0.set_error(queue.0, own(error)?).map_err(io)
+        self.0.set_error(queue.0, own(error)?).map_err(io::Error::from)
     }
 
     fn set_config_call(&mut self, call: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        self.0.set_config_call(own(call)?).map_err(io)
+        self.0.set_config_call(own(call)?).map_err(io::Error::from)
     }
 
     fn kicker(&mut self, queue: QueueIndex, way: KickWay<'_>) -> Result<Kicker, Failure> {
         let KickWay::EventFd(given) = way else {
             return Err(Reason::Unsupported(way.kind().capability()).into());
         };
-        let set = |fd: BorrowedFd<'_>| self.0.set_kick(queue.0, own(Some(fd))?).map_err(io);
+        let set =
+            |fd: BorrowedFd<'_>| self.0.set_kick(queue.0, own(Some(fd))?).map_err(io::Error::from);
         Ok(Kicker::eventfd(queue, given, set)?)
     }
 
     fn suspend(&mut self) -> io::Result<()> {
-        self.0.suspend().map_err(io)
+        self.0.suspend().map_err(io::Error::from)
     }
 
     fn resume(&mut self) -> io::Result<()> {
-        self.0.resume().map_err(io)
+        self.0.resume().map_err(io::Error::from)
     }
 
     unsafe fn set_log_base(&mut self, base: Hva) -> io::Result<()> {
@@ -141,7 +139,7 @@ impl Dma for Space {
         if iova.checked_add(len).is_none_or(|end| end > IOVA_END) {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
-        self.0.map(dma::Region { iova, len, host, access }).map_err(io)
+        self.0.map(dma::Region { iova, len, host, access }).map_err(io::Error::from)
     }
 
     fn unmap(&mut self, range: IovaRange) -> io::Result<()> {
@@ -149,7 +147,7 @@ impl Dma for Space {
         match self.0.unmap_whole(range.start.0..=last) {
             Ok(0) => Err(io::Error::from_raw_os_error(libc::ENOENT)),
             Ok(_) => Ok(()),
-            Err(cut) => Err(io(cut.into())),
+            Err(cut) => Err(Errno::from(cut).into()),
         }
     }
 
@@ -166,14 +164,14 @@ const MAX_MAPPINGS: usize = 4096;
 pub(crate) fn accelerator(pairs: u16) -> io::Result<Arc<Accelerator>> {
     let mac = [2, 0, 0, 0, 0, 1];
     let config = DeviceConfig { pairs, max_queue_size: 1024, mac, mtu: 9000, log: true };
-    Accelerator::new(config).map_err(io)
+    Accelerator::new(config).map_err(io::Error::from)
 }
 
 /// Opens it, for one client at a time.
 pub(crate) fn open(accelerator: &Arc<Accelerator>) -> Result<Box<dyn VhostAccel>, Error> {
     let (interface, path) = (IN_PROCESS, Arc::from(Path::new("a thread")));
     let failed = |errno| {
-        let (path, reason) = (Arc::clone(&path), Reason::from(io(errno)));
+        let (path, reason) = (Arc::clone(&path), Reason::from(io::Error::from(errno)));
         Error::new(interface, path, Operation::Open, Subject::Device, reason)
     };
     let memory = ClientMemory::of_process(std::process::id()).map_err(failed)?;

@@ -13,7 +13,8 @@ use super::{Net, Role};
 use crate::counters::count;
 use crate::dma::Segment;
 use crate::fault::FaultKind;
-use crate::transport::{Bus, Pass, Ring, Shared, lock};
+use crate::lock;
+use crate::transport::{Bus, Pass, Ring, Shared};
 
 /// Class, command and the longest data of a command that is known: a MAC.
 const LONGEST: usize = 2 + 6;

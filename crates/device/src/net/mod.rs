@@ -15,8 +15,8 @@ use virtio_bindings::virtio_net::{
 use self::config::CONFIG_SIZE;
 use self::frames::Scratch;
 use crate::counters::Counters;
-use crate::transport::{DRIVER_OK, Function, Pass, Shared, Walk, lock, run};
-use crate::{Device, Errno};
+use crate::transport::{DRIVER_OK, Function, Pass, Shared, Walk, run};
+use crate::{Device, Errno, lock};
 
 pub use self::config::DeviceConfig;
 

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::dma::{ClientMemory, PAGE_SIZE};
 use crate::eventfd::Signal;
 use crate::fault::FaultKind;
+use crate::lock;
 
 /// The log of one device, off until it has been given a base and switched on.
 #[derive(Debug, Default)]
@@ -62,7 +63,7 @@ impl DirtyLog {
         if self.last_used.load(Ordering::Relaxed) == page + 1 {
             return Ok(());
         }
-        let mut pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pinned = lock(&self.pinned);
         if !pinned.contains(&page) {
             memory.pin(page, PAGE_SIZE, true).map_err(|_| FaultKind::Log)?;
             pinned.insert(page);

@@ -2,7 +2,6 @@
 
 #![expect(unsafe_code, reason = "the pages are mapped with mmap and shared with another process")]
 
-use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,7 +47,7 @@ impl DoorbellPages {
             )
         };
         if base == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error().into());
+            return Err(Errno::last());
         }
         NonNull::new(base.cast()).map(|base| Self { base, pages }).ok_or(Errno::EFAULT)
     }

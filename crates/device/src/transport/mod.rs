@@ -25,16 +25,16 @@ use virtio_bindings::virtio_config::{
 };
 use virtio_bindings::virtio_ring::{VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC};
 
-use crate::Errno;
 use crate::counters::Counters;
 use crate::dma::{ClientMemory, DmaSpace};
 use crate::eventfd::Signal;
+use crate::{Errno, lock};
 
 pub(crate) use chain::Chain;
 pub use doorbell::DoorbellPages;
 pub(crate) use function::{Function, Walk};
 pub(crate) use pass::{Bus, Pass};
-pub(crate) use shared::{Shared, lock};
+pub(crate) use shared::Shared;
 pub(crate) use vring::Ring;
 pub(crate) use worker::run;
 

@@ -14,10 +14,10 @@ use super::doorbell::DoorbellPages;
 use super::queues::QueueSet;
 use super::vring::Vring;
 use super::wait::wait;
-use crate::Errno;
 use crate::counters::{Cells, count};
 use crate::eventfd::{self, Signal};
 use crate::fault::FaultKind;
+use crate::{Errno, lock};
 
 /// What epoll reports for the eventfd that wakes the worker. Not a vring's number.
 const WAKE: u64 = u64::MAX;
@@ -187,9 +187,4 @@ impl Shared {
         self.mark(queue);
         self.wake();
     }
-}
-
-/// A mutex's content, whatever became of a thread that held it before.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

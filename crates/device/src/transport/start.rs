@@ -10,10 +10,9 @@ use vmm_sys_util::epoll::{ControlOperation, EpollEvent};
 
 use super::dirty::DirtyLog;
 use super::doorbell::DoorbellPages;
-use super::shared::lock;
 use super::vring::{RingFeatures, Vring};
 use super::{Control, DRIVER_OK, Device};
-use crate::Errno;
+use crate::{Errno, lock};
 
 /// While it lives the worker starts no look at a queue.
 pub(super) struct Attention<'a>(&'a AtomicU32);

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use super::doorbell::DoorbellPages;
 use super::function::Walk;
 use super::queues::QueueSet;
-use super::shared::{Shared, lock};
+use super::shared::Shared;
 use super::wait::quiet_thread;
 use crate::counters::count;
+use crate::lock;
 
 /// How long after its last work a queue's doorbell is polled, and the worker does not sleep.
 const HOT: Duration = Duration::from_micros(50);

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use vhost_accel_device::{Device, Errno, dma::DmaSpace};
+use vhost_accel_device::{Device, Errno, dma::DmaSpace, lock};
 
-use crate::{iommu::Container, lock};
+use crate::iommu::Container;
 
 /// A group and the device in it.
 pub(crate) struct Group {

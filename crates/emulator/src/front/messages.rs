@@ -12,11 +12,8 @@ use virtio_bindings::virtio_config::{
 };
 
 use super::vhost::{Argument, Vhost};
-use crate::{
-    call::{Call, UserBuf},
-    lock,
-};
-use vhost_accel_device::Errno;
+use crate::call::{Call, UserBuf};
+use vhost_accel_device::{Errno, lock};
 
 /// The status of a device that RFC v2's "running" stands for.
 const RUNNING: u8 = (VIRTIO_CONFIG_S_ACKNOWLEDGE

@@ -12,12 +12,12 @@ use std::{
     },
 };
 
-use vhost_accel_device::{Device, Errno};
+use vhost_accel_device::{Device, Errno, lock};
 use vhost_accel_uapi::{ioc, vhost};
 use virtio_bindings::virtio_config::{VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_CONFIG_S_FEATURES_OK};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::{call::Call, lock};
+use crate::call::Call;
 
 const DRIVER_OK: u8 = VIRTIO_CONFIG_S_DRIVER_OK as u8;
 const FEATURES_OK: u8 = VIRTIO_CONFIG_S_FEATURES_OK as u8;

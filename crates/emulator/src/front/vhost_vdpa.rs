@@ -16,12 +16,12 @@ use super::{
 use crate::{
     call::{Call, UserBuf},
     crossings::Kind,
-    lock,
     task::Task,
 };
 use vhost_accel_device::{
     Device, DoorbellPages, Errno,
     dma::{Access, DmaSpace, PAGE_SIZE, PinPolicy, Region},
+    lock,
 };
 
 /// `max_mem_regions` of the vhost module, unless it was loaded with another.

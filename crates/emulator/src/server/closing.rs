@@ -29,7 +29,7 @@ impl Server {
                 self.machine.files.forget_descriptor(fd as u32);
                 let closed = sys::fs::close(fd as i32);
                 self.machine.files.drain(Some(found.file.key));
-                closed.map(|()| 0).map_err(|error| sys::errno(&error)).into()
+                closed.map(|()| 0).map_err(Errno::from).into()
             }
             Some(found) => {
                 self.let_go(notification, &found, fd as u32);
@@ -105,6 +105,6 @@ impl Server {
         self.machine.files.forget_descriptor(fd);
         drop(copy);
         self.machine.files.drain(Some(found.file.key));
-        replaced.map_err(|error| sys::errno(&error))
+        replaced.map_err(Errno::from)
     }
 }

@@ -7,14 +7,13 @@ use std::{
 };
 
 use super::{CONTINUE, Reply, Server};
-use vhost_accel_device::Errno;
+use vhost_accel_device::{Errno, lock};
 
 use crate::{
     call::UserBuf,
     chardevs::Chardev,
     crossings::Kind,
     front::{Answer, Mapping, Node},
-    lock,
     proc::ProcPath,
     sys::{
         self,
@@ -236,7 +235,7 @@ impl Server {
             match error.raw_os_error() {
                 // The client has lowered its limit of open files below the range.
                 Some(libc::EBADF) => Errno(libc::EMFILE),
-                _ => sys::errno(&error),
+                _ => error.into(),
             }
         })
     }

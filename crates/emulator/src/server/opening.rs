@@ -75,7 +75,7 @@ impl How<'_> {
             Self::Flags(flags) => shadow.open(path, *flags),
             Self::Struct(bytes) => shadow.open_how(path, bytes),
         };
-        opened.map_err(|error| sys::errno(&error))
+        opened.map_err(Errno::from)
     }
 }
 
@@ -208,15 +208,13 @@ impl Server {
     /// Gives the client a descriptor of the placeholder that answers as one of the path does. One with
     /// O_PATH can't be put into a client.
     fn open_as_path(&self, notification: &Notification, chardev: &Chardev, flags: i32) -> Reply {
-        let given = self
-            .machine
-            .shadow
-            .open(&chardev.path, libc::O_RDONLY)
-            .map_err(|error| sys::errno(&error))
-            .and_then(|file| {
-                let cloexec = flags & libc::O_CLOEXEC != 0;
-                self.give(notification, &file, Place::From(0), cloexec)
-            });
+        let given =
+            self.machine.shadow.open(&chardev.path, libc::O_RDONLY).map_err(Errno::from).and_then(
+                |file| {
+                    let cloexec = flags & libc::O_CLOEXEC != 0;
+                    self.give(notification, &file, Place::From(0), cloexec)
+                },
+            );
         match given {
             Ok(_) => Reply::Answered,
             Err(Errno(number)) => Reply::Now(Response::Fail(number)),
@@ -237,10 +235,7 @@ impl Server {
         }
         let given = how.open(&self.machine.shadow, path).and_then(|file| {
             let cloexec = flags & libc::O_CLOEXEC != 0;
-            self.team
-                .listener
-                .add_fd(notification.id(), &file, None, cloexec)
-                .map_err(|error| sys::errno(&error))
+            self.team.listener.add_fd(notification.id(), &file, None, cloexec).map_err(Errno::from)
         });
         match given {
             Ok(_) => Reply::Answered,

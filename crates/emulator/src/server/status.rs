@@ -66,7 +66,7 @@ impl Server {
         }
         let flags = libc::O_PATH | if follow { 0 } else { libc::O_NOFOLLOW };
         let opened = self.machine.shadow.open(self.paths.current(), flags);
-        Some(opened.map(Subject::Shadow).map_err(|error| sys::errno(&error)))
+        Some(opened.map(Subject::Shadow).map_err(Errno::from))
     }
 
     /// What descriptor `fd` of thread `tid` is one of, if it is ours: open, or a path's.
@@ -87,7 +87,7 @@ impl Server {
             Identity::Anonymous(file) => return Some(Ok(Subject::Anonymous(file))),
         };
         let opened = self.machine.shadow.open(&chardev.path, libc::O_PATH);
-        Some(opened.map(Subject::Shadow).map_err(|error| sys::errno(&error)))
+        Some(opened.map(Subject::Shadow).map_err(Errno::from))
     }
 
     /// fstat(2).
@@ -116,10 +116,9 @@ impl Server {
 
     /// Puts what stat(2) says of `subject` to `to` in the client's memory.
     fn tell(&self, tid: u32, subject: &Subject, to: u64) -> Result<u64, Errno> {
-        let failed = |error: std::io::Error| sys::errno(&error);
         let stat = match subject {
             Subject::Shadow(file) => {
-                let mut stat = sys::fs::stat(file).map_err(failed)?;
+                let mut stat = sys::fs::stat(file)?;
                 if let Some(chardev) = self.machine.chardevs.behind((stat.st_dev, stat.st_ino)) {
                     stat.st_mode = Chardev::MODE;
                     stat.st_rdev = chardev.number;
@@ -127,7 +126,7 @@ impl Server {
                 stat
             }
             Subject::Anonymous(file) => {
-                let mut stat = sys::fs::stat(&file.memfd).map_err(failed)?;
+                let mut stat = sys::fs::stat(&file.memfd)?;
                 stat.st_mode = ANONYMOUS_MODE;
                 stat.st_nlink = 1;
                 stat.st_size = 0;
@@ -135,7 +134,7 @@ impl Server {
                 stat
             }
         };
-        sys::remote::write_memory(tid, to, sys::fs::stat_bytes(&stat)).map_err(failed)?;
+        sys::remote::write_memory(tid, to, sys::fs::stat_bytes(&stat))?;
         Ok(0)
     }
 
@@ -145,11 +144,10 @@ impl Server {
             return CONTINUE;
         };
         let answer = subject.and_then(|subject| {
-            let failed = |error: std::io::Error| sys::errno(&error);
             let statx = match &subject {
                 Subject::Shadow(file) => {
-                    let mut statx = sys::fs::statx(file, mask as u32).map_err(failed)?;
-                    let stat = sys::fs::stat(file).map_err(failed)?;
+                    let mut statx = sys::fs::statx(file, mask as u32)?;
+                    let stat = sys::fs::stat(file)?;
                     if let Some(chardev) = self.machine.chardevs.behind((stat.st_dev, stat.st_ino))
                     {
                         statx.stx_mode = Chardev::MODE as u16;
@@ -159,7 +157,7 @@ impl Server {
                     statx
                 }
                 Subject::Anonymous(file) => {
-                    let mut statx = sys::fs::statx(&file.memfd, mask as u32).map_err(failed)?;
+                    let mut statx = sys::fs::statx(&file.memfd, mask as u32)?;
                     statx.stx_mode = ANONYMOUS_MODE as u16;
                     statx.stx_nlink = 1;
                     statx.stx_size = 0;
@@ -167,8 +165,7 @@ impl Server {
                     statx
                 }
             };
-            sys::remote::write_memory(notification.tid(), to, sys::fs::statx_bytes(&statx))
-                .map_err(failed)?;
+            sys::remote::write_memory(notification.tid(), to, sys::fs::statx_bytes(&statx))?;
             Ok(0)
         });
         answer.into()
@@ -200,7 +197,7 @@ impl Server {
             None => {
                 let flags = libc::O_PATH | libc::O_NOFOLLOW;
                 let link = self.machine.shadow.open(self.paths.current(), flags);
-                link.map_err(|error| sys::errno(&error)).and_then(|link| {
+                link.map_err(Errno::from).and_then(|link| {
                     // An empty path finds ENOENT where a named one would find EINVAL: no link.
                     sys::fs::read_link(&link, room).map_err(|_| Errno(libc::EINVAL))
                 })
@@ -211,7 +208,7 @@ impl Server {
             if target.is_empty() {
                 return Err(Errno(libc::EINVAL));
             }
-            sys::remote::write_memory(tid, to, target).map_err(|error| sys::errno(&error))?;
+            sys::remote::write_memory(tid, to, target)?;
             Ok(target.len() as u64)
         });
         answer.into()
@@ -230,7 +227,7 @@ impl Server {
         };
         let answer = subject.and_then(|subject| match subject {
             Subject::Shadow(file) => {
-                sys::fs::access(&file, mode, flags).map(|()| 0).map_err(|error| sys::errno(&error))
+                sys::fs::access(&file, mode, flags).map(|()| 0).map_err(Errno::from)
             }
             // Read and write, as its mode says: it is the client's own.
             Subject::Anonymous(_) if mode & libc::X_OK != 0 => Err(Errno(libc::EACCES)),

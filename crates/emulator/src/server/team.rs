@@ -16,7 +16,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{lock, sys::seccomp::Listener};
+use vhost_accel_device::lock;
+
+use crate::sys::seccomp::Listener;
 
 /// How often the spare thread looks: a call that is held up holds up others for twice that at most.
 const LOOK: Duration = Duration::from_millis(2);

@@ -11,19 +11,12 @@ pub(crate) mod wait;
 
 use std::{io, sync::OnceLock};
 
-use vhost_accel_device::Errno;
-
 /// The outcome of a libc call: -1 is `errno`.
 fn check(ret: impl Into<i64>) -> io::Result<i64> {
     match ret.into() {
         -1 => Err(io::Error::last_os_error()),
         value => Ok(value),
     }
-}
-
-/// The number in an [`io::Error`], EIO if it has none.
-pub(crate) fn errno(error: &io::Error) -> Errno {
-    Errno(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 /// This process.

@@ -10,29 +10,13 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use vmm_sys_util::eventfd::EventFd;
+
 use super::check;
 
 /// A new eventfd, at zero.
-pub(crate) fn eventfd() -> io::Result<OwnedFd> {
-    // SAFETY: takes no pointer.
-    let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
-    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
-}
-
-/// Adds one to an eventfd.
-pub(crate) fn signal(eventfd: &OwnedFd) {
-    let one = 1_u64;
-    // SAFETY: the kernel reads the eight bytes. It fails only where the count is at its end, and
-    // then whoever waits is awake.
-    unsafe { libc::write(eventfd.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
-}
-
-/// Takes what was added to an eventfd.
-pub(crate) fn clear(eventfd: &OwnedFd) {
-    let mut count = 0_u64;
-    // SAFETY: the kernel writes the eight bytes; it fails where there is nothing to take.
-    unsafe { libc::read(eventfd.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };
+pub(crate) fn eventfd() -> io::Result<EventFd> {
+    EventFd::new(libc::EFD_CLOEXEC | libc::EFD_NONBLOCK)
 }
 
 /// An inotify instance that tells once of the close of each file watched.
@@ -110,16 +94,16 @@ impl Poller {
     }
 
     /// Waits for `fd` too, and says so with `token`.
-    pub(crate) fn add(&self, fd: &OwnedFd, token: u64) -> io::Result<()> {
+    pub(crate) fn add(&self, fd: &impl AsRawFd, token: u64) -> io::Result<()> {
         self.control(fd, libc::EPOLLIN as u32, token)
     }
 
     /// The same, where others wait for `fd` as well and one of them is enough.
-    pub(crate) fn add_shared(&self, fd: &OwnedFd, token: u64) -> io::Result<()> {
+    pub(crate) fn add_shared(&self, fd: &impl AsRawFd, token: u64) -> io::Result<()> {
         self.control(fd, (libc::EPOLLIN | libc::EPOLLEXCLUSIVE) as u32, token)
     }
 
-    fn control(&self, fd: &OwnedFd, events: u32, token: u64) -> io::Result<()> {
+    fn control(&self, fd: &impl AsRawFd, events: u32, token: u64) -> io::Result<()> {
         let mut event = libc::epoll_event { events, u64: token };
         // SAFETY: the kernel reads the structure.
         check(unsafe {

@@ -100,8 +100,8 @@ impl Figures {
 }
 
 /// How many of `n` samples may lie outside on each side of an interval that has the median with a
-/// probability of 95 % or more, whatever the distribution: how many of `n` tosses of a coin come out
-/// heads is all that matters.
+/// probability of 95 % or more, whatever the distribution: how many of `n` tosses of a coin come
+/// out heads is all that matters.
 fn outside(n: usize) -> usize {
     let (mut probability, mut below, mut heads) = (0.5_f64.powi(n as i32), 0.0, 0);
     while heads < n {
@@ -115,7 +115,8 @@ fn outside(n: usize) -> usize {
     heads.saturating_sub(1).min(n.saturating_sub(1) / 2)
 }
 
-/// What criterion has just written. It goes on when it can't write, and says so where nobody listens.
+/// What criterion has just written. It goes on when it can't write, and says so where nobody
+/// listens.
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read_to_string(path);
     let value = text.and_then(|text| serde_json::from_str(&text).map_err(io::Error::from));
@@ -145,7 +146,8 @@ fn directory(name: &str) -> String {
     name.replace('/', "_")
 }
 
-/// To a thousandth of a nanosecond, or to five digits of a ratio: what lies below is no measurement.
+/// To a thousandth of a nanosecond, or to five digits of a ratio: what lies below is no
+/// measurement.
 pub(crate) fn round(figure: f64) -> f64 {
     let scale = if figure.abs() < 100.0 { 1e5 } else { 1e3 };
     (figure * scale).round() / scale

@@ -125,9 +125,10 @@ pub enum Only {
 }
 
 impl Comparison {
-    /// Compares `after` with `before`. A median has changed if the two 95 % intervals have no point in
-    /// common and the medians differ by more than `threshold`, a share of the first. A count has changed
-    /// if it isn't the same. Of runs whose clocks count different things only counts are compared.
+    /// Compares `after` with `before`. A median has changed if the two 95 % intervals have no point
+    /// in common and the medians differ by more than `threshold`, a share of the first. A count has
+    /// changed if it isn't the same. Of runs whose clocks count different things only counts are
+    /// compared.
     pub fn new(before: &ResultFile, after: &ResultFile, threshold: f64) -> Self {
         let mut comparison = Self {
             incomparable: incomparable(before, after),
@@ -169,8 +170,8 @@ impl Comparison {
         comparison
     }
 
-    /// Whether something differs by more than noise, or can't be told: figures that only one run has, or
-    /// runs that should not be compared.
+    /// Whether something differs by more than noise, or can't be told: figures that only one run
+    /// has, or runs that should not be compared.
     pub fn has_changes(&self) -> bool {
         let Self { incomparable, crossings, medians, ratios, missing, compared: _ } = self;
         !(incomparable.is_empty()

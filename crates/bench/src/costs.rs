@@ -1,7 +1,7 @@
 //! What each kind of crossing costs by itself: the terms of the cost model.
 //!
-//! They are taken call by call from setups with one queue pair. What larger setups and other scenarios take
-//! is then predicted from their counts, and compared with what was measured.
+//! They are taken call by call from setups with one queue pair. What larger setups and other
+//! scenarios take is then predicted from their counts, and compared with what was measured.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -30,8 +30,8 @@ fn source(configuration: Configuration) -> Scenario {
     }
 }
 
-/// Takes the costs of `configurations`. What was measured and counted of their setups tells what is left for
-/// userspace.
+/// Takes the costs of `configurations`. What was measured and counted of their setups tells what is
+/// left for userspace.
 ///
 /// # Errors
 /// Those of a setup.

@@ -35,8 +35,8 @@ pub fn count_crossings(externals: &[External]) -> Result<Vec<Crossings>> {
     })?
 }
 
-/// Does every scenario that is counted once, through each configuration, as each client, with a watch
-/// of its own.
+/// Does every scenario that is counted once, through each configuration, as each client, with a
+/// watch of its own.
 ///
 /// # Errors
 /// Those of the scenarios, and of `watched`.

@@ -14,8 +14,8 @@ use crate::sizes::{MapSize, QUEUE_PAIRS};
 
 /// Entries of each vring.
 pub(crate) const QUEUE_SIZE: u16 = 256;
-/// What is negotiated: split rings, translated addresses, several queue pairs. No event index, so that
-/// every kick and every call is one.
+/// What is negotiated: split rings, translated addresses, several queue pairs. No event index, so
+/// that every kick and every call is one.
 pub(crate) const FEATURES: Features = Features::VERSION_1
     .union(Features::ACCESS_PLATFORM)
     .union(Features::from_bits_retain(CTRL_VQ | MQ));
@@ -44,8 +44,8 @@ pub(crate) const BUFFER: usize = 2048;
 pub(crate) enum Waiting {
     /// The device has a CPU of its own: watch the ring; kick by doorbell.
     Watch,
-    /// The device's thread needs this CPU: hand it over; kick by a request, since a device that polls a
-    /// doorbell would be measured polling.
+    /// The device's thread needs this CPU: hand it over; kick by a request, since a device that
+    /// polls a doorbell would be measured polling.
     Yield,
 }
 

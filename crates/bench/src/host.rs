@@ -57,8 +57,8 @@ fn mitigations() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The git revision of the tree at `root`, with `-dirty` when it was changed; `None` where git can't
-/// tell.
+/// The git revision of the tree at `root`, with `-dirty` when it was changed; `None` where git
+/// can't tell.
 pub fn revision(root: &Path) -> Option<String> {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;

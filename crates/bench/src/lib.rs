@@ -1,9 +1,9 @@
 //! Scenarios, benchmarks, results and reports.
 //!
-//! The same work through each interface, next to its **baseline**: the same system calls made bare with
-//! libc. `cargo bench` times both with criterion and counts the crossings exactly; a [`ResultFile`]
-//! keeps the figures, and [`report`] turns results into the mail, the comparison and the README's
-//! table. `docs/measuring.md` says how each figure is taken and what it can't say.
+//! The same work through each interface, next to its **baseline**: the same system calls made bare
+//! with libc. `cargo bench` times both with criterion and counts the crossings exactly; a
+//! [`ResultFile`] keeps the figures, and [`report`] turns results into the mail, the comparison and
+//! the README's table. `docs/measuring.md` says how each figure is taken and what it can't say.
 //!
 //! # Words
 //! - **scenario**: a piece of work with a stable id, [`Scenario`];

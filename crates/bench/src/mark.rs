@@ -1,5 +1,5 @@
-//! Each scenario once, between marks that somebody who watches system calls can see: so that crossings
-//! can be counted by strace, on a kernel that counts none itself.
+//! Each scenario once, between marks that somebody who watches system calls can see: so that
+//! crossings can be counted by strace, on a kernel that counts none itself.
 
 #![expect(unsafe_code, reason = "a system call that is there to be seen")]
 
@@ -13,9 +13,9 @@ pub const BEGIN: &str = "begin ";
 /// What the mark behind it begins with.
 pub const END: &str = "end ";
 
-/// Does every scenario that is counted once, through each configuration, on each client, on the devices of this
-/// machine. Before and behind the measured part it writes a mark, [`BEGIN`] or [`END`] and the key,
-/// to descriptor -1: which nobody reads, and strace shows.
+/// Does every scenario that is counted once, through each configuration, on each client, on the
+/// devices of this machine. Before and behind the measured part it writes a mark, [`BEGIN`] or
+/// [`END`] and the key, to descriptor -1: which nobody reads, and strace shows.
 ///
 /// # Errors
 /// Those of the scenarios.

@@ -41,7 +41,8 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// What suits the run: `placement` is where client and devices have been put, if there was a choice.
+    /// What suits the run: `placement` is where client and devices have been put, if there was a
+    /// choice.
     pub(crate) fn waiting(&self, placement: Option<Placement>) -> Waiting {
         match (self.clock, placement) {
             (Clock::Wall, Some(_)) => Waiting::Watch,

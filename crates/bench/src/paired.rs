@@ -1,7 +1,7 @@
 //! How much longer one thing takes than another, measured in turns.
 //!
-//! What disturbs a machine comes and goes in milliseconds: two times that are measured a second apart
-//! differ by it, two that take turns share it.
+//! What disturbs a machine comes and goes in milliseconds: two times that are measured a second
+//! apart differ by it, two that take turns share it.
 
 use std::time::{Duration, Instant};
 
@@ -17,9 +17,9 @@ const PAIRS: u64 = 8;
 /// A sample that takes longer has fewer.
 const LONG: Duration = Duration::from_millis(40);
 
-/// Runs both about `count` times, in turns, and says what the first takes over what the second does: the
-/// median of the pairs. In a pair one comes first and last, the other twice in between, so that who
-/// comes first doesn't matter.
+/// Runs both about `count` times, in turns, and says what the first takes over what the second
+/// does: the median of the pairs. In a pair one comes first and last, the other twice in between,
+/// so that who comes first doesn't matter.
 pub(crate) fn paired(of: &mut Work<'_>, over: &mut Work<'_>, count: u64) -> Result<f64> {
     let share = (count / (2 * PAIRS)).max(1);
     let (begun, mut ratios) = (Instant::now(), Vec::with_capacity(PAIRS as usize));

@@ -1,8 +1,8 @@
 //! The scenarios' steps through the `vhost` crate, on vhost-vdpa.
 //!
-//! Used as its documentation and its users do: no call that the work doesn't need, and none left out
-//! that ours makes for a reason that holds here too. What it lacks (doorbells, batch hints, a status
-//! after a start) it is not asked for.
+//! Used as its documentation and its users do: no call that the work doesn't need, and none left
+//! out that ours makes for a reason that holds here too. What it lacks (doorbells, batch hints, a
+//! status after a start) it is not asked for.
 
 #![expect(unsafe_code, reason = "an `EventFd` of a borrowed descriptor")]
 

@@ -1,9 +1,9 @@
 //! Which CPU runs what.
 //!
-//! A kernel runs a system call on its caller's CPU, and a device is a processor of its own. Left to the
-//! scheduler, the emulated kernel's server and its client meet on one CPU or on two as it happens, and
-//! a crossing takes one time or several times that. So the client and the server that answers it share
-//! a CPU, and the devices have another.
+//! A kernel runs a system call on its caller's CPU, and a device is a processor of its own. Left to
+//! the scheduler, the emulated kernel's server and its client meet on one CPU or on two as it
+//! happens, and a crossing takes one time or several times that. So the client and the server that
+//! answers it share a CPU, and the devices have another.
 
 #![expect(unsafe_code, reason = "sched_setaffinity(2) has no wrapper")]
 
@@ -12,7 +12,8 @@ use std::mem::{size_of, zeroed};
 
 use libc::{cpu_set_t, pid_t};
 
-/// How the devices' threads are named: the emulated ones' in this process, a native one's in the kernel.
+/// How the devices' threads are named: the emulated ones' in this process, a native one's in the
+/// kernel.
 const EMULATED: &str = "vhost-accel-";
 const NATIVE: &str = "va-";
 

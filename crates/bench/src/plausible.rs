@@ -6,8 +6,8 @@ use crate::terminal::{is_printable, one_line};
 
 /// The longest text that any field of a result needs, in characters: the state of a mitigation.
 const LONGEST: usize = 400;
-/// The largest figure that any unit has: eleven days in nanoseconds. Beyond it lie counts that a 64-bit
-/// float doesn't tell apart, and sums that are infinite.
+/// The largest figure that any unit has: eleven days in nanoseconds. Beyond it lie counts that a
+/// 64-bit float doesn't tell apart, and sums that are infinite.
 const MOST: f64 = 1e15;
 /// Where figures are that nobody measured as they stand.
 const FITTED: &str = "costs[";

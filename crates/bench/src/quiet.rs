@@ -9,8 +9,9 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// While it lives, standard output and standard error lead nowhere: criterion can't be told to be silent.
-/// It panics where it can't print, so that a file, which a disk may have no room for, is no place for it.
+/// While it lives, standard output and standard error lead nowhere: criterion can't be told to be
+/// silent. It panics where it can't print, so that a file, which a disk may have no room for, is no
+/// place for it.
 #[derive(Debug)]
 pub struct Quiet {
     output: OwnedFd,

@@ -27,8 +27,8 @@ impl Repeat {
         repeat
     }
 
-    /// Of the keys that are `meant`, how many differ by more than a thousandth, and which differs most,
-    /// by what part of what it was.
+    /// Of the keys that are `meant`, how many differ by more than a thousandth, and which differs
+    /// most, by what part of what it was.
     pub fn beyond(&self, meant: impl Fn(&Key) -> bool) -> (usize, Option<(f64, &Key)>) {
         let beyond = || self.beyond.iter().filter(|one| meant(&one.key));
         let by = |one: &Difference| (one.now - one.before).abs() / one.before;

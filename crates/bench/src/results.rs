@@ -1,6 +1,7 @@
 //! What a run writes down: the schema of the files in `results/`.
 //!
-//! `docs/measuring.md` says what each field means to somebody who reads the file without this crate.
+//! `docs/measuring.md` says what each field means to somebody who reads the file without this
+//! crate.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -355,8 +356,8 @@ pub struct Cost {
     pub unit: Unit,
     /// Calls that were measured.
     pub n: usize,
-    /// Their mean, without the slowest and the quickest tenth; of `userspace`, which is what a setup
-    /// takes beyond them, less than nothing where they were quicker in it than one by one.
+    /// Their mean, without the slowest and the quickest tenth; of `userspace`, which is what a
+    /// setup takes beyond them, less than nothing where they were quicker in it than one by one.
     pub cost: f64,
 }
 
@@ -385,8 +386,8 @@ pub enum Unit {
     Instructions,
 }
 
-/// How many system calls one iteration makes: on the emulated kernel counted by it, on a native one by
-/// strace.
+/// How many system calls one iteration makes: on the emulated kernel counted by it, on a native one
+/// by strace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crossings {
     /// What was counted.
@@ -475,8 +476,8 @@ mod interface_name {
         Ok(name.parse().unwrap_or_else(|UnknownInterface| external(name)))
     }
 
-    /// One from outside, of which a file says no more than the name. What is known of it is kept for
-    /// as long as the program runs.
+    /// One from outside, of which a file says no more than the name. What is known of it is kept
+    /// for as long as the program runs.
     fn external(name: String) -> Interface {
         static KNOWN: Mutex<Vec<&'static InterfaceFacts>> = Mutex::new(Vec::new());
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);

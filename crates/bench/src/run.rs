@@ -33,8 +33,8 @@ pub struct Progress {
 /// Runs every scenario that was chosen: counts, then times. Tells `progress` how far it is.
 ///
 /// # Errors
-/// Those of the kernel half and of the scenarios; [`Error::Nothing`] where a word of the selection fits
-/// nothing; [`Error::Resume`] where the run that is to be resumed was another one.
+/// Those of the kernel half and of the scenarios; [`Error::Nothing`] where a word of the selection
+/// fits nothing; [`Error::Resume`] where the run that is to be resumed was another one.
 pub fn run(options: &RunOptions, mut progress: impl FnMut(&Progress)) -> Result<ResultFile> {
     let begun = Instant::now();
     // Before threads are given their CPUs.

@@ -1,4 +1,5 @@
-//! The steps that every scenario is made of, which the library and the baseline each take in their way.
+//! The steps that every scenario is made of, which the library and the baseline each take in their
+//! way.
 
 use std::io;
 

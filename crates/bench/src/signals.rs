@@ -9,10 +9,12 @@ use signal_hook::iterator::Signals;
 use crate::staged::Staged;
 use crate::terminal::Fault;
 
-/// From now on Ctrl-C, SIGTERM and SIGHUP end the process by [`Staged::end_process`], unless `goes_on`
-/// says of one that the process is to go on. One that is ignored, as nohup(1) has it, stays so.
+/// From now on Ctrl-C, SIGTERM and SIGHUP end the process by [`Staged::end_process`], unless
+/// `goes_on` says of one that the process is to go on. One that is ignored, as nohup(1) has it,
+/// stays so.
 ///
-/// A file that may not grow (`ulimit -f`) is then an error of write(2), and not the process's death.
+/// A file that may not grow (`ulimit -f`) is then an error of write(2), and not the process's
+/// death.
 ///
 /// # Errors
 /// Those of finding out what is ignored, of sigaction(2), and of starting a thread.

@@ -86,9 +86,9 @@ impl Staged {
         self.rename()
     }
 
-    /// Gives all of `files` their names, and removes what is `gone` then. What the kernel still holds is
-    /// written before the first has its name; and [`end_process`](Self::end_process) comes before all of
-    /// it or behind.
+    /// Gives all of `files` their names, and removes what is `gone` then. What the kernel still
+    /// holds is written before the first has its name; and [`end_process`](Self::end_process) comes
+    /// before all of it or behind.
     ///
     /// # Errors
     /// As [`keep`](Self::keep), and those of unlink(2).
@@ -130,9 +130,9 @@ impl Write for Staged {
     }
 }
 
-/// Where a file has to be renamed to for `path` to lead to it: links are followed, so that they stay.
-/// `None` of what can't be replaced: no regular file, or a name of an open one (`/dev/stdout`,
-/// `/proc/self/fd/1`), whose other users would be left with the old.
+/// Where a file has to be renamed to for `path` to lead to it: links are followed, so that they
+/// stay. `None` of what can't be replaced: no regular file, or a name of an open one
+/// (`/dev/stdout`, `/proc/self/fd/1`), whose other users would be left with the old.
 fn renamable(path: &Path) -> io::Result<Option<PathBuf>> {
     /// As many links as Linux follows.
     const LINKS: usize = 40;

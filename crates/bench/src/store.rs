@@ -16,8 +16,8 @@ impl ResultFile {
     /// Reads a result file.
     ///
     /// # Errors
-    /// [`Error::Read`]; [`Error::Schema`] for another version; [`Error::Json`] for one that isn't what
-    /// its version says; [`Error::Implausible`] for what nobody can have measured or written.
+    /// [`Error::Read`]; [`Error::Schema`] for another version; [`Error::Json`] for one that isn't
+    /// what its version says; [`Error::Implausible`] for what nobody can have measured or written.
     pub fn load(path: &Path) -> Result<Self> {
         Self::of_value(path, &load_value(path)?)
     }
@@ -50,8 +50,8 @@ impl ResultFile {
         Ok(text)
     }
 
-    /// The name of its file in `results/`: date, kernel half, where it tells runs of a day apart machine
-    /// and clock, CPU.
+    /// The name of its file in `results/`: date, kernel half, where it tells runs of a day apart
+    /// machine and clock, CPU.
     pub fn file_name(&self) -> String {
         let run = &self.run;
         let mut parts = vec![word(run.date.split('T').next().unwrap_or_default())];
@@ -164,8 +164,8 @@ fn value(path: &Path, text: &str) -> Result<Value> {
     Ok(value)
 }
 
-/// Writes a text to each path, making its directory: to all of them or, where one can't be written, to
-/// none.
+/// Writes a text to each path, making its directory: to all of them or, where one can't be written,
+/// to none.
 ///
 /// # Errors
 /// [`Error::File`].

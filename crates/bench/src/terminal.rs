@@ -1,8 +1,9 @@
 //! What a program says to the terminal that started it, and the exit code that it ends with.
 //!
-//! The programs of this workspace have one rule, [`EXIT_CODES`], and this is where it is carried out;
-//! [`command_line`](crate::command_line) shows it, and [`signals`](crate::signals) has the part about signals.
-//! Text that comes from elsewhere, from a file or the command line, is shown by [`one_line`].
+//! The programs of this workspace have one rule, [`EXIT_CODES`], and this is where it is carried
+//! out; [`command_line`](crate::command_line) shows it, and [`signals`](crate::signals) has the
+//! part about signals. Text that comes from elsewhere, from a file or the command line, is shown by
+//! [`one_line`].
 
 use std::error::Error as StdError;
 use std::fmt::{Display, Write as _};
@@ -117,8 +118,8 @@ pub fn note(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// `text` as one line of bounded length in which nothing acts on the terminal: what can't be printed
-/// is shown as Rust escapes it.
+/// `text` as one line of bounded length in which nothing acts on the terminal: what can't be
+/// printed is shown as Rust escapes it.
 pub fn one_line(text: &str) -> String {
     let mut line = String::new();
     for (number, letter) in text.chars().enumerate() {

@@ -23,8 +23,8 @@ use crate::watch;
 /// How thoroughly a thing is measured.
 #[derive(Clone, Copy, Debug)]
 struct Thoroughness {
-    /// Rounds in which every interface has its turn, forwards and backwards, so that what drifts drifts
-    /// for all.
+    /// Rounds in which every interface has its turn, forwards and backwards, so that what drifts
+    /// drifts for all.
     rounds: usize,
     /// Samples in a round. criterion takes no fewer than 10.
     samples: usize,
@@ -154,8 +154,9 @@ impl<'a> Timer<'a> {
         }
     }
 
-    /// Whether a client is measured by itself. A baseline is there for what the library adds to it, which is
-    /// measured in turns; by itself it is a figure of its own only for single requests and kicks.
+    /// Whether a client is measured by itself. A baseline is there for what the library adds to it,
+    /// which is measured in turns; by itself it is a figure of its own only for single requests and
+    /// kicks.
     fn wants(&self, client: Client) -> bool {
         client != Client::Baseline
             || self.options.clock == Clock::Instructions
@@ -261,7 +262,8 @@ impl<'a> Timer<'a> {
     fn alone(&self, criterion: &mut Criterion, key: &Key) -> Result<()> {
         let place = self.devices.first(key.interface)?;
         let guest = &self.guests[0];
-        // Before criterion looks at the clock, and once: what is slow the first time is no estimate.
+        // Before criterion looks at the clock, and once: what is slow the first time is no
+        // estimate.
         let mut work = self.scenario.prepare(key.configuration(), key.client, &place, guest)?;
         work(1, &mut watch::Clock::new())?;
         let mut failed = None;
@@ -275,8 +277,8 @@ impl<'a> Timer<'a> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// The scenario and what it is compared with, taking turns on two devices that are alike, until the
-    /// ratio is known.
+    /// The scenario and what it is compared with, taking turns on two devices that are alike, until
+    /// the ratio is known.
     fn paired(
         &self,
         key: &Key,

@@ -1,7 +1,7 @@
 //! Frames through one queue pair, with as little driver as there can be.
 //!
-//! Every descriptor is written once. To send is to move the available index on; a receive buffer goes
-//! back the same way.
+//! Every descriptor is written once. To send is to move the available index on; a receive buffer
+//! goes back the same way.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -20,8 +20,8 @@ static GO: AtomicBool = AtomicBool::new(false);
 /// One test at a time: a process that one of them starts has the other's descriptors for a moment.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Each time another one, like the last. Its thread is the client's, so that its calls are counted as
-/// long as it lives: it must be gone before something else is.
+/// Each time another one, like the last. Its thread is the client's, so that its calls are counted
+/// as long as it lives: it must be gone before something else is.
 fn open(_: usize) -> vhost_accel::Result<Box<dyn VhostAccel>> {
     backend::open(&backend::accelerator(PAIRS[PAIRS.len() - 1]).unwrap())
 }

@@ -1,5 +1,5 @@
-//! A vhost-vdpa client that knows nothing of this project: the `vhost` crate's `VhostKernVdpa`, as a
-//! VMM would use it, sends one frame through a virtio-net loopback and waits for it.
+//! A vhost-vdpa client that knows nothing of this project: the `vhost` crate's `VhostKernVdpa`, as
+//! a VMM would use it, sends one frame through a virtio-net loopback and waits for it.
 //!
 //! ```sh
 //! vhost-accel emulate -- target/debug/examples/vdpa_loopback /dev/vhost-vdpa-0

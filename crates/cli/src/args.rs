@@ -33,9 +33,9 @@ pub(crate) enum Command {
     Bridge(Bridge),
     /// Runs a program that sees the emulated devices
     ///
-    /// Ends when the program and all that it has started have ended, with the program's exit code, or
-    /// 128 and the number of the signal that it died of. SIGINT and SIGQUIT are the program's, as under a
-    /// shell; SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are passed on to it.
+    /// Ends when the program and all that it has started have ended, with the program's exit code,
+    /// or 128 and the number of the signal that it died of. SIGINT and SIGQUIT are the program's,
+    /// as under a shell; SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are passed on to it.
     #[command(after_help = "    N  PROGRAM ran, and ended so")]
     Emulate(Emulate),
     /// Writes the report and the documents from results/

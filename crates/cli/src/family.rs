@@ -1,7 +1,7 @@
 //! This process as the head of a family: what it starts, and what that starts.
 //!
-//! A subreaper is the parent of every descendant whose own parent has died, so that no descendant is
-//! ever out of reach, whatever it does to be on its own.
+//! A subreaper is the parent of every descendant whose own parent has died, so that no descendant
+//! is ever out of reach, whatever it does to be on its own.
 
 use std::fs;
 use std::io;
@@ -61,8 +61,8 @@ impl Family {
 
     /// Waits until process `child` and all other descendants have ended; how `child` did.
     ///
-    /// Meanwhile signals go to `child`. A signal behind its end, or the death of the guard, ends the
-    /// `rest` of the family.
+    /// Meanwhile signals go to `child`. A signal behind its end, or the death of the guard, ends
+    /// the `rest` of the family.
     pub(crate) fn wait(mut self, child: u32, rest: Rest) -> io::Result<ExitStatus> {
         let lost = || io::Error::from(io::ErrorKind::NotFound);
         let child = i32::try_from(child).ok().and_then(Pid::from_raw).ok_or_else(lost)?;
@@ -118,7 +118,8 @@ fn reap(child: Pid, rest: Rest) -> io::Result<Option<ExitStatus>> {
 
 /// Kills every descendant: they reach this process as their parents die.
 fn end_descendants() {
-    // A look at all processes takes a while where there are many. Mostly there is nobody to be found.
+    // A look at all processes takes a while where there are many. Mostly there is nobody to be
+    // found.
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     while !matches!(waitid(WaitId::All, options), Err(Errno::CHILD)) {
         let children = children();

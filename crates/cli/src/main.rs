@@ -1,7 +1,7 @@
 //! The `vhost-accel` command: look at vhost accelerators, test them, send traffic through them.
 //!
-//! Exit codes are those of [`EXIT_CODES`](vhost_accel_bench::terminal::EXIT_CODES); of a program run by
-//! `emulate`, its own.
+//! Exit codes are those of [`EXIT_CODES`](vhost_accel_bench::terminal::EXIT_CODES); of a program
+//! run by `emulate`, its own.
 
 #![warn(clippy::print_stderr)] // it panics where stderr can't be written
 

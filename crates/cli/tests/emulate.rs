@@ -19,7 +19,8 @@ struct Emulated {
     scratch: tempfile::TempDir,
 }
 
-/// The program ignores no signal, even where the tests do: nohup or a shell's `&` may have started them.
+/// The program ignores no signal, even where the tests do: nohup or a shell's `&` may have started
+/// them.
 fn emulate(script: &str) -> Emulated {
     let mut command = Command::new("env");
     command.args(["--default-signal", env!("CARGO_BIN_EXE_vhost-accel")]);
@@ -44,8 +45,8 @@ impl Emulated {
         Pid::from_raw(self.guard.id() as i32).unwrap()
     }
 
-    /// The rest of the output, which ends when no descendant has it open any more; the messages; how
-    /// it ended. The temporary directory is empty then.
+    /// The rest of the output, which ends when no descendant has it open any more; the messages;
+    /// how it ended. The temporary directory is empty then.
     fn end(mut self) -> (String, String, ExitStatus) {
         let (mut out, mut err) = (String::new(), String::new());
         self.out.read_to_string(&mut out).unwrap();

@@ -139,7 +139,8 @@ pub(crate) fn sends(driver: &mut NetDriver, pair: u16, frame: &[u8]) -> Result<(
     Ok(())
 }
 
-/// Frames that are to come back on their pair, all and in order, as many at a time as there is room for.
+/// Frames that are to come back on their pair, all and in order, as many at a time as there is room
+/// for.
 #[track_caller]
 pub(crate) fn all_echo(driver: &mut NetDriver, pair: u16, frames: &[Vec<u8>]) -> Result<(), Stop> {
     let all: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();

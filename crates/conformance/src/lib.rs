@@ -1,7 +1,8 @@
 //! The suite that every backend passes on every kernel half.
 //!
 //! A [`Case`] is one named expectation, written against [`VhostAccel`](driver::core::VhostAccel)
-//! alone. It runs on a [`Target`]: something that can be opened again and again. What comes out is an
+//! alone. It runs on a [`Target`]: something that can be opened again and again. What comes out is
+//! an
 //! [`Outcome`]: a case that the device lacks a means for is *not applicable* and says what it needs,
 //! which is not a pass. The [`driver`] beneath is here too, to look at one thing by hand.
 //!
@@ -20,8 +21,8 @@
 //! ```
 //!
 //! # Words
-//! - **loopback**: the device of `docs/abi.md`, which gives every frame back on the pair that it was
-//!   sent on. Cases that need it find out by sending one.
+//! - **loopback**: the device of `docs/abi.md`, which gives every frame back on the pair that it
+//!   was sent on. Cases that need it find out by sending one.
 //! - **fault**: what stops a vring; **quiet**: nothing happens for a little while.
 
 mod case;

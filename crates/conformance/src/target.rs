@@ -48,16 +48,16 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The same, with a command that opens the device and [holds](hold) it until it is killed. It must
-    /// meet the same kernel half as this process does.
+    /// The same, with a command that opens the device and [holds](hold) it until it is killed. It
+    /// must meet the same kernel half as this process does.
     #[must_use]
     pub fn with_client(mut self, client: &'a Client<'a>) -> Self {
         self.client = Some(client);
         self
     }
 
-    /// The same, with the number of crossings that this process has made to the kernel half: with it
-    /// cases assert that a refusal made none.
+    /// The same, with the number of crossings that this process has made to the kernel half: with
+    /// it cases assert that a refusal made none.
     #[must_use]
     pub fn with_crossings(mut self, crossings: &'a Crossings<'a>) -> Self {
         self.crossings = Some(crossings);
@@ -166,8 +166,8 @@ impl<'a> Target<'a> {
     }
 }
 
-/// What a client process does: it runs the device, writes a line to its standard output, and keeps the
-/// device until it is killed.
+/// What a client process does: it runs the device, writes a line to its standard output, and keeps
+/// the device until it is killed.
 ///
 /// # Errors
 /// Those of the driver and of write(2), before the line is written.

@@ -1,11 +1,13 @@
-//! Every case on every variant of every interface, each a named test: `vhost-vdpa::dma::overlap_is_refused`.
+//! Every case on every variant of every interface, each a named test:
+//! `vhost-vdpa::dma::overlap_is_refused`.
 //!
-//! The kernel half is the emulated one, a new one for each test. With `VHOST_ACCEL_URIS` set to URIs
-//! (`vhost-vdpa:/dev/vhost-vdpa-0 …`) it is that of this machine, and the tests have the same names.
+//! The kernel half is the emulated one, a new one for each test. With `VHOST_ACCEL_URIS` set to
+//! URIs (`vhost-vdpa:/dev/vhost-vdpa-0 …`) it is that of this machine, and the tests have the same
+//! names.
 //!
-//! A case that is not applicable is shown as ignored with its reason. On the emulated kernel the pairs
-//! of case and variant for which that may be are written down below, with the reason; any other, or one
-//! of them that runs after all, is a failure.
+//! A case that is not applicable is shown as ignored with its reason. On the emulated kernel the
+//! pairs of case and variant for which that may be are written down below, with the reason; any
+//! other, or one of them that runs after all, is a failure.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -38,8 +40,8 @@ const VARIANTS: [&str; 7] = [
 ];
 const FIFTH: &str = "in-process";
 
-/// Which cases are not applicable on the emulated kernel: variant, case, and the reason that it must
-/// give. A star at the end stands for anything.
+/// Which cases are not applicable on the emulated kernel: variant, case, and the reason that it
+/// must give. A star at the end stands for anything.
 const NOT_APPLICABLE: &[(&str, &str, &str)] = &[
     // #1/A has no request that carries a descriptor; its kicks go to NOTIFY.
     ("vfio-msg*", "kicks::an_eventfd_*", "needs kick-eventfd"),
@@ -156,8 +158,8 @@ fn machine(uris: &str) -> Vec<Trial> {
     trials.collect()
 }
 
-/// A test, alone if it starts processes: for the moment between fork and exec a child holds every open
-/// device of this process.
+/// A test, alone if it starts processes: for the moment between fork and exec a child holds every
+/// open device of this process.
 fn trial(
     variant: &str,
     case: &'static Case,

@@ -16,14 +16,15 @@ use crate::vring::{QueueIndex, Vring};
 /// A device that walks virtio rings by itself, whatever interface the kernel gives it.
 ///
 /// Held as `Box<dyn VhostAccel>`. Dropping it closes the device, which resets it and unmaps
-/// everything. Every error names the operation, the interface, the vring or range, the errno and the
-/// device ([`Error`](crate::Error)); the errors that are listed here are those of the
-/// device's semantics, next to those of the system call.
+/// everything. Every error names the operation, the interface, the vring or range, the errno and
+/// the device ([`Error`](crate::Error)); the errors that are listed here are those of the device's
+/// semantics, next to those of the system call.
 ///
 /// Kicking, `set_call`, `dma_map` and `dma_unmap` do not allocate.
 ///
 /// A method that comes with a later version is a provided one. It answers
-/// [`Unsupported`](crate::Reason::Unsupported), so that what implements the trait goes on to compile.
+/// [`Unsupported`](crate::Reason::Unsupported), so that what implements the trait goes on to
+/// compile.
 pub trait VhostAccel: Send {
     /// Identity and capabilities. Makes no crossing.
     fn info(&self) -> &DeviceInfo;
@@ -31,8 +32,8 @@ pub trait VhostAccel: Send {
     /// The fd that the device is open as; `None` where there is no single one. Makes no crossing.
     ///
     /// Another process maps a doorbell from it, at [`Doorbell::offset`](crate::Doorbell::offset). A
-    /// duplicate keeps the device open. The library doesn't see requests that others make with it, and
-    /// goes on to believe what it knew of the device before.
+    /// duplicate keeps the device open. The library doesn't see requests that others make with it,
+    /// and goes on to believe what it knew of the device before.
     fn device_fd(&self) -> Option<BorrowedFd<'_>> {
         None
     }
@@ -43,22 +44,23 @@ pub trait VhostAccel: Send {
     /// The features that the device offers.
     fn features(&self) -> Result<Features>;
 
-    /// Negotiates features; `wanted` is cut down to what the device offers, and to what the library can
-    /// drive: [`Features::DRIVEN`] says which and why. Returns what holds now;
+    /// Negotiates features; `wanted` is cut down to what the device offers, and to what the library
+    /// can drive: [`Features::DRIVEN`] says which and why. Returns what holds now;
     /// [`withheld`](Self::withheld) is what was taken out of what is wanted and offered.
     ///
     /// # Errors
     /// [`State`](crate::Reason::State) unless the device is fresh;
     /// [`FeaturesRefused`](crate::Reason::FeaturesRefused) when the device doesn't keep FEATURES_OK
-    /// (ours wants VERSION_1 and ACCESS_PLATFORM), which names what may be missing; after it the device
-    /// wants a reset.
+    /// (ours wants VERSION_1 and ACCESS_PLATFORM), which names what may be missing; after it the
+    /// device wants a reset.
     fn negotiate(&mut self, wanted: Features) -> Result<Features>;
 
     /// What was negotiated; `None` when the device is fresh. Makes no crossing.
     fn negotiated(&self) -> Option<Features>;
 
-    /// What the last `negotiate` took out of what was wanted and offered because the library can't drive
-    /// it, whether the device then took the rest or not; empty after a reset. Makes no crossing.
+    /// What the last `negotiate` took out of what was wanted and offered because the library can't
+    /// drive it, whether the device then took the rest or not; empty after a reset. Makes no
+    /// crossing.
     ///
     /// [`Features::undriven`] says it of any set, before anything is negotiated.
     fn withheld(&self) -> Features;
@@ -96,20 +98,21 @@ pub trait VhostAccel: Send {
     /// Sets up several vrings, with [`BATCH_VRINGS`](crate::Capabilities::BATCH_VRINGS) in a number
     /// of crossings that doesn't depend on how many.
     ///
-    /// Addresses are not looked at now: one that isn't mapped stops the vring when it runs. When one
-    /// vring fails, those before it are disabled again and lose their call eventfd.
+    /// Addresses are not looked at now: one that isn't mapped stops the vring when it runs. When
+    /// one vring fails, those before it are disabled again and lose their call eventfd.
     ///
     /// # Errors
     /// [`State`](crate::Reason::State) before `negotiate` and while running;
-    /// [`Invalid`](crate::Reason::Invalid) for a vring that the device hasn't got, a size that is no power of
-    /// two or too large, a misaligned part, or a base that is no split ring's, all before any crossing.
+    /// [`Invalid`](crate::Reason::Invalid) for a vring that the device hasn't got, a size that is
+    /// no power of two or too large, a misaligned part, or a base that is no split ring's, all
+    /// before any crossing.
     fn setup_vrings(&mut self, vrings: &[Vring<'_>]) -> Result<()>;
 
     /// Enables or disables a vring, at any time after it was set up.
     fn enable_vring(&mut self, queue: QueueIndex, enabled: bool) -> Result<()>;
 
-    /// Where the device goes on: of a split ring, the next available index that it will look at. Stable
-    /// only while suspended or stopped; the base to go on from, here or on another device.
+    /// Where the device goes on: of a split ring, the next available index that it will look at.
+    /// Stable only while suspended or stopped; the base to go on from, here or on another device.
     ///
     /// # Errors
     /// [`Base`](crate::Reason::Base) for one that is no split ring's.
@@ -139,10 +142,10 @@ pub trait VhostAccel: Send {
     /// Lets the device use memory of this process.
     ///
     /// # Errors
-    /// [`Invalid`](crate::Reason::Invalid) for an empty, wrapping or misaligned range, before any crossing.
-    /// With [`DMA_ERRNO`](crate::Capabilities::DMA_ERRNO): EEXIST for an overlap, ENOSPC beyond the
-    /// limit; without it EFAULT. A bad host address is EFAULT where the interface pins at once, and
-    /// a fault of the vring that touches it where it doesn't.
+    /// [`Invalid`](crate::Reason::Invalid) for an empty, wrapping or misaligned range, before any
+    /// crossing. With [`DMA_ERRNO`](crate::Capabilities::DMA_ERRNO): EEXIST for an overlap, ENOSPC
+    /// beyond the limit; without it EFAULT. A bad host address is EFAULT where the interface pins
+    /// at once, and a fault of the vring that touches it where it doesn't.
     /// [`Unsupported`](crate::Reason::Unsupported) for one-way access without
     /// [`DMA_ACCESS`](crate::Capabilities::DMA_ACCESS).
     ///
@@ -177,18 +180,20 @@ pub trait VhostAccel: Send {
 
     /// Unmaps `unmap` and maps `map`, in this order. A range in which there is nothing is no error.
     ///
-    /// With [`ATOMIC_DMA`](crate::Capabilities::ATOMIC_DMA) it is one change, all or none, and memory in
-    /// use may be part of it: the device goes on. Without it the device, should it run, may meet the
-    /// moment in which neither is mapped, and stops the vring that does. Then use
+    /// With [`ATOMIC_DMA`](crate::Capabilities::ATOMIC_DMA) it is one change, all or none, and
+    /// memory in use may be part of it: the device goes on. Without it the device, should it run,
+    /// may meet the moment in which neither is mapped, and stops the vring that does. Then use
     /// [`dma_update_suspended`](Self::dma_update_suspended), or leave memory in use alone.
     ///
     /// # Errors
-    /// Those of [`dma_unmap`](Self::dma_unmap) and [`dma_map_all`](Self::dma_map_all). Without `ATOMIC_DMA`
-    /// what was unmapped before a failure stays unmapped. None of `map` is mapped then.
-    /// [`Unsupported`](crate::Reason::Unsupported) from an implementation of this trait without it.
+    /// Those of [`dma_unmap`](Self::dma_unmap) and [`dma_map_all`](Self::dma_map_all). Without
+    /// `ATOMIC_DMA` what was unmapped before a failure stays unmapped. None of `map` is mapped
+    /// then. [`Unsupported`](crate::Reason::Unsupported) from an implementation of this trait
+    /// without it.
     ///
     /// # Safety
-    /// As [`dma_map`](Self::dma_map), for each of `map`. What was in `unmap` may go when this returns `Ok`.
+    /// As [`dma_map`](Self::dma_map), for each of `map`. What was in `unmap` may go when this
+    /// returns `Ok`.
     #[expect(unsafe_code, reason = "the device gets access to memory that the caller names")]
     unsafe fn dma_update(&mut self, unmap: &[IovaRange], map: &[DmaMapping]) -> Result<()> {
         let (_, _, info) = (unmap, map, self.info());
@@ -201,8 +206,8 @@ pub trait VhostAccel: Send {
     /// [`ATOMIC_DMA`](crate::Capabilities::ATOMIC_DMA) every vring stands still meanwhile.
     ///
     /// # Errors
-    /// As `dma_update`, [`suspend`](Self::suspend) and [`resume`](Self::resume). After a failed update the
-    /// device runs again.
+    /// As `dma_update`, [`suspend`](Self::suspend) and [`resume`](Self::resume). After a failed
+    /// update the device runs again.
     ///
     /// # Safety
     /// As `dma_update`.
@@ -258,7 +263,8 @@ pub trait VhostAccel: Send {
     /// Goes on after a suspend.
     ///
     /// # Errors
-    /// [`Unsupported`](crate::Reason::Unsupported); [`State`](crate::Reason::State) unless suspended.
+    /// [`Unsupported`](crate::Reason::Unsupported); [`State`](crate::Reason::State) unless
+    /// suspended.
     fn resume(&mut self) -> Result<()>;
 
     /// Resets, in whatever state: features, vrings, eventfds and config space go back to what they
@@ -275,7 +281,8 @@ pub trait VhostAccel: Send {
     ///
     /// # Safety
     /// The bitmap must cover every IOVA that is mapped for writing, be aligned to 8 bytes, and be
-    /// valid as in [`dma_map`](Self::dma_map) until the log is stopped or the device is reset or dropped.
+    /// valid as in [`dma_map`](Self::dma_map) until the log is stopped or the device is reset or
+    /// dropped.
     #[expect(unsafe_code, reason = "the device writes into memory that the caller names")]
     unsafe fn set_dirty_log(&mut self, bitmap: Option<Hva>) -> Result<()>;
 }

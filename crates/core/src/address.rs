@@ -59,7 +59,8 @@ impl IovaRange {
         Self { start, len }
     }
 
-    /// Every address that a mapping can have but those of the last page, whose end no length can say.
+    /// Every address that a mapping can have but those of the last page, whose end no length can
+    /// say.
     pub fn every_page() -> Self {
         Self::new(Iova(0), u64::MAX - (page_size() as u64 - 1))
     }

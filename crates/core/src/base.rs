@@ -4,10 +4,10 @@ use std::fmt;
 
 /// The base of a vring, as the kernel's GET_VRING_BASE gives and SET_VRING_BASE takes it.
 ///
-/// It is one word with two readings, and which holds follows from the features that were negotiated.
-/// Of a split ring it is the next available index. Of a packed ring (`RING_PACKED`) it is an index and
-/// a wrap counter for each side; the available one is in the lower half, the used one in the upper
-/// half (`struct vhost_vring_state` in `linux/vhost_types.h`).
+/// It is one word with two readings, and which holds follows from the features that were
+/// negotiated. Of a split ring it is the next available index. Of a packed ring (`RING_PACKED`) it
+/// is an index and a wrap counter for each side; the available one is in the lower half, the used
+/// one in the upper half (`struct vhost_vring_state` in `linux/vhost_types.h`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct VringBase(u32);
 
@@ -99,7 +99,8 @@ mod tests {
         assert_eq!(VringBase::from_raw(0x8005_8007).to_string(), "0x80058007");
     }
 
-    /// `last_avail_idx | last_avail_counter << 15`, and the used ones 16 bits up, as vhost_vdpa has it.
+    /// `last_avail_idx | last_avail_counter << 15`, and the used ones 16 bits up, as vhost_vdpa has
+    /// it.
     #[test]
     fn a_packed_base_is_the_kernels_word() {
         let (avail, used) = (PackedIndex::new(7, true), PackedIndex::new(0x7fff, false));

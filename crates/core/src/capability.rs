@@ -3,7 +3,8 @@
 use std::fmt;
 
 bitflags::bitflags! {
-    /// The optional abilities of an opened device: of its interface, its kernel half and the device.
+    /// The optional abilities of an opened device: of its interface, its kernel half and the
+    /// device.
     ///
     /// An operation whose capability is absent answers [`Reason::Unsupported`](crate::Reason). The
     /// bits are stable: a new ability takes the next one.
@@ -39,8 +40,9 @@ bitflags::bitflags! {
         /// Virtio status, config space and vring enable can be reached: all but the #1/A of RFC v2
         /// as posted.
         const VIRTIO_STATUS = 1 << 12;
-        /// [`VhostAccel::dma_update`](crate::VhostAccel::dma_update) is one change: the device finds
-        /// the mappings as they were or as they will be, and nothing in between, even while it runs.
+        /// [`VhostAccel::dma_update`](crate::VhostAccel::dma_update) is one change: the device
+        /// finds the mappings as they were or as they will be, and nothing in between, even while
+        /// it runs.
         const ATOMIC_DMA = 1 << 13;
     }
 }

@@ -95,7 +95,8 @@ pub trait Control: Send {
     /// Writes config space at `offset`.
     fn write_config(&mut self, offset: u32, data: &[u8]) -> io::Result<()>;
 
-    /// Sets up vrings: size, base unless at the start, addresses, call eventfd if any, enable if asked.
+    /// Sets up vrings: size, base unless at the start, addresses, call eventfd if any, enable if
+    /// asked.
     ///
     /// The failure names the vring; those before it are set up, those behind it untouched.
     fn setup_vrings(&mut self, vrings: &[Vring<'_>]) -> Result<(), Failure>;

@@ -17,8 +17,8 @@ use crate::vring::{QueueIndex, Vring};
 
 /// Joins a [`Control`] and a [`Dma`] into a [`VhostAccel`].
 ///
-/// The order of calls, the checks before a crossing, rollback and the wording of errors are here, so
-/// that the four interfaces differ in nothing but their crossings.
+/// The order of calls, the checks before a crossing, rollback and the wording of errors are here,
+/// so that the four interfaces differ in nothing but their crossings.
 #[derive(Debug)]
 pub struct Device<C, D> {
     info: DeviceInfo,

@@ -98,7 +98,8 @@ impl From<io::Error> for DmaFailure {
 
 /// How an interface programs DMA.
 ///
-/// [`Device`](crate::Device) calls these with ranges that are page aligned, not empty and don't wrap.
+/// [`Device`](crate::Device) calls these with ranges that are page aligned, not empty and don't
+/// wrap.
 ///
 /// By implementing this trait you guarantee that:
 ///  - `map` and `unmap` do not allocate;
@@ -134,9 +135,9 @@ pub trait Dma: Send {
         Ok(())
     }
 
-    /// Unmaps ranges and maps memory, as one change where the interface can. A range without a mapping is
-    /// no error. Without [`ATOMIC_DMA`](crate::Capabilities::ATOMIC_DMA) what was unmapped before a
-    /// failure stays unmapped, and none of `map` is mapped.
+    /// Unmaps ranges and maps memory, as one change where the interface can. A range without a
+    /// mapping is no error. Without [`ATOMIC_DMA`](crate::Capabilities::ATOMIC_DMA) what was
+    /// unmapped before a failure stays unmapped, and none of `map` is mapped.
     ///
     /// # Safety
     /// As [`VhostAccel::dma_update`](crate::VhostAccel::dma_update).

@@ -18,7 +18,8 @@ pub struct DoorbellLayout {
     pub offset: u64,
     /// How many there are.
     pub count: u16,
-    /// Whether one mmap(2) may cover all of them. If not, each is mapped when it is first asked for.
+    /// Whether one mmap(2) may cover all of them. If not, each is mapped when it is first asked
+    /// for.
     pub contiguous: bool,
 }
 
@@ -31,8 +32,8 @@ impl DoorbellLayout {
 
 /// The doorbell pages of an open device, mapped as they are asked for.
 ///
-/// Dropping it takes every page out of the process's reach, so that no [`Doorbell`] keeps the device
-/// open: what is still held rings into private memory that nobody watches.
+/// Dropping it takes every page out of the process's reach, so that no [`Doorbell`] keeps the
+/// device open: what is still held rings into private memory that nobody watches.
 #[derive(Debug)]
 pub struct DoorbellArea {
     layout: DoorbellLayout,
@@ -122,19 +123,19 @@ impl Doorbell {
         self.queue
     }
 
-    /// Where this process has its page, of [`page_size`] bytes: what a KVM memory slot is made of, so
-    /// that a guest's store is the kick. The page can be written, and is not to be read.
+    /// Where this process has its page, of [`page_size`] bytes: what a KVM memory slot is made of,
+    /// so that a guest's store is the kick. The page can be written, and is not to be read.
     ///
-    /// The address stays mapped while this doorbell or a clone of it lives, so remove the memory slot
-    /// before you drop the last one. When the device is closed, private memory takes the page's place:
-    /// a store then does no harm and reaches nobody.
+    /// The address stays mapped while this doorbell or a clone of it lives, so remove the memory
+    /// slot before you drop the last one. When the device is closed, private memory takes the
+    /// page's place: a store then does no harm and reaches nobody.
     pub fn address(&self) -> Hva {
         Hva::from(self.address.as_ptr())
     }
 
-    /// Where its page begins on the [device fd](crate::VhostAccel::device_fd), for another process to map
-    /// with `PROT_WRITE` and `MAP_SHARED`: what a vhost-user back end sends as host notifier. Such a
-    /// mapping keeps the device open.
+    /// Where its page begins on the [device fd](crate::VhostAccel::device_fd), for another process
+    /// to map with `PROT_WRITE` and `MAP_SHARED`: what a vhost-user back end sends as host
+    /// notifier. Such a mapping keeps the device open.
     pub fn offset(&self) -> u64 {
         self.pages.offset + (self.address.addr().get() - self.pages.start.addr().get()) as u64
     }

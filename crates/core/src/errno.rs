@@ -46,8 +46,8 @@ fn of_io(error: &io::Error) -> i32 {
 }
 
 impl From<Error> for io::Error {
-    /// Of the kind that [`Error::os_error`] has, with the error inside: [`io::Error::get_ref`] gives
-    /// it back.
+    /// Of the kind that [`Error::os_error`] has, with the error inside: [`io::Error::get_ref`]
+    /// gives it back.
     fn from(error: Error) -> Self {
         let kind = Self::from_raw_os_error(error.os_error()).kind();
         Self::new(kind, error)

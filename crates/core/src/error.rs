@@ -84,7 +84,8 @@ impl Error {
         &self.0.reason
     }
 
-    /// The kernel's errno, where the kernel answered; [`os_error`](Self::os_error) has one in any case.
+    /// The kernel's errno, where the kernel answered; [`os_error`](Self::os_error) has one in any
+    /// case.
     pub fn errno(&self) -> Option<i32> {
         match &self.0.reason {
             Reason::System(error) => error.raw_os_error(),

@@ -32,9 +32,9 @@ bitflags::bitflags! {
 }
 
 impl Features {
-    /// Bits 24 to 49, which change how rings, notifications and negotiation work (virtio 1.2, 2.2), and
-    /// which vhost has bits of its own among. The bits below and above are the device type's: the
-    /// library carries them, and their meaning is between the device and who asks for them.
+    /// Bits 24 to 49, which change how rings, notifications and negotiation work (virtio 1.2, 2.2),
+    /// and which vhost has bits of its own among. The bits below and above are the device type's:
+    /// the library carries them, and their meaning is between the device and who asks for them.
     pub const TRANSPORT: Self = Self::from_bits_retain((1 << 50) - (1 << 24));
 
     /// Those of [`TRANSPORT`](Self::TRANSPORT) that the library can drive or need not know of; the
@@ -49,12 +49,13 @@ impl Features {
     /// | 36 | ORDER_PLATFORM | barriers are the matter of who writes the ring, the one before a kick too |
     /// | 38 | NOTIFICATION_DATA | [`kick_with`](crate::Kicker::kick_with) |
     ///
-    /// Not among them: RING_PACKED (34), whose sizes are any number and whose base has two indexes and
-    /// two wrap bits; RING_RESET (40), a reset of one vring that no call here makes; NOTIF_CONFIG_DATA
-    /// (39), which puts another number than the vring's into a kick; SR_IOV (37) and ADMIN_VQ (41), of
-    /// functions and vrings that nobody would set up; what is from before virtio 1.0 and means nothing
-    /// with it or is vhost's own (NOTIFY_ON_EMPTY 24, ANY_LAYOUT and VHOST_NET_F_VIRTIO_NET_HDR 27,
-    /// VHOST_USER_F_PROTOCOL_FEATURES 30); and every bit that has no meaning yet.
+    /// Not among them: RING_PACKED (34), whose sizes are any number and whose base has two indexes
+    /// and two wrap bits; RING_RESET (40), a reset of one vring that no call here makes;
+    /// NOTIF_CONFIG_DATA (39), which puts another number than the vring's into a kick; SR_IOV (37)
+    /// and ADMIN_VQ (41), of functions and vrings that nobody would set up; what is from before
+    /// virtio 1.0 and means nothing with it or is vhost's own (NOTIFY_ON_EMPTY 24, ANY_LAYOUT and
+    /// VHOST_NET_F_VIRTIO_NET_HDR 27, VHOST_USER_F_PROTOCOL_FEATURES 30); and every bit that has no
+    /// meaning yet.
     pub const DRIVEN: Self = Self::LOG_ALL
         .union(Self::INDIRECT_DESC)
         .union(Self::EVENT_IDX)

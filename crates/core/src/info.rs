@@ -25,8 +25,8 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
-    /// A device with `queue_count` vrings of at most `max_queue_size` entries, for those who write a
-    /// backend.
+    /// A device with `queue_count` vrings of at most `max_queue_size` entries, for those who write
+    /// a backend.
     pub const fn new(
         interface: Interface,
         path: Arc<Path>,

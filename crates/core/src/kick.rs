@@ -114,8 +114,8 @@ pub struct Kicker {
     way: Way,
 }
 
-/// The doorbell's address is what tells the two apart: a kick by doorbell is a load and a test of what it
-/// needs anyway, and the store.
+/// The doorbell's address is what tells the two apart: a kick by doorbell is a load and a test of
+/// what it needs anyway, and the store.
 #[derive(Debug)]
 enum Way {
     Doorbell(Doorbell),
@@ -263,8 +263,8 @@ fn new_eventfd() -> io::Result<OwnedFd> {
 #[inline]
 fn signal(eventfd: &File) -> io::Result<()> {
     let one = 1u64;
-    // Not `Write`: on a CPU whose returns are mispredicted behind a system call, as mitigations have
-    // it, each function in between costs tens of nanoseconds.
+    // Not `Write`: on a CPU whose returns are mispredicted behind a system call, as mitigations
+    // have it, each function in between costs tens of nanoseconds.
     //
     // SAFETY: the kernel reads the eight bytes of `one`.
     let written = unsafe { libc::write(eventfd.as_raw_fd(), (&raw const one).cast(), 8) };

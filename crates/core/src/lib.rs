@@ -1,12 +1,13 @@
 //! One way to drive a device that walks virtio rings by itself.
 //!
-//! In July 2019 the kernel lists asked how such a device should be handed to a VMM: as messages over
-//! VFIO regions (#1/A), as vhost ioctls on the VFIO device fd (#1/B), or as a vhost character device
-//! with a DMA API of its own (#2). Linux shipped a fourth, vhost-vdpa. [`VhostAccel`] is what they
-//! have in common, so that the same driver runs over each and only the interface changes.
+//! In July 2019 the kernel lists asked how such a device should be handed to a VMM: as messages
+//! over VFIO regions (#1/A), as vhost ioctls on the VFIO device fd (#1/B), or as a vhost character
+//! device with a DMA API of its own (#2). Linux shipped a fourth, vhost-vdpa. [`VhostAccel`] is
+//! what they have in common, so that the same driver runs over each and only the interface changes.
 //!
 //! # Words
-//! - **interface**: one of the four ways or another, [`Interface`]; **backend**: our driver for one.
+//! - **interface**: one of the four ways or another, [`Interface`]; **backend**: our driver for
+//!   one.
 //! - **vring**: a virtqueue in memory, set up by a [`Vring`]; **kick**: driver to device, a
 //!   [`Kicker`]; **call**: device to driver, an eventfd.
 //! - **[`Iova`]**: an address as the device uses it; **[`Hva`]**: one of this process;
@@ -25,8 +26,8 @@
 //!
 //! # For those who write a backend
 //! An interface is a choice in two columns: how it is controlled ([`Control`]) and how its DMA is
-//! programmed ([`Dma`]). [`Device`] joins the two, and keeps the order of calls, the checks before a
-//! crossing, the rollback and the errors in one place.
+//! programmed ([`Dma`]). [`Device`] joins the two, and keeps the order of calls, the checks before
+//! a crossing, the rollback and the errors in one place.
 
 mod accel;
 mod address;

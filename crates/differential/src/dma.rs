@@ -53,8 +53,8 @@ fn host(random: &mut Random) -> u64 {
     }
 }
 
-/// What may be unmapped: where the device may run, not its ring. Without a size it is nothing but at 0, where
-/// it is everything: its last address is the one before.
+/// What may be unmapped: where the device may run, not its ring. Without a size it is nothing but
+/// at 0, where it is everything: its last address is the one before.
 fn unmap(random: &mut Random, lively: bool) -> (u64, u64) {
     let (iova, size) = (iova(random), size(random));
     let last = iova.checked_add(size.wrapping_sub(1));

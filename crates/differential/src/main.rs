@@ -1,22 +1,22 @@
 //! Sends raw requests to the devices of all four interfaces, and says what came back.
 //!
-//! What is sent is drawn by lot from a seed: good requests, edges and nonsense, in every state of a device;
-//! nothing of it depends on what was answered before. The program knows no kernel half. It is run on both,
-//! and `cargo xtask differential` compares what it said: a line that differs is a difference between the
-//! halves, or listed and argued for.
+//! What is sent is drawn by lot from a seed: good requests, edges and nonsense, in every state of a
+//! device; nothing of it depends on what was answered before. The program knows no kernel half. It
+//! is run on both, and `cargo xtask differential` compares what it said: a line that differs is a
+//! difference between the halves, or listed and argued for.
 //!
-//! A line is `EPISODE INTERFACE REQUEST -> ANSWER | STATE`. Requests that only VFIO's own are of interface
-//! `vfio`, which is both of its interfaces. The answer is a number or an errno, and the bytes of the argument that
-//! changed.
+//! A line is `EPISODE INTERFACE REQUEST -> ANSWER | STATE`. Requests that only VFIO's own are of
+//! interface `vfio`, which is both of its interfaces. The answer is a number or an errno, and the
+//! bytes of the argument that changed.
 //!
 //! # Words
-//! - **episode**: a device is opened, brought to a [`State`](state::State), asked twenty things, looked at,
-//!   and closed.
-//! - **lively** episode: one in which the device may run. Nothing that makes a running device stop with a
-//!   fault is sent there, because when it finds that out is its own affair. In the others, the **quiet** ones,
-//!   everything is sent but what starts the device.
-//! - **fixed** requests: what the list of differences is about. Every run sends them, so that a row that is
-//!   no longer true is found.
+//! - **episode**: a device is opened, brought to a [`State`](state::State), asked twenty things,
+//!   looked at, and closed.
+//! - **lively** episode: one in which the device may run. Nothing that makes a running device stop
+//!   with a fault is sent there, because when it finds that out is its own affair. In the others,
+//!   the **quiet** ones, everything is sent but what starts the device.
+//! - **fixed** requests: what the list of differences is about. Every run sends them, so that a row
+//!   that is no longer true is found.
 //!
 //! Not said is what a copy that fails half way leaves behind in the caller's memory.
 

@@ -86,8 +86,8 @@ fn place_as(kind: u64, bytes: &[u8]) -> Arg {
 }
 
 impl Arg {
-    /// The bytes that the kernel changed: from the first to the last of them, with its offset. Where
-    /// `without` stands among them there are zeroes.
+    /// The bytes that the kernel changed: from the first to the last of them, with its offset.
+    /// Where `without` stands among them there are zeroes.
     pub(crate) fn changed(&self, without: &[u8]) -> Option<(usize, Vec<u8>)> {
         let mut after = vec![0; self.looked_at?];
         sys::load(ARGS, &mut after);

@@ -197,7 +197,8 @@ pub(crate) fn group(client: &Client<'_>, vfio: &Vfio, random: &mut Random) -> Li
             // Not just this device's: another open of it is a matter of its own, sent once.
             let at = random.below(name.len() as u64 - 1) as usize;
             name[at] = b'x';
-            // User Mode Linux says ENOMEM of a string at an address of the kernel's own, others EFAULT.
+            // User Mode Linux says ENOMEM of a string at an address of the kernel's own, others
+            // EFAULT.
             let arg = place_below(random, &name);
             let answer = sys::ioctl(&vfio.group, vfio::GROUP_GET_DEVICE_FD, arg.address);
             let text = format!("vfio group GET_DEVICE_FD other {at}{}", arg.place);

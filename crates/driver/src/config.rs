@@ -16,8 +16,8 @@ const fn feature(bit: u32) -> Features {
 /// The shape of a [`Guest`](super::Guest) and of its driver.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Queue pairs to use. Beyond one, [`MQ`](Self::MQ) and [`CTRL_VQ`](Self::CTRL_VQ) must be among
-    /// the features.
+    /// Queue pairs to use. Beyond one, [`MQ`](Self::MQ) and [`CTRL_VQ`](Self::CTRL_VQ) must be
+    /// among the features.
     pub pairs: u16,
     /// Entries of each vring but the control queue's: a power of two.
     pub queue_size: u16,
@@ -25,8 +25,8 @@ pub struct Config {
     pub features: Features,
     /// The kind of kicker; `None` for the best that the device has.
     pub kick: Option<KickKind>,
-    /// Descriptors of a transmit chain: 1 has header and frame in one, more have the header in its own
-    /// and the frame in the rest.
+    /// Descriptors of a transmit chain: 1 has header and frame in one, more have the header in its
+    /// own and the frame in the rest.
     pub segments: u16,
     /// The bytes of one transmit buffer: a frame and its header must fit.
     pub tx_buffer: usize,
@@ -52,8 +52,8 @@ impl Config {
     /// What no device here goes without.
     pub const REQUIRED: Features = Features::VERSION_1.union(Features::ACCESS_PLATFORM);
 
-    /// Where a device of `pairs` queue pairs has its control queue: behind all pairs with MQ, behind
-    /// the first without (virtio 1.2, 5.1.2).
+    /// Where a device of `pairs` queue pairs has its control queue: behind all pairs with MQ,
+    /// behind the first without (virtio 1.2, 5.1.2).
     pub fn control_queue(features: Features, pairs: u16) -> QueueIndex {
         QueueIndex(if features.contains(Self::MQ) { 2 * pairs } else { 2 })
     }
@@ -65,8 +65,8 @@ impl Config {
 }
 
 impl Default for Config {
-    /// One pair, 256 entries, 2 KiB buffers in two regions from 4 GiB on, the best kicker, chains of two;
-    /// indirect descriptors, event index, mergeable buffers, control queue and multiqueue.
+    /// One pair, 256 entries, 2 KiB buffers in two regions from 4 GiB on, the best kicker, chains
+    /// of two; indirect descriptors, event index, mergeable buffers, control queue and multiqueue.
     fn default() -> Self {
         Self {
             pairs: 1,

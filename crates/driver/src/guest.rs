@@ -86,7 +86,8 @@ impl Guest {
         for len in plan.lens {
             let region = Region::new(len)?;
             leases.push(region.at(iova));
-            // A hole, and the next region on a boundary that doesn't depend on the size of this one.
+            // A hole, and the next region on a boundary that doesn't depend on the size of this
+            // one.
             iova = Iova((iova.0 + region.len() as u64 + 1).next_multiple_of(1 << 24));
         }
 
@@ -186,8 +187,8 @@ impl Guest {
         pairs.flat_map(|(rx, tx)| [rx, tx]).chain(control)
     }
 
-    /// Puts as many of `frames` on a pair's transmit queue as there is room for, and kicks if the device
-    /// wants it. Returns how many.
+    /// Puts as many of `frames` on a pair's transmit queue as there is room for, and kicks if the
+    /// device wants it. Returns how many.
     ///
     /// # Errors
     /// [`Error::TooLong`], [`Error::Used`], and those of the kicker.
@@ -238,8 +239,8 @@ impl Guest {
         Ok(frames.len())
     }
 
-    /// Hands every frame that arrived on a pair to `take`, gives the buffers back to the device, and
-    /// kicks if it wants that. Returns how many frames.
+    /// Hands every frame that arrived on a pair to `take`, gives the buffers back to the device,
+    /// and kicks if it wants that. Returns how many frames.
     ///
     /// # Errors
     /// [`Error::Used`], [`Error::Short`], and those of the kicker.
@@ -287,8 +288,8 @@ impl Guest {
     /// Sends a control command and waits for its answer: VIRTIO_NET_OK or VIRTIO_NET_ERR.
     ///
     /// # Errors
-    /// [`Error::NoControlQueue`], [`Error::TooLong`], [`Error::Timeout`] after five seconds, and those
-    /// of kick and call.
+    /// [`Error::NoControlQueue`], [`Error::TooLong`], [`Error::Timeout`] after five seconds, and
+    /// those of kick and call.
     pub fn command(&mut self, class: u8, command: u8, data: &[u8]) -> Result<u8, Error> {
         if !self.features.contains(Config::CTRL_VQ) {
             return Err(Error::NoControlQueue);

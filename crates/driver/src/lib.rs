@@ -1,8 +1,11 @@
-//! A virtio-net driver over [`VhostAccel`](vhost_accel_core::VhostAccel): guest memory, rings, kicks.
+//! A virtio-net driver over [`VhostAccel`](vhost_accel_core::VhostAccel): guest memory, rings,
+//! kicks.
 //!
-//! - [`Region`] and [`Lease`]: memory, and a part of it at the address where the device is to find it.
+//! - [`Region`] and [`Lease`]: memory, and a part of it at the address where the device is to find
+//!   it.
 //! - [`Machine`]: a device together with the memory lent to it.
-//! - [`RawRing`]: a split virtqueue that can be made to hold anything; [`Queue`] drives one properly.
+//! - [`RawRing`]: a split virtqueue that can be made to hold anything; [`Queue`] drives one
+//!   properly.
 //! - [`Guest`]: memory and queues of a network card without a device; [`NetDriver`]: with one.
 //!
 //! Sending and receiving allocates nothing.

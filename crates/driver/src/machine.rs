@@ -93,8 +93,8 @@ impl Machine {
         self.device.dma_unmap(range)
     }
 
-    /// Takes back what was lent in ranges and lends other memory, while the vrings stand still where that
-    /// isn't one change.
+    /// Takes back what was lent in ranges and lends other memory, while the vrings stand still
+    /// where that isn't one change.
     ///
     /// # Errors
     /// As [`VhostAccel::dma_update_suspended`].
@@ -140,8 +140,8 @@ impl Machine {
             self.logging = true;
         }
         let base = bitmap.map(|log| log.bitmap.host());
-        // SAFETY: the bitmap covers every address that was lent and, `logging` being set for good, that
-        // will be; it is page aligned, and held until the device is dropped.
+        // SAFETY: the bitmap covers every address that was lent and, `logging` being set for good,
+        // that will be; it is page aligned, and held until the device is dropped.
         unsafe { self.device.set_dirty_log(base) }
     }
 }

@@ -28,8 +28,9 @@ unsafe fn unmap(start: NonNull<u8>, len: usize) {
 
 /// A run of whole pages of this process, to be lent to a device.
 ///
-/// Access goes by byte offset, through raw pointers and atomics: no Rust reference to the memory ever
-/// exists, since a device may change it at any time. As with a slice, an access beyond the end panics.
+/// Access goes by byte offset, through raw pointers and atomics: no Rust reference to the memory
+/// ever exists, since a device may change it at any time. As with a slice, an access beyond the end
+/// panics.
 #[derive(Debug)]
 pub struct Region {
     host: NonNull<u8>,
@@ -39,8 +40,8 @@ pub struct Region {
 
 // SAFETY: the mapping belongs to this value alone and may be unmapped by any thread.
 unsafe impl Send for Region {}
-// SAFETY: access is by copies and atomics, as the device's own is; a torn copy is wrong data, and which
-// data are whole is agreed on by the ring's indexes.
+// SAFETY: access is by copies and atomics, as the device's own is; a torn copy is wrong data, and
+// which data are whole is agreed on by the ring's indexes.
 unsafe impl Sync for Region {}
 
 impl Region {
@@ -68,9 +69,9 @@ impl Region {
         Ok(Arc::new(region))
     }
 
-    /// `len` bytes of zeroed memory of this process alone, in huge pages where the kernel has them: as a
-    /// VMM's guest memory is, and lying together in physical memory whatever else has run. `len` is
-    /// rounded up to whole huge pages, and the memory begins with one.
+    /// `len` bytes of zeroed memory of this process alone, in huge pages where the kernel has them:
+    /// as a VMM's guest memory is, and lying together in physical memory whatever else has run.
+    /// `len` is rounded up to whole huge pages, and the memory begins with one.
     ///
     /// # Errors
     /// Those of mmap(2).
@@ -96,8 +97,8 @@ impl Region {
         Ok(Arc::new(whole))
     }
 
-    /// `len` bytes of address space without memory behind it: whoever touches it faults. What a device
-    /// must not be able to use, and what nobody else gets.
+    /// `len` bytes of address space without memory behind it: whoever touches it faults. What a
+    /// device must not be able to use, and what nobody else gets.
     ///
     /// # Errors
     /// Those of mmap(2).
@@ -159,8 +160,9 @@ impl Region {
     /// Copies out.
     pub fn read(&self, offset: usize, data: &mut [u8]) {
         let from = self.address(offset, data.len(), 1);
-        // SAFETY: both sides are valid for the length; `data` is a reference and so lies elsewhere. The
-        // device may write at the same time only what the driver hasn't got back by the ring's rules.
+        // SAFETY: both sides are valid for the length; `data` is a reference and so lies elsewhere.
+        // The device may write at the same time only what the driver hasn't got back by the ring's
+        // rules.
         unsafe { ptr::copy_nonoverlapping(from, data.as_mut_ptr(), data.len()) }
     }
 
@@ -189,8 +191,8 @@ impl Region {
     #[inline]
     pub fn load_u16(&self, offset: usize, order: Ordering) -> u16 {
         let address = self.address(offset, 2, 2).cast();
-        // SAFETY: aligned, inside the mapping, and accessed as an atomic here and as one load or store
-        // by the device.
+        // SAFETY: aligned, inside the mapping, and accessed as an atomic here and as one load or
+        // store by the device.
         u16::from_le(unsafe { AtomicU16::from_ptr(address) }.load(order))
     }
 
@@ -221,7 +223,8 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        // SAFETY: the range is ours; whoever lent it to a device holds the region until that is closed.
+        // SAFETY: the range is ours; whoever lent it to a device holds the region until that is
+        // closed.
         unsafe { libc::munmap(self.host.as_ptr().cast(), self.len) };
     }
 }

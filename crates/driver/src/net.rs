@@ -82,8 +82,8 @@ impl NetDriver {
     /// Negotiates features, empties the rings, and fills the receive queues.
     ///
     /// # Errors
-    /// As [`VhostAccel::negotiate`]; [`Error::Pairs`] when without MQ there is one pair, and more were
-    /// wanted.
+    /// As [`VhostAccel::negotiate`]; [`Error::Pairs`] when without MQ there is one pair, and more
+    /// were wanted.
     pub fn negotiate(&mut self) -> Result<(), Error> {
         let wanted = Config::REQUIRED | self.guest.config().features;
         let features = self.machine.device_mut().negotiate(wanted)?;

@@ -33,8 +33,8 @@ impl Pool {
 
 /// One vring with buffers of its own.
 ///
-/// Every slot owns its descriptors and its buffer for good, so that nothing is searched or allocated
-/// when a frame is sent or received.
+/// Every slot owns its descriptors and its buffer for good, so that nothing is searched or
+/// allocated when a frame is sent or received.
 #[derive(Debug)]
 pub struct Queue {
     index: QueueIndex,

@@ -66,8 +66,8 @@ pub struct Used {
 
 /// A ring's three parts in a [`Region`], each field to be read and written at will.
 ///
-/// The descriptor table and the available ring share pages; the used ring has its own, so that what the
-/// device writes can be told apart.
+/// The descriptor table and the available ring share pages; the used ring has its own, so that what
+/// the device writes can be told apart.
 #[derive(Clone, Debug)]
 pub struct RawRing {
     region: Arc<Region>,

@@ -85,10 +85,10 @@ impl Builder {
         self
     }
 
-    /// Whether [`EmulatedKernel::crossings`] counts every system call of a client, eventfds and munmap
-    /// of doorbells among them, and not only those that an emulated device has to do with. Each then
-    /// costs a notification; what is left out is a process's own housekeeping: its memory, locks,
-    /// time, signals.
+    /// Whether [`EmulatedKernel::crossings`] counts every system call of a client, eventfds and
+    /// munmap of doorbells among them, and not only those that an emulated device has to do with.
+    /// Each then costs a notification; what is left out is a process's own housekeeping: its
+    /// memory, locks, time, signals.
     #[must_use]
     pub fn count_everything(mut self, everything: bool) -> Self {
         self.everything = everything;
@@ -98,10 +98,10 @@ impl Builder {
     /// Makes the kernel and its devices.
     ///
     /// # Errors
-    /// [`Error::Device`] and [`Error::TooManyDevices`] for what can't be made; [`Error::FileLimit`] and
-    /// [`Error::Setup`] where the machine lacks something; [`Error::Inotify`] and [`Error::Limit`] where others have
-    /// it all. Whether clients can be served is found out
-    /// by [`EmulatedKernel::run`], or by [`probe`](crate::probe).
+    /// [`Error::Device`] and [`Error::TooManyDevices`] for what can't be made; [`Error::FileLimit`]
+    /// and [`Error::Setup`] where the machine lacks something; [`Error::Inotify`] and
+    /// [`Error::Limit`] where others have it all. Whether clients can be served is found out by
+    /// [`EmulatedKernel::run`], or by [`probe`](crate::probe).
     pub fn build(&self) -> Result<EmulatedKernel, Error> {
         if self.devices > MAX_DEVICES {
             return Err(Error::TooManyDevices(self.devices));

@@ -153,8 +153,8 @@ impl UserBuf {
         Ok(Self { first, rest })
     }
 
-    /// EFAULT for addresses that no process has. The kernel looks at that before it asks a driver, and
-    /// of a buffer of no bytes too.
+    /// EFAULT for addresses that no process has. The kernel looks at that before it asks a driver,
+    /// and of a buffer of no bytes too.
     pub(crate) fn check(&self) -> Result<(), Errno> {
         let is_user = |segment: &Segment| {
             segment.address.checked_add(segment.len).is_some_and(|end| end <= USER_END)

@@ -1,4 +1,5 @@
-//! The character devices of an emulated kernel: what is behind each, and what says that it is there.
+//! The character devices of an emulated kernel: what is behind each, and what says that it is
+//! there.
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,5 @@
-//! Where the kernel below tells of closes: one inotify instance for all emulated kernels of a process,
-//! since a user has 128 of them.
+//! Where the kernel below tells of closes: one inotify instance for all emulated kernels of a
+//! process, since a user has 128 of them.
 
 use std::{
     collections::HashMap,
@@ -88,7 +88,8 @@ impl Closes {
     }
 }
 
-/// Why there is no instance. EMFILE is a limit of the user, unless the process can open nothing else either.
+/// Why there is no instance. EMFILE is a limit of the user, unless the process can open nothing
+/// else either.
 fn no_instance(source: io::Error) -> Error {
     let emfile = |error: &io::Error| error.raw_os_error() == Some(libc::EMFILE);
     let of_process = || sys::wait::eventfd().err().is_some_and(|error| emfile(&error));

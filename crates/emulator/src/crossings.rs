@@ -186,8 +186,8 @@ const KINDS: [&str; Kind::COUNT] = [
     "read eventfd",
 ];
 
-/// The counters behind [`Crossings`]. Counting takes no lock and allocates nothing, but for an ioctl
-/// that nobody knows.
+/// The counters behind [`Crossings`]. Counting takes no lock and allocates nothing, but for an
+/// ioctl that nobody knows.
 pub(crate) struct Counters {
     syscalls: Vec<AtomicU64>,
     kinds: [AtomicU64; Kind::COUNT],

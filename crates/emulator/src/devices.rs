@@ -51,7 +51,8 @@ impl EmulatedDevice {
         self.number
     }
 
-    /// What a client opens: the directory in sysfs of a VFIO device, the character device otherwise.
+    /// What a client opens: the directory in sysfs of a VFIO device, the character device
+    /// otherwise.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -50,8 +50,8 @@ pub enum Error {
         /// The least one.
         needed: u64,
     },
-    /// All inotify instances that this user may have are in use. One process needs one, however many
-    /// emulated kernels it has.
+    /// All inotify instances that this user may have are in use. One process needs one, however
+    /// many emulated kernels it has.
     #[error(
         "this user has no inotify instance left of {limit}: as root, \
          sysctl {sysctl}={} gives more", 4 * (*limit).max(32)

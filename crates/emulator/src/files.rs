@@ -1,9 +1,9 @@
 //! Open files of the emulated kernel, and which descriptor of which thread is one of them.
 //!
-//! A file is a sparse memfd. The client gets a second open file description of it; inotify tells when
-//! the kernel has let go of that one for good, after the last close, dup, fork's copy, exit, exec and
-//! munmap, which is when a kernel calls a driver's release. So nothing here follows what a client does
-//! with its descriptors.
+//! A file is a sparse memfd. The client gets a second open file description of it; inotify tells
+//! when the kernel has let go of that one for good, after the last close, dup, fork's copy, exit,
+//! exec and munmap, which is when a kernel calls a driver's release. So nothing here follows what a
+//! client does with its descriptors.
 
 use std::{
     collections::HashMap,
@@ -71,8 +71,9 @@ pub(crate) struct Files {
 struct Table {
     by_inode: HashMap<Inode, Arc<OpenFile>>,
     by_watch: HashMap<i32, Inode>,
-    /// Closed, but not yet released: a device stops at a chain boundary, and the memory of a chain may
-    /// be a page that its owner is slow to serve. So nobody waits for that with the table locked.
+    /// Closed, but not yet released: a device stops at a chain boundary, and the memory of a chain
+    /// may be a page that its owner is slow to serve. So nobody waits for that with the table
+    /// locked.
     releasing: Vec<Arc<OpenFile>>,
 }
 
@@ -173,8 +174,8 @@ impl Files {
         !lock(&self.table).by_inode.is_empty()
     }
 
-    /// Opens a node, and says that it was `chardev` where it has a name: `install` gives the descriptor
-    /// to the client and returns its number there.
+    /// Opens a node, and says that it was `chardev` where it has a name: `install` gives the
+    /// descriptor to the client and returns its number there.
     pub(crate) fn open(
         &self,
         tid: u32,
@@ -223,8 +224,9 @@ impl Files {
         give: impl FnOnce(&OwnedFd) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
         let task = self.task(tid)?;
-        // A client that has its own may close it while we still have ours, and another server would see
-        // no last close. Ours ends while the table is locked, and who looks for closes waits for that.
+        // A client that has its own may close it while we still have ours, and another server would
+        // see no last close. Ours ends while the table is locked, and who looks for closes waits
+        // for that.
         let table = lock(&self.table);
         let copy = task.descriptor(fd)?;
         let given = give(&copy);

@@ -1,8 +1,8 @@
 //! The filter program: which system calls of a client are trapped.
 //!
-//! Classic BPF over `struct seccomp_data`. A system call that names no path and no descriptor in the
-//! reserved range is never trapped, so that a client's own traffic costs nothing; the kernel caches
-//! that verdict per system call where it doesn't depend on arguments.
+//! Classic BPF over `struct seccomp_data`. A system call that names no path and no descriptor in
+//! the reserved range is never trapped, so that a client's own traffic costs nothing; the kernel
+//! caches that verdict per system call where it doesn't depend on arguments.
 
 use std::{mem::offset_of, ops::Range};
 
@@ -33,8 +33,8 @@ enum Trap {
     Always,
     /// This argument is a descriptor in the range.
     Fd(u8),
-    /// The first argument is a descriptor in the range, or the flags in this argument say that there
-    /// is a path.
+    /// The first argument is a descriptor in the range, or the flags in this argument say that
+    /// there is a path.
     Path(u8),
     /// One of these two arguments is a descriptor in the range.
     EitherFd(u8, u8),
@@ -80,8 +80,8 @@ const OLD_PATHS: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const OLD_PATHS: &[i64] = &[];
 
-/// System calls on a path, or with AT_EMPTY_PATH on a descriptor: of every file that is opened one asks
-/// what it is.
+/// System calls on a path, or with AT_EMPTY_PATH on a descriptor: of every file that is opened one
+/// asks what it is.
 const PATHS_OR_FDS: &[(i64, Trap)] = &[
     (libc::SYS_newfstatat, Trap::Path(3)),
     (libc::SYS_statx, Trap::Path(2)),

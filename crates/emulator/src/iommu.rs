@@ -11,7 +11,8 @@ use vhost_accel_uapi::vfio;
 
 use crate::task::Task;
 
-/// A container: the groups in it and their address space. Lives as long as its file or a group in it.
+/// A container: the groups in it and their address space. Lives as long as its file or a group in
+/// it.
 #[derive(Default)]
 pub(crate) struct Container {
     state: Mutex<State>,

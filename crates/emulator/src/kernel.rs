@@ -66,8 +66,9 @@ impl EmulatedKernel {
         devices.find(|device| (device.kind(), device.number()) == (kind, number))
     }
 
-    /// Runs `client` on a new thread that sees the emulated devices, as do the threads and processes
-    /// that it starts. Returns what `client` returns; a panic of it goes on in the caller.
+    /// Runs `client` on a new thread that sees the emulated devices, as do the threads and
+    /// processes that it starts. Returns what `client` returns; a panic of it goes on in the
+    /// caller.
     ///
     /// Several clients may run on one kernel at the same time. Descriptors of emulated devices mean
     /// nothing to threads outside.
@@ -117,12 +118,12 @@ impl EmulatedKernel {
 
     /// Starts a program that sees the emulated devices, as do the processes that it starts.
     ///
-    /// If this process dies before them, every trapped call of theirs is ENOSYS from then on. Only another
-    /// process can prevent that: `vhost-accel emulate` has one, which ends them all.
+    /// If this process dies before them, every trapped call of theirs is ENOSYS from then on. Only
+    /// another process can prevent that: `vhost-accel emulate` has one, which ends them all.
     ///
     /// # Errors
-    /// [`Error::Spawn`] if the program can't be started, the filter included; [`Error::AlreadyInside`] on a
-    /// thread that is itself a client: what it starts is one anyway.
+    /// [`Error::Spawn`] if the program can't be started, the filter included;
+    /// [`Error::AlreadyInside`] on a thread that is itself a client: what it starts is one anyway.
     pub fn spawn(&self, mut command: Command) -> Result<Child, Error> {
         let post = Arc::new(Post::new().map_err(Error::setup("a shared page"))?);
         self.serve({
@@ -175,9 +176,9 @@ impl EmulatedKernel {
     /// How many system calls of each kind clients have made since the kernel was built, or since
     /// [`reset_crossings`](Self::reset_crossings).
     ///
-    /// Counted is what is trapped: everything on descriptors of emulated devices, and every use of a
-    /// path. With [`Builder::count_everything`](crate::Builder::count_everything) it is every system
-    /// call but those of a process's own housekeeping.
+    /// Counted is what is trapped: everything on descriptors of emulated devices, and every use of
+    /// a path. With [`Builder::count_everything`](crate::Builder::count_everything) it is every
+    /// system call but those of a process's own housekeeping.
     pub fn crossings(&self) -> Crossings {
         self.engine.machine.counters.read()
     }

@@ -1,10 +1,11 @@
 //! A kernel half without a kernel: the four interfaces and a virtio-net loopback behind seccomp
 //! notifications. It needs no privileges, and Linux 5.14 with asynchronous I/O (CONFIG_AIO).
 //!
-//! An [`EmulatedKernel`] has devices. A *client* is a thread of this process ([`EmulatedKernel::run`])
-//! or a program ([`EmulatedKernel::spawn`]), with all the threads and processes that it starts. To a
-//! client the devices are there: it opens `/dev/vhost-vdpa-0` and makes ordinary system calls on the
-//! descriptor that it gets, ioctl, read, write, mmap, close, and those answer as `docs/abi.md` says.
+//! An [`EmulatedKernel`] has devices. A *client* is a thread of this process
+//! ([`EmulatedKernel::run`]) or a program ([`EmulatedKernel::spawn`]), with all the threads and
+//! processes that it starts. To a client the devices are there: it opens `/dev/vhost-vdpa-0` and
+//! makes ordinary system calls on the descriptor that it gets, ioctl, read, write, mmap, close, and
+//! those answer as `docs/abi.md` says.
 //!
 //! ```
 //! use std::fs::OpenOptions;
@@ -23,20 +24,20 @@
 //! ```
 //!
 //! # How it works
-//! A client is under a seccomp filter whose listener a thread of ours serves. Trapped are system calls
-//! that name a path, and system calls on descriptors in a reserved range near the top of the client's
-//! descriptor table; everything else runs as ever, at full speed. An open of one of our paths is
-//! answered with a descriptor in that range, of a sparse memfd, so that doorbell pages are really mapped.
-//! inotify tells when the last descriptor and mapping of it is gone.
+//! A client is under a seccomp filter whose listener a thread of ours serves. Trapped are system
+//! calls that name a path, and system calls on descriptors in a reserved range near the top of the
+//! client's descriptor table; everything else runs as ever, at full speed. An open of one of our
+//! paths is answered with a descriptor in that range, of a sparse memfd, so that doorbell pages are
+//! really mapped. inotify tells when the last descriptor and mapping of it is gone.
 //!
 //! # What a client should know
-//! - A descriptor of an emulated device is one only under a number of the reserved range, and only to
-//!   threads of a client. dup(2) and F_DUPFD keep to the range.
-//! - Of the calls that take a path, open, stat, access, readlink and truncate see the emulated names. A
-//!   descriptor's link in `/proc` or `/dev/fd` leads to the device.
-//! - A forked child has copies of all descriptors until it executes a program: for that moment an open
-//!   device stays open, whoever closes it, as with any kernel. Tests that start processes and tests that
-//!   open a device again at once had better not run at the same time in one process.
+//! - A descriptor of an emulated device is one only under a number of the reserved range, and only
+//!   to threads of a client. dup(2) and F_DUPFD keep to the range.
+//! - Of the calls that take a path, open, stat, access, readlink and truncate see the emulated
+//!   names. A descriptor's link in `/proc` or `/dev/fd` leads to the device.
+//! - A forked child has copies of all descriptors until it executes a program: for that moment an
+//!   open device stays open, whoever closes it, as with any kernel. Tests that start processes and
+//!   tests that open a device again at once had better not run at the same time in one process.
 //! - [`Builder::build`] raises the soft limit of open files of this process.
 //! - This is a test bed and an embedded default, not a security boundary.
 //!

@@ -42,8 +42,8 @@ pub(crate) struct Machine {
     pub(crate) receive_ends: bool,
 }
 
-/// A running machine: the state, and the thread that releases what clients let go of. Servers own it
-/// together with the [`EmulatedKernel`](crate::EmulatedKernel), so it outlives every client.
+/// A running machine: the state, and the thread that releases what clients let go of. Servers own
+/// it together with the [`EmulatedKernel`](crate::EmulatedKernel), so it outlives every client.
 pub(crate) struct Engine {
     pub(crate) machine: Arc<Machine>,
     stop: EventFd,

@@ -1,4 +1,5 @@
-//! Names of system calls and of ioctl requests, as strace prints them and [`Crossings`](crate::Crossings) counts them.
+//! Names of system calls and of ioctl requests, as strace prints them and
+//! [`Crossings`](crate::Crossings) counts them.
 
 use std::borrow::Cow;
 
@@ -16,7 +17,8 @@ pub fn ioctl(request: u32) -> Cow<'static, str> {
 
 /// Whether the system call `name` is a process's own housekeeping, which nobody counts.
 ///
-/// mmap(2) without a file and munmap(2) of anything but doorbells are, too; their names don't say so.
+/// mmap(2) without a file and munmap(2) of anything but doorbells are, too; their names don't say
+/// so.
 pub fn is_housekeeping(name: &str) -> bool {
     HOUSEKEEPING.iter().any(|&nr| syscall(nr) == name)
 }

@@ -68,8 +68,8 @@ impl Numbers {
     }
 }
 
-/// The major that `name` has in `characters`, which it is added to where it isn't there: one name in
-/// /proc/devices with two majors would lead a client to the wrong one.
+/// The major that `name` has in `characters`, which it is added to where it isn't there: one name
+/// in /proc/devices with two majors would lead a client to the wrong one.
 fn major(characters: &mut String, name: &str) -> io::Result<u32> {
     if let Some((number, _)) = lines(characters).find(|line| line.1 == name) {
         return Ok(number);

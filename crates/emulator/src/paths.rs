@@ -26,8 +26,8 @@ const PREFIXES: &[&[u8]] = &[b"/dev/vhost-mdev-", b"/dev/vhost-vdpa-"];
 /// Where sysfs finds character devices by their numbers, which are ours where they are.
 const NUMBERS: &[u8] = b"/sys/dev/char/";
 
-/// Words of which one is in every relative path that may lead to a device, or into or out of the shadow
-/// tree. Of other paths only those that make something are looked at more closely.
+/// Words of which one is in every relative path that may lead to a device, or into or out of the
+/// shadow tree. Of other paths only those that make something are looked at more closely.
 const HINTS: &[&[u8]] =
     &[b"vfio", b"vhost-", b"mdev", b"vdpa", b"iommu_groups", b"devices", b"misc", b":", b".."];
 
@@ -54,8 +54,8 @@ pub(crate) struct Paths {
 pub(crate) enum Meaning {
     /// A file of the shadow tree, [`Paths::current`].
     File,
-    /// What this descriptor of this thread refers to, which may be ours or not: the path ends in one of
-    /// the links that /proc has for descriptors.
+    /// What this descriptor of this thread refers to, which may be ours or not: the path ends in
+    /// one of the links that /proc has for descriptors.
     Descriptor(u32, u32),
 }
 
@@ -118,8 +118,8 @@ impl Paths {
         CStr::from_bytes_until_nul(&*self.plain).unwrap_or_default()
     }
 
-    /// Whether the path asked about last was said to begin below its own first directory: then no mount
-    /// lies between, since /dev, /proc and /sys are one each.
+    /// Whether the path asked about last was said to begin below its own first directory: then no
+    /// mount lies between, since /dev, /proc and /sys are one each.
     pub(crate) fn stays_in_mount(&self, scope: Scope, tid: u32, dir: i32) -> bool {
         let first = |path: &[u8]| path.split(|&byte| byte == b'/').nth(1).map(<[u8]>::len);
         let mut from = [0; PATH_MAX];
@@ -215,7 +215,8 @@ impl Paths {
     }
 }
 
-/// Where a path relative to `dir` begins, as clients see it: in the shadow tree, as if that were the root.
+/// Where a path relative to `dir` begins, as clients see it: in the shadow tree, as if that were
+/// the root.
 fn base_of(tid: u32, dir: i32, shadow: &[u8], into: &mut [u8]) -> Option<usize> {
     let link = match dir {
         libc::AT_FDCWD => ProcPath::new(format_args!("/proc/{tid}/cwd")),

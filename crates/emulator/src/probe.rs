@@ -7,8 +7,8 @@ use vhost_accel_uapi::call::vhost;
 
 use crate::{DeviceKind, EmulatedKernel, error::Error, sys};
 
-/// Finds out whether this machine can run an emulated kernel, by running one: a client opens a device
-/// and asks it what it is.
+/// Finds out whether this machine can run an emulated kernel, by running one: a client opens a
+/// device and asks it what it is.
 ///
 /// # Errors
 /// [`Error`], which says what is missing and since when Linux has it.

@@ -98,7 +98,8 @@ impl Shadow {
 /// Removes the trees that killed processes have left in the temporary directory.
 ///
 /// A tree is a leftover when its process is gone and nobody has it locked.
-/// [`Builder::build`](crate::Builder::build) does this too; whoever starts a process that may be killed can do it at once.
+/// [`Builder::build`](crate::Builder::build) does this too; whoever starts a process that may be
+/// killed can do it at once.
 pub fn remove_leftovers() {
     let entries = fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
     for path in entries.filter_map(|entry| Some(entry.path()).filter(|path| is_leftover(path))) {

@@ -1,8 +1,8 @@
 //! What must not grow: descriptors and memory, over many opens and many mappings.
 //!
 //! One test, so that nothing else of this process changes what is counted. Memory is counted as
-//! allocations and as mappings. Resident memory also says how many threads ran at once, which is the
-//! machine's affair.
+//! allocations and as mappings. Resident memory also says how many threads ran at once, which is
+//! the machine's affair.
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its body does")]
 #![expect(unsafe_code, reason = "memory is handed to a device")]
@@ -107,8 +107,8 @@ fn footprint() -> Footprint {
     }
 }
 
-/// Makes the C library keep as much of threads that have ended as it ever does: stacks (40 MiB of them)
-/// and arenas (8 a CPU). How many it keeps says otherwise how many threads ran at once.
+/// Makes the C library keep as much of threads that have ended as it ever does: stacks (40 MiB of
+/// them) and arenas (8 a CPU). How many it keeps says otherwise how many threads ran at once.
 fn end_many_threads() {
     const THREADS: usize = 64;
     let barrier = Barrier::new(THREADS);

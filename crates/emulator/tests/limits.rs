@@ -1,4 +1,5 @@
-//! The emulated kernel under limits that its user has, each in a process of its own: this program again.
+//! The emulated kernel under limits that its user has, each in a process of its own: this program
+//! again.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its body does")]
 
 #[path = "emulated/common.rs"]
@@ -29,8 +30,8 @@ fn open(path: &str) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(path)
 }
 
-/// This program under limits that `script` sets, running the test `name` that is ignored otherwise: what it
-/// printed last.
+/// This program under limits that `script` sets, running the test `name` that is ignored otherwise:
+/// what it printed last.
 fn limited(script: &str, name: &str) -> Result<String, String> {
     let mut command = Command::new("/bin/sh");
     let script =
@@ -91,8 +92,8 @@ fn has_no_inotify_instance_left() {
     println!("\n{error}");
 }
 
-/// As in the process that has one emulated kernel too many: here of a user namespace, so that others keep
-/// theirs.
+/// As in the process that has one emulated kernel too many: here of a user namespace, so that
+/// others keep theirs.
 #[test]
 fn a_limit_of_inotify_instances_is_an_error_that_names_it() {
     let _alone = alone();

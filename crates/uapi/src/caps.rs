@@ -10,9 +10,9 @@ use crate::vfio::{
 
 /// Walks the capabilities in the bytes that the kernel filled.
 ///
-/// Yields each header with the bytes from that header to the end of the buffer. The chain ends where
-/// `next` is 0, leads outside the buffer, or doesn't lead forward: the kernel appends, so a chain that
-/// turns back is broken and would never end.
+/// Yields each header with the bytes from that header to the end of the buffer. The chain ends
+/// where `next` is 0, leads outside the buffer, or doesn't lead forward: the kernel appends, so a
+/// chain that turns back is broken and would never end.
 #[derive(Clone, Debug)]
 pub struct Caps<'a> {
     bytes: &'a [u8],

@@ -16,8 +16,8 @@
 //! documentation. A test compiles a C program against the kernel's headers and compares every size,
 //! offset and number with what is here.
 //!
-//! Structures have no padding but what they name, and derive `zerocopy`'s traits: either side of the
-//! system call reads and writes them as bytes without unsafe code.
+//! Structures have no padding but what they name, and derive `zerocopy`'s traits: either side of
+//! the system call reads and writes them as bytes without unsafe code.
 
 pub mod call;
 pub mod caps;

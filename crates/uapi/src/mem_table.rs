@@ -56,7 +56,8 @@ impl MemTable {
     }
 
     fn write_head(&mut self) {
-        // A count that doesn't fit saturates: no kernel takes that many, and the call never sends it.
+        // A count that doesn't fit saturates: no kernel takes that many, and the call never sends
+        // it.
         let nregions = u32::try_from(self.len()).unwrap_or(u32::MAX);
         let head = Memory { nregions, padding: 0 };
         self.bytes[..size_of::<Memory>()].copy_from_slice(head.as_bytes());

@@ -3,8 +3,8 @@
 //! A message is a 16-byte [`Header`] (C `struct vhost_vfio_op`) and its payload, the bytes that the
 //! ioctl of the same number would take. A *set* is one write. A *get* is a write with
 //! [`NEED_REPLY`], then a read of a header and the answer. With the BATCH capability one write may
-//! carry several messages back to back; they are carried out in order, and as write(2) does, a short
-//! count says how many bytes of them succeeded.
+//! carry several messages back to back; they are carried out in order, and as write(2) does, a
+//! short count says how many bytes of them succeeded.
 //!
 //! [`Encoder`] puts messages into a buffer, [`messages`] takes them out again; both refuse what the
 //! table "Messages" of `docs/abi.md` refuses. [`encode_reply`] and [`decode_reply`] are for the
@@ -119,8 +119,8 @@ pub const fn is_get(request: u32) -> bool {
     ioc::dir(request) & ioc::READ != 0
 }
 
-/// Bytes of payload that the request wants: what its number encodes, but for config space 8 and as many
-/// as the `len` in `payload` says. `None` if that `len` isn't there.
+/// Bytes of payload that the request wants: what its number encodes, but for config space 8 and as
+/// many as the `len` in `payload` says. `None` if that `len` isn't there.
 #[inline]
 pub fn payload_len(request: u32, payload: &[u8]) -> Option<u64> {
     let encoded = ioc::size(request) as u64;

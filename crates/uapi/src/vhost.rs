@@ -1,8 +1,8 @@
 //! vhost: requests of type 0xAF and their structures.
 //!
-//! From `<linux/vhost.h>` and `<linux/vhost_types.h>`. The vfio-vhost device (#1/B), vhost-mdev (#2)
-//! and vhost-vdpa take them as ioctls, #1/A as the `request` of a [`message`](crate::message). What
-//! each does and how it fails is in section 2 of `docs/abi.md`.
+//! From `<linux/vhost.h>` and `<linux/vhost_types.h>`. The vfio-vhost device (#1/B), vhost-mdev
+//! (#2) and vhost-vdpa take them as ioctls, #1/A as the `request` of a [`message`](crate::message).
+//! What each does and how it fails is in section 2 of `docs/abi.md`.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -39,8 +39,8 @@ pub const SET_VRING_KICK: u32 = iow::<VringFile>(TYPE, 0x20);
 pub const SET_VRING_CALL: u32 = iow::<VringFile>(TYPE, 0x21);
 /// Error eventfd, [`VringFile`]: `VHOST_SET_VRING_ERR`.
 pub const SET_VRING_ERR: u32 = iow::<VringFile>(TYPE, 0x22);
-/// How long vhost polls a vring before it sleeps, [`VringState`]: `VHOST_SET_VRING_BUSYLOOP_TIMEOUT`.
-/// vhost-vdpa keeps it and does nothing with it.
+/// How long vhost polls a vring before it sleeps, [`VringState`]:
+/// `VHOST_SET_VRING_BUSYLOOP_TIMEOUT`. vhost-vdpa keeps it and does nothing with it.
 pub const SET_VRING_BUSYLOOP_TIMEOUT: u32 = iow::<VringState>(TYPE, 0x23);
 /// Reads it back into the [`VringState`], though the number says write:
 /// `VHOST_GET_VRING_BUSYLOOP_TIMEOUT`.
@@ -79,7 +79,8 @@ pub const SET_GROUP_ASID: u32 = iow::<VringState>(TYPE, 0x7c);
 pub const SUSPEND: u32 = io(TYPE, 0x7d);
 /// Goes on after [`SUSPEND`]: `VHOST_VDPA_RESUME`. Linux 6.3.
 pub const RESUME: u32 = io(TYPE, 0x7e);
-/// Group of a vring's descriptor table, [`VringState`]: `VHOST_VDPA_GET_VRING_DESC_GROUP`. Linux 6.7.
+/// Group of a vring's descriptor table, [`VringState`]: `VHOST_VDPA_GET_VRING_DESC_GROUP`. Linux
+/// 6.7.
 pub const GET_VRING_DESC_GROUP: u32 = iowr::<VringState>(TYPE, 0x7f);
 /// Number of vrings, u32: `VHOST_VDPA_GET_VQS_COUNT`.
 pub const GET_VQS_COUNT: u32 = ior::<u32>(TYPE, 0x80);

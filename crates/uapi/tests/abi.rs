@@ -1,5 +1,6 @@
-//! The crate against the C headers: abi.c prints every number, size and offset, and each must be what
-//! Rust says. Numbers that the installed header is too old for are put together with its macros.
+//! The crate against the C headers: abi.c prints every number, size and offset, and each must be
+//! what Rust says. Numbers that the installed header is too old for are put together with its
+//! macros.
 
 use std::{
     collections::BTreeMap,
@@ -82,7 +83,8 @@ fn every_number_size_and_offset_is_what_c_says() {
     let mut ours = ours();
     println!("the installed header lacks {lacking:?}");
 
-    // A newer number counts twice: as its macro puts it together, and as the header says if it does.
+    // A newer number counts twice: as its macro puts it together, and as the header says if it
+    // does.
     let pinned: Vec<_> = theirs.keys().filter(|k| k.starts_with("pinned ")).cloned().collect();
     assert_eq!(pinned.len(), 7);
     for key in pinned {

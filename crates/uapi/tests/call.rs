@@ -37,7 +37,8 @@ thread_local! {
 ///
 /// # Safety
 /// `arg` must have the bytes that the test says it has.
-// SAFETY: no other symbol of the program has this name; libc's is in a shared object, which gives way.
+// SAFETY: no other symbol of the program has this name; libc's is in a shared object, which gives
+// way.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, arg: *mut u8) -> c_int {
     KERNEL.with_borrow_mut(|kernel| {
@@ -56,7 +57,8 @@ unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, arg: *mut u8) -> c_int {
             return -1;
         }
         assert!(kernel.answer.len() <= kernel.len);
-        // SAFETY: the answer is no longer than the argument, which is writable if there is an answer.
+        // SAFETY: the answer is no longer than the argument, which is writable if there is an
+        // answer.
         unsafe { arg.copy_from(kernel.answer.as_ptr(), kernel.answer.len()) };
         0
     })

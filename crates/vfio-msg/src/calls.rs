@@ -6,12 +6,12 @@ use std::os::fd::BorrowedFd;
 use vhost_accel_vhost_ioctls::Held;
 use vhost_accel_vhost_ioctls::core::{Failure, Operation, QueueIndex, Vring};
 
-/// Sets the calls of `vrings` with `set`, which takes the first subindex and an eventfd for each from
-/// there on.
+/// Sets the calls of `vrings` with `set`, which takes the first subindex and an eventfd for each
+/// from there on.
 ///
 /// A run of subindexes reaches over vrings that have no call and want none: removing nothing is
-/// nothing. It ends before a vring whose call is to stay. When a run fails, its vrings are tried one
-/// by one to learn which it was.
+/// nothing. It ends before a vring whose call is to stay. When a run fails, its vrings are tried
+/// one by one to learn which it was.
 pub(crate) fn set_calls(
     held: &mut Held,
     vrings: &[Vring<'_>],

@@ -39,13 +39,13 @@ impl Default for Options {
 
 /// Opens the mdev whose directory in sysfs is `path`: `/sys/bus/mdev/devices/UUID`.
 ///
-/// A device without the STATUS extension is RFC v2's: it says neither its virtio device id (reported
-/// as 0) nor its largest vring (reported as virtio's 32768), and lacks
+/// A device without the STATUS extension is RFC v2's: it says neither its virtio device id
+/// (reported as 0) nor its largest vring (reported as virtio's 32768), and lacks
 /// [`VIRTIO_STATUS`](Capabilities::VIRTIO_STATUS).
 ///
 /// # Errors
-/// Those of [`vhost_accel_vfio::open`] and of the messages, each with its step; [`Reason::Device`] for a VFIO
-/// device that is no vfio-vhost device.
+/// Those of [`vhost_accel_vfio::open`] and of the messages, each with its step; [`Reason::Device`]
+/// for a VFIO device that is no vfio-vhost device.
 pub fn open(path: impl AsRef<Path>, options: Options) -> Result<VfioMsg, Error> {
     let opening = Opening::new(Interface::VfioMsg, path.as_ref());
     let vhost_accel_vfio::Vfio { device, container } = vhost_accel_vfio::open(&opening)?;

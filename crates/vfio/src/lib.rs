@@ -1,8 +1,8 @@
 //! Container, group and device of VFIO, opened with `vfio-ioctls`.
 //!
 //! That crate opens, identifies and closes. What it would swallow (the results of region access and
-//! reset), leave out (access flags, capabilities that it doesn't know) or allocate for (interrupts) is
-//! called through `vhost_accel_uapi::call` on the same fds.
+//! reset), leave out (access flags, capabilities that it doesn't know) or allocate for (interrupts)
+//! is called through `vhost_accel_uapi::call` on the same fds.
 
 mod container;
 mod device;
@@ -28,9 +28,9 @@ pub struct Vfio {
 /// Opens the mdev at `opening`'s path, its directory in sysfs.
 ///
 /// # Errors
-/// Those of open(2) and the VFIO ioctls: EBUSY when the group is in use, ENOENT without it or without
-/// VFIO, EACCES without the right to them. [`Reason::Library`](vhost_accel_core::Reason) where
-/// `vfio-ioctls` keeps no errno.
+/// Those of open(2) and the VFIO ioctls: EBUSY when the group is in use, ENOENT without it or
+/// without VFIO, EACCES without the right to them. [`Reason::Library`](vhost_accel_core::Reason)
+/// where `vfio-ioctls` keeps no errno.
 pub fn open(opening: &Opening) -> Result<Vfio, Error> {
     let container = VfioContainer::new(None)
         .map_err(error::reason)

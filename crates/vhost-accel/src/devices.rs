@@ -16,8 +16,8 @@ const DEVICE_API: &str = "vfio-vhost";
 /// [`Interface::ALL`].
 ///
 /// Found in sysfs, without opening a device: mdevs whose type says `vfio-vhost`, the character
-/// devices below the mdevs of the vhost-mdev driver, and those of vhost-vdpa. A machine without these
-/// buses has none.
+/// devices below the mdevs of the vhost-mdev driver, and those of vhost-vdpa. A machine without
+/// these buses has none.
 ///
 /// # Errors
 /// Those of reading sysfs.

@@ -1,8 +1,8 @@
 //! Open a vhost accelerator by URI, whatever interface the kernel gives it.
 //!
-//! A device that walks virtio rings by itself takes the datapath of a virtio device off the VMM. This
-//! crate is what a VMM depends on: [`open`] gives a [`VhostAccel`], and nothing behind it depends on
-//! which of the four kernel interfaces the device has. The traits and types are those of
+//! A device that walks virtio rings by itself takes the datapath of a virtio device off the VMM.
+//! This crate is what a VMM depends on: [`open`] gives a [`VhostAccel`], and nothing behind it
+//! depends on which of the four kernel interfaces the device has. The traits and types are those of
 //! `vhost-accel-core`, all of them here.
 //!
 //! # In a VMM
@@ -54,8 +54,8 @@
 //! `cargo run -p vhost-accel --example first_frame`.
 //!
 //! # A VMM's own tests
-//! They need no device: `vhost-accel-emulator` as a dev-dependency is a kernel in the test's process,
-//! which has a loopback card on each of the four interfaces.
+//! They need no device: `vhost-accel-emulator` as a dev-dependency is a kernel in the test's
+//! process, which has a loopback card on each of the four interfaces.
 //!
 //! ```
 //! use vhost_accel_emulator::EmulatedKernel;

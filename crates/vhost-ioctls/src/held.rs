@@ -35,8 +35,8 @@ impl Held {
         std::mem::replace(&mut marks.set_up, true) || vring.base != VringBase::SPLIT_START
     }
 
-    /// Whether enable must be written for a vring that is being set up: always to enable, to disable
-    /// only what was enabled.
+    /// Whether enable must be written for a vring that is being set up: always to enable, to
+    /// disable only what was enabled.
     pub fn must_enable(&mut self, vring: &Vring<'_>) -> bool {
         self.marks(vring.queue).enabled || vring.enabled
     }

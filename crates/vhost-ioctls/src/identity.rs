@@ -23,8 +23,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Becomes the owner of the device behind `fd`, asks who it is, and accepts those of the backend
-    /// features `wanted` (a bit for each) that it offers.
+    /// Becomes the owner of the device behind `fd`, asks who it is, and accepts those of the
+    /// backend features `wanted` (a bit for each) that it offers.
     ///
     /// # Errors
     /// Those of the ioctls, each with its step; [`Reason::Device`] for a device without vrings.
@@ -89,8 +89,8 @@ fn queue_count(opening: &Opening, fd: BorrowedFd<'_>) -> Result<u16, Error> {
     }
 }
 
-/// Reading a base changes nothing, and an index out of range is ENOBUFS whatever the device thinks of
-/// reading the base of a vring that isn't set up.
+/// Reading a base changes nothing, and an index out of range is ENOBUFS whatever the device thinks
+/// of reading the base of a vring that isn't set up.
 fn has_vring(fd: BorrowedFd<'_>, index: u32) -> io::Result<bool> {
     match vhost::get_vring_base(fd, index) {
         Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => Ok(false),

@@ -8,8 +8,8 @@
 //! | [`map_if_present`] | #2, vhost-vdpa: whether there are doorbells |
 //!
 //! #1/A sends the same requests as messages. A fifth backend may use them as well;
-//! `docs/writing-a-backend.md` shows how. The trait ([`core`]) and the ABI ([`uapi`]) that they stand
-//! on come with them: a backend names this crate, and `vhost-accel-vfio` where it is on VFIO.
+//! `docs/writing-a-backend.md` shows how. The trait ([`core`]) and the ABI ([`uapi`]) that they
+//! stand on come with them: a backend names this crate, and `vhost-accel-vfio` where it is on VFIO.
 
 mod doorbells;
 mod held;

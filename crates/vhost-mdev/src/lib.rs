@@ -6,8 +6,8 @@
 //! | kick | SET_VRING_KICK eventfd, or a doorbell mapped from the same fd |
 //! | DMA | [`MapUnmap`]: MAP and UNMAP ioctls; or [`MemTable`]: SET_MEM_TABLE |
 //!
-//! The mail of 9 July 2019 calls SET_MEM_TABLE too heavy and a new DMA API necessary; both are here,
-//! on one fd, so that they can be compared. Section 4 of `docs/abi.md` is the contract.
+//! The mail of 9 July 2019 calls SET_MEM_TABLE too heavy and a new DMA API necessary; both are
+//! here, on one fd, so that they can be compared. Section 4 of `docs/abi.md` is the contract.
 
 mod map_unmap;
 mod mem_table;

@@ -48,8 +48,8 @@ pub(crate) fn limits(info: &DmaInfo, max_mappings: u32) -> DmaLimits {
 
 impl Dma for MapUnmap {
     unsafe fn map(&mut self, mapping: &DmaMapping) -> io::Result<()> {
-        // SAFETY: the caller promises that the memory may be used until it is unmapped or the device
-        // is dropped, and the fd with it.
+        // SAFETY: the caller promises that the memory may be used until it is unmapped or the
+        // device is dropped, and the fd with it.
         unsafe { mdev::dma_map(&self.fd, &request(mapping)) }
     }
 

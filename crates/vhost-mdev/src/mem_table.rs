@@ -16,8 +16,8 @@ use crate::map_unmap;
 
 /// VHOST_SET_MEM_TABLE: each change sends every mapping again.
 ///
-/// The kernel refuses an overlap in a table as EINVAL, and can't tell an unmap of nothing; the table
-/// is here, so the errors are those of the other style.
+/// The kernel refuses an overlap in a table as EINVAL, and can't tell an unmap of nothing; the
+/// table is here, so the errors are those of the other style.
 #[derive(Debug)]
 pub struct MemTable {
     mappings: Mappings,
@@ -39,8 +39,8 @@ impl MemTable {
     unsafe fn send(&mut self, without: Range<usize>) -> io::Result<()> {
         let all = &self.mappings.all;
         fill(&mut self.table, all[..without.start].iter().chain(&all[without.end..]));
-        // SAFETY: the caller vouches for the mappings; a table that is refused leaves the one before
-        // it in place, whose mappings are still promised.
+        // SAFETY: the caller vouches for the mappings; a table that is refused leaves the one
+        // before it in place, whose mappings are still promised.
         unsafe { vhost::set_mem_table(&self.fd, &self.table) }
     }
 }
@@ -76,8 +76,8 @@ impl Dma for MemTable {
         let before = self.mappings.all.clone();
         let changed = self.mappings.change(unmap, map).and_then(|()| match before {
             _ if before == self.mappings.all => Ok(()),
-            // SAFETY: the caller promises for the new mappings, and has for those before them, which it
-            // would have unmapped otherwise.
+            // SAFETY: the caller promises for the new mappings, and has for those before them,
+            // which it would have unmapped otherwise.
             _ => Ok(unsafe { self.send(0..0) }?),
         });
         if changed.is_err() {

@@ -43,8 +43,8 @@ impl Dma for Iotlb {
     unsafe fn map(&mut self, mapping: &DmaMapping) -> io::Result<()> {
         let DmaMapping { iova, len, host, access, .. } = *mapping;
         self.begun = true;
-        // SAFETY: the caller promises that the memory may be used until it is unmapped or the device
-        // is dropped, and the fd with it.
+        // SAFETY: the caller promises that the memory may be used until it is unmapped or the
+        // device is dropped, and the fd with it.
         unsafe { iotlb::update(&self.fd, ASID, iova.0, len, host.0, perm(access)) }
     }
 

@@ -1,9 +1,9 @@
 //! `cargo xtask bench`: the comparison on a real Linux, in the lab.
 //!
-//! First every scenario runs once under strace, which counts its crossings: they must be those that the
-//! emulated kernel counts. Then the comparison runs. Where the clock counts instructions the guest is sealed,
-//! so that nothing from outside is counted; the comparison runs there twice, to say that it is repeated, and
-//! once more with other random seeds, to say how much of it is luck.
+//! First every scenario runs once under strace, which counts its crossings: they must be those that
+//! the emulated kernel counts. Then the comparison runs. Where the clock counts instructions the
+//! guest is sealed, so that nothing from outside is counted; the comparison runs there twice, to
+//! say that it is repeated, and once more with other random seeds, to say how much of it is luck.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -41,7 +41,8 @@ pub(crate) struct Options {
     /// Few short samples, once
     #[arg(long, conflicts_with = "save")]
     quick: bool,
-    /// Writes the result into results/, in place of those of its kind, and makes docs/ and the README anew
+    /// Writes the result into results/, in place of those of its kind, and makes docs/ and the
+    /// README anew
     #[arg(long)]
     save: bool,
     /// Where results, traces and logs go, instead of target/lab/bench

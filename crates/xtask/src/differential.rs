@@ -1,4 +1,5 @@
-//! `cargo xtask differential`: the same requests to both kernel halves, and what they answer differently.
+//! `cargo xtask differential`: the same requests to both kernel halves, and what they answer
+//! differently.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

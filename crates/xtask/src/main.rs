@@ -1,7 +1,7 @@
 //! `cargo xtask`: what of this repository's work is more than one cargo command.
 //!
-//! Exit codes are those of [`EXIT_CODES`](vhost_accel_bench::terminal::EXIT_CODES), and besides those that the
-//! help of a task names.
+//! Exit codes are those of [`EXIT_CODES`](vhost_accel_bench::terminal::EXIT_CODES), and besides
+//! those that the help of a task names.
 
 #![warn(clippy::print_stderr)] // it panics where stderr can't be written
 
@@ -34,7 +34,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Boots a real Linux with the modules of kernel/ and runs the conformance suite in it, or COMMAND
+    /// Boots a real Linux with the modules of kernel/ and runs the conformance suite in it, or
+    /// COMMAND
     #[command(after_help = lab::CODES)]
     Lab(lab::Options),
     /// The same with User Mode Linux, a kernel that is an ordinary process: at the CPU's own speed
@@ -42,10 +43,11 @@ enum Task {
     Uml(lab::Options),
     /// Boots a real Linux with the modules and runs the comparison in it
     Bench(bench::Options),
-    /// Makes all of the committed evidence anew: the comparison on the emulated kernel, on a real one with
-    /// a clock that counts instructions, and on a real one under QEMU's translator
+    /// Makes all of the committed evidence anew: the comparison on the emulated kernel, on a real
+    /// one with a clock that counts instructions, and on a real one under QEMU's translator
     Evidence,
-    /// Sends the same requests to the emulated and a real kernel, and fails where they answer differently
+    /// Sends the same requests to the emulated and a real kernel, and fails where they answer
+    /// differently
     Differential(differential::Options),
     /// Compares the public API of core, uapi and vhost-accel with the snapshots that are committed
     #[command(after_help = api::CODES)]

@@ -1,5 +1,5 @@
-//! The rules of docs/abi.md: each has an id of its own, and a test that cites it or a reason why there is
-//! none.
+//! The rules of docs/abi.md: each has an id of its own, and a test that cites it or a reason why
+//! there is none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -62,7 +62,8 @@ fn comment<'a>(path: &str, line: &'a str) -> Option<&'a str> {
     line.split_once(sign).map(|(_, comment)| comment)
 }
 
-/// Whether a comment at `line` is beside what it is about: behind code, or above a function or a case.
+/// Whether a comment at `line` is beside what it is about: behind code, or above a function or a
+/// case.
 fn beside_a_test(lines: &[&str], line: usize) -> bool {
     let code = |line: &&&str| !line.trim_start().starts_with(['/', '#']);
     let test = |line: &str| ["fn ", "Case::new(", "case("].iter().any(|test| line.contains(test));

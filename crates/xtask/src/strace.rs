@@ -1,12 +1,13 @@
 //! Crossings as strace sees them, to hold against those that the emulated kernel counts.
 //!
-//! The program that is traced says what it measures by two system calls that fail and do nothing else:
-//! `write(-1, "begin KEY", …)` and `write(-1, "end KEY", …)`. What the thread that said so does between
-//! them is counted, and named as [`Crossings`] names it. What one KEY measured in several parts adds up.
+//! The program that is traced says what it measures by two system calls that fail and do nothing
+//! else: `write(-1, "begin KEY", …)` and `write(-1, "end KEY", …)`. What the thread that said so
+//! does between them is counted, and named as [`Crossings`] names it. What one KEY measured in
+//! several parts adds up.
 //!
-//! `strace -f -y -X raw -x -s 256 -o TRACE` (of version 6.1) is what writes a trace: threads, what descriptors
-//! are, numbers in place of constants' names, bytes where there is no text, and enough of them for an IOTLB
-//! message.
+//! `strace -f -y -X raw -x -s 256 -o TRACE` (of version 6.1) is what writes a trace: threads, what
+//! descriptors are, numbers in place of constants' names, bytes where there is no text, and enough
+//! of them for an IOTLB message.
 
 use std::{
     borrow::Cow,

@@ -1,7 +1,7 @@
 //! Opens a device, sets it up, keeps frames flowing, and is killed: N times on each device of
-//! `VHOST_ACCEL_URIS`. Then the kernel must have released as many pinned pages as it acquired, and a
-//! client that closes its device is charged for no memory any more. What the device counts goes on over a
-//! reset and a close.
+//! `VHOST_ACCEL_URIS`. Then the kernel must have released as many pinned pages as it acquired, and
+//! a client that closes its device is charged for no memory any more. What the device counts goes
+//! on over a reset and a close.
 //!
 //! `lab-soak N`, in the lab as root. Unloading the modules afterwards is the lab's own test that no
 //! reference is held.
@@ -54,8 +54,8 @@ fn run() -> Result<()> {
     Ok(())
 }
 
-/// A frame and a fault more are counted, and still when the device was reset and when it was closed. How
-/// many frames there were on all devices together.
+/// A frame and a fault more are counted, and still when the device was reset and when it was
+/// closed. How many frames there were on all devices together.
 // ABI-COUNT-1, ABI-COUNT-2
 fn counted(uri: &str) -> Result<u64> {
     let (frames, faults) = counters()?;
@@ -105,8 +105,8 @@ fn counters() -> Result<(u64, u64)> {
     Ok((frames, faults))
 }
 
-/// What a client that lives is charged for while it has the device, which must be nothing before and after.
-/// That of one that was killed goes with it.
+/// What a client that lives is charged for while it has the device, which must be nothing before
+/// and after. That of one that was killed goes with it.
 fn charged(uri: &str) -> Result<u64> {
     let before = locked()?;
     let config = Config { queue_size: 64, pairs: 2, ..Config::default() };
@@ -187,8 +187,8 @@ fn client(uri: &str, mut teller: File) -> Result<()> {
     }
 }
 
-/// VFIO holds the client's memory while it pins a page. If the client dies meanwhile, its mappings, and
-/// with them the device, are closed a moment after it was waited for.
+/// VFIO holds the client's memory while it pins a page. If the client dies meanwhile, its mappings,
+/// and with them the device, are closed a moment after it was waited for.
 fn open(uri: &str) -> Result<Box<dyn VhostAccel>> {
     let end = Instant::now() + RELEASE;
     loop {

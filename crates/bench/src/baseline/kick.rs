@@ -46,8 +46,9 @@ impl BareKicker {
         }
     }
 
-    /// The way is chosen before the loop. In it there is the kick alone, of a queue that the compiler
-    /// knows no more of than it knows of a library's kicker: what is kicked is read from memory.
+    /// The way is chosen before the loop. In it there is the kick alone, of a queue that the
+    /// compiler knows no more of than it knows of a library's kicker: what is kicked is read from
+    /// memory.
     #[inline(never)]
     pub(super) fn kicks(&self, count: u64) -> Result<()> {
         match &self.0 {
@@ -71,7 +72,8 @@ fn repeat(count: u64, kick: impl Fn() -> io::Result<()>) -> Result<()> {
 
 #[inline]
 fn store(page: NonNull<u16>, queue: QueueIndex) {
-    // SAFETY: a doorbell page of a device that is open as long as its kickers are used: see `Baseline`.
+    // SAFETY: a doorbell page of a device that is open as long as its kickers are used: see
+    // `Baseline`.
     unsafe { page.write_volatile(queue.0) }
 }
 

@@ -86,8 +86,8 @@ pub(super) fn readlink<'a>(path: &CStr, into: &'a mut [u8]) -> Result<&'a [u8]> 
 /// An ioctl whose argument is a pointer to `arg`, or to what begins with it.
 ///
 /// # Safety
-/// The kernel must read and write no more than `arg` has when asked `request`, and no other memory but
-/// what the caller lends it.
+/// The kernel must read and write no more than `arg` has when asked `request`, and no other memory
+/// but what the caller lends it.
 pub(super) unsafe fn ioctl<T: ?Sized>(
     call: &'static str,
     fd: &OwnedFd,
@@ -190,7 +190,8 @@ impl Pages {
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        // SAFETY: the range is ours; kickers point into it and are not used once the device is gone.
+        // SAFETY: the range is ours; kickers point into it and are not used once the device is
+        // gone.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
     }
 }

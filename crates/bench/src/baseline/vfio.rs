@@ -1,7 +1,7 @@
 //! Container, group and device of VFIO, opened and closed as `vfio-ioctls` does it.
 //!
-//! A program of its own could do without the questions whose answers it knows (versions, extensions,
-//! interrupts); they stay, since the baseline is the same work and not less of it.
+//! A program of its own could do without the questions whose answers it knows (versions,
+//! extensions, interrupts); they stay, since the baseline is the same work and not less of it.
 
 #![expect(unsafe_code, reason = "ioctls with structures")]
 

@@ -281,8 +281,8 @@ fn line(
     Series { name, interface, stroke, points }
 }
 
-/// Whether a logarithmic axis has a place for `figure`: nothing that isn't above zero, nor what is too
-/// small for any digit of a result, which would leave no room for the others.
+/// Whether a logarithmic axis has a place for `figure`: nothing that isn't above zero, nor what is
+/// too small for any digit of a result, which would leave no room for the others.
 fn has_place(figure: f64) -> bool {
     figure >= 1e-5
 }

@@ -80,7 +80,8 @@ fn doorbell(file: &ResultFile) -> Option<Claim> {
         Interface::ALL.map(|interface| file.baseline(scenario, Configuration::plain(interface)));
     let baselines = || baselines.iter().copied().flatten();
     let spread = baselines().fold(0.0, f64::max) - baselines().fold(f64::INFINITY, f64::min);
-    // Less than a cycle is how instructions happen to be paired, and no other instruction that waits.
+    // Less than a cycle is how instructions happen to be paired, and no other instruction that
+    // waits.
     let cycle = file.host.cpu_mhz.map_or(0.0, |mhz| 1e3 / f64::from(mhz));
     let configuration = Configuration::plain(interface);
     Some(Claim {

@@ -39,8 +39,8 @@ impl Kind {
         Self { half, clock, machine }
     }
 
-    /// What `file` is. The machine tells runs apart only where it matters: an emulated kernel is itself
-    /// everywhere, and an instruction is one.
+    /// What `file` is. The machine tells runs apart only where it matters: an emulated kernel is
+    /// itself everywhere, and an instruction is one.
     pub(super) fn of(file: &ResultFile) -> Self {
         let machine = match (file.run.kernel_half, file.run.clock) {
             (KernelHalf::Emulated, _) => Platform::Host,

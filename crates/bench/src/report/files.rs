@@ -34,7 +34,8 @@ fn names(paths: &[PathBuf]) -> String {
 }
 
 /// Writes `docs/design-comparison.md`, the same as HTML, their plots and the README's tables below
-/// `root` from `root/results`, and the table of scenarios in `docs/measuring.md`. Plots that no result makes any more are removed.
+/// `root` from `root/results`, and the table of scenarios in `docs/measuring.md`. Plots that no
+/// result makes any more are removed.
 ///
 /// # Errors
 /// [`Error`].
@@ -42,8 +43,9 @@ pub fn write(root: &Path) -> Result<()> {
     write_committed(root, committed(root, &load_all(root)?)?, Vec::new())
 }
 
-/// Keeps `result` in `root/results`, in place of those that it `replaces`, and does what [`write()`] does,
-/// all in one step: when it fails, everything is as it was. The path of the result, below `root`.
+/// Keeps `result` in `root/results`, in place of those that it `replaces`, and does what
+/// [`write()`] does, all in one step: when it fails, everything is as it was. The path of the
+/// result, below `root`.
 ///
 /// # Errors
 /// [`Error`].
@@ -108,8 +110,8 @@ fn stale(root: &Path, committed: &[(PathBuf, String)]) -> Result<Vec<PathBuf>> {
     Ok(stale)
 }
 
-/// Writes the mail and the comparison with its plots into `dir`: `report.txt`, `design-comparison.md`,
-/// `design-comparison.html` and `img/`.
+/// Writes the mail and the comparison with its plots into `dir`: `report.txt`,
+/// `design-comparison.md`, `design-comparison.html` and `img/`.
 ///
 /// # Errors
 /// [`Error`].

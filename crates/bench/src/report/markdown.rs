@@ -48,8 +48,8 @@ fn cells(row: &[String]) -> String {
     row.join(" | ")
 }
 
-/// Text in which nothing but backticks means anything to Markdown: what stands between two of them is
-/// code, as in every form of a report, and the rest is itself.
+/// Text in which nothing but backticks means anything to Markdown: what stands between two of them
+/// is code, as in every form of a report, and the rest is itself.
 pub(super) fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut code, mut before) = (false, ' ');

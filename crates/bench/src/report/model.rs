@@ -1,8 +1,8 @@
-//! A model of what a piece of work costs: its crossings, each at the price of its kind, and a fixed price
-//! for the library's work between two.
+//! A model of what a piece of work costs: its crossings, each at the price of its kind, and a fixed
+//! price for the library's work between two.
 //!
-//! The prices were paid in the baseline's `setup/1` of the same interface and variant. So the setups of one
-//! pair are what the model was fitted to, and everything else is a prediction.
+//! The prices were paid in the baseline's `setup/1` of the same interface and variant. So the
+//! setups of one pair are what the model was fitted to, and everything else is a prediction.
 
 use super::numbers::percent;
 use crate::{

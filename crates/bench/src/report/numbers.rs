@@ -136,8 +136,8 @@ impl ResultFile {
         Some(of_kind.map(|(_, count)| count).sum())
     }
 
-    /// The crossings of a setup as a fixed part and a part for each queue pair, if that is what they
-    /// are.
+    /// The crossings of a setup as a fixed part and a part for each queue pair, if that is what
+    /// they are.
     pub(super) fn setup_law(
         &self,
         scenario: fn(u16) -> Scenario,
@@ -177,7 +177,8 @@ impl std::fmt::Display for Law {
     }
 }
 
-/// The one configuration of an interface in a scenario's row, and the configurations that need a row of their own.
+/// The one configuration of an interface in a scenario's row, and the configurations that need a
+/// row of their own.
 pub(super) fn rows(scenario: Scenario) -> (Vec<Option<Configuration>>, Vec<Configuration>) {
     let (mut main, mut own) = (vec![None; Interface::ALL.len()], Vec::new());
     for configuration in scenario.configurations() {

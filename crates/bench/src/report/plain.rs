@@ -1,5 +1,5 @@
-//! Blocks as the plain text of a mail: at most 72 columns, ASCII, and no line that a mail program or
-//! `git mailinfo` takes for something else.
+//! Blocks as the plain text of a mail: at most 72 columns, ASCII, and no line that a mail program
+//! or `git mailinfo` takes for something else.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -55,8 +55,8 @@ pub(super) fn text(blocks: &[Block]) -> String {
     out
 }
 
-/// The first column to the left, the others to the right. Columns that have no room go below, behind
-/// the first column again.
+/// The first column to the left, the others to the right. Columns that have no room go below,
+/// behind the first column again.
 fn table(table: &Table) -> String {
     let lines: Vec<Vec<String>> = std::iter::once(&table.head)
         .chain(&table.rows)
@@ -92,8 +92,8 @@ fn table(table: &Table) -> String {
     out
 }
 
-/// Some columns of a table behind its first. Of a table that is broken up, without the rows that have
-/// nothing in them.
+/// Some columns of a table behind its first. Of a table that is broken up, without the rows that
+/// have nothing in them.
 fn part(
     lines: &[Vec<String>],
     widths: &[usize],

@@ -1,5 +1,5 @@
-//! Draws the plots: told apart by colour, by marker and by dash, so that grey print and colour-blind
-//! readers lose nothing.
+//! Draws the plots: told apart by colour, by marker and by dash, so that grey print and
+//! colour-blind readers lose nothing.
 
 use std::error::Error as StdError;
 

@@ -7,8 +7,8 @@ use super::numbers::said;
 use super::words::{name, names, way};
 use crate::{Clock, Configuration, LIVE, ResultFile, Scenario, Variant};
 
-/// Figures that differ by no more than this share count as equal: each may be some percent off by luck,
-/// as `run.reseeded` and the intervals of ratios in time say.
+/// Figures that differ by no more than this share count as equal: each may be some percent off by
+/// luck, as `run.reseeded` and the intervals of ratios in time say.
 pub(super) const TIE: f64 = 0.03;
 
 /// What figures are compared.
@@ -100,8 +100,8 @@ fn all_ways(scenario: Scenario) -> Vec<(Scenario, Configuration)> {
 }
 
 impl<'a> Evidence<'a> {
-    /// Who does a piece of work best of the `ways` to it: by time where it was taken on a CPU, else by
-    /// instructions, else by `last` on the emulated kernel.
+    /// Who does a piece of work best of the `ways` to it: by time where it was taken on a CPU, else
+    /// by instructions, else by `last` on the emulated kernel.
     fn rank(&self, ways: &[(Scenario, Configuration)], last: Basis) -> Option<Rank<'a>> {
         let last_file = if last == Basis::Crossings { self.counts() } else { self.emulated() };
         let ranks =

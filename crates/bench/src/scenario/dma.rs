@@ -1,5 +1,5 @@
-//! `dma-map/SIZE`, `dma-unmap/SIZE`, `dma-ready/SIZE`, `dma-churn/LIVE` and `mem-table/N`: memory that
-//! is lent.
+//! `dma-map/SIZE`, `dma-unmap/SIZE`, `dma-ready/SIZE`, `dma-churn/LIVE` and `mem-table/N`: memory
+//! that is lent.
 
 use super::family::{Act, Activity, Effort, Family, Row, Traits, USUAL, Work, each};
 use super::fixture::Fixture;

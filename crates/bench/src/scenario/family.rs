@@ -118,7 +118,8 @@ pub(crate) enum Activity {
     Idle,
     /// It runs.
     Runs,
-    /// It runs and polls, and somebody waits for it: instructions on one CPU would count it polling.
+    /// It runs and polls, and somebody waits for it: instructions on one CPU would count it
+    /// polling.
     Awaited,
 }
 

@@ -1,4 +1,5 @@
-//! `kick-latency/KIND`, `call`, `round-trip` and `throughput/BATCH/BYTES`: frames and who waits for them.
+//! `kick-latency/KIND`, `call`, `round-trip` and `throughput/BATCH/BYTES`: frames and who waits for
+//! them.
 
 use std::fmt;
 

@@ -144,7 +144,8 @@ fn a_batched_setup_takes_the_same_for_any_number_of_pairs(counted: &Counted) {
 }
 
 fn a_setup_grows_by_what_a_pair_needs(counted: &Counted) {
-    // docs/abi.md: three messages for a vring; four ioctls; the same and a page to map, but vring 0's.
+    // docs/abi.md: three messages for a vring; four ioctls; the same and a page to map, but vring
+    // 0's.
     for (interface, fixed, per_pair) in [
         (Interface::VfioMsg, 28 + 2 + 5 + 3 + 1 + 1 + 1, 6),
         (Interface::VfioIoctl, 24 + 2 + 4 + 4 + 1 + 1, 8),

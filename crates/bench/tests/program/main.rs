@@ -1,5 +1,5 @@
-//! Programs as a shell meets them. This test starts itself anew as what it tests: a benchmark's program has
-//! no name that a test could know.
+//! Programs as a shell meets them. This test starts itself anew as what it tests: a benchmark's
+//! program has no name that a test could know.
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers panic as the test does")]
 
@@ -42,8 +42,8 @@ fn trials(tests: &[Test]) -> Vec<Trial> {
     tests.iter().map(trial).collect()
 }
 
-/// This program in another role, behind `shell` that may say more. What started the tests may ignore
-/// signals, as nohup and a shell's `&` do: the program gets none of that.
+/// This program in another role, behind `shell` that may say more. What started the tests may
+/// ignore signals, as nohup and a shell's `&` do: the program gets none of that.
 fn program(role: &str, shell: &str) -> Command {
     let mut command = Command::new("env");
     let script = format!("{shell}\nexec \"$0\" \"$@\"");

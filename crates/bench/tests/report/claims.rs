@@ -13,7 +13,8 @@ fn holds(result: &ResultFile) -> Vec<bool> {
 #[test]
 fn times_are_held_against_the_emulated_kernel() {
     let mut result = fixture::result();
-    // In the fixture a copied argument makes 1.5 bare crossings, and an eventfd is 1% over its baseline.
+    // In the fixture a copied argument makes 1.5 bare crossings, and an eventfd is 1% over its
+    // baseline.
     assert_eq!(holds(&result), [true, true, true]);
     for timing in &mut result.timings {
         let baseline = timing.key.client == Client::Baseline;
@@ -37,7 +38,8 @@ fn times_are_held_against_the_emulated_kernel() {
 #[test]
 fn instructions_are_held_against_the_native_kernel() {
     let mut result = fixture::instructions();
-    // The library is 1% over its baseline, a doorbell takes 2 more than it, and everything repeated.
+    // The library is 1% over its baseline, a doorbell takes 2 more than it, and everything
+    // repeated.
     assert_eq!(holds(&result), [true, true, true, true]);
     let first = result.timings.clone();
     for timing in &mut result.timings {

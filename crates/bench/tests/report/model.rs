@@ -6,8 +6,8 @@ use vhost_accel_bench::{Configuration, Scenario, Step, Variant};
 
 use crate::fixture;
 
-/// In the fixture a VHOST_SET_VRING_NUM costs 1900 ns, VHOST_SET_MEM_TABLE has no price, the group's
-/// status none either, and what is between two crossings costs 100 ns.
+/// In the fixture a VHOST_SET_VRING_NUM costs 1900 ns, VHOST_SET_MEM_TABLE has no price, the
+/// group's status none either, and what is between two crossings costs 100 ns.
 #[test]
 fn work_is_the_sum_of_its_crossings_prices() {
     let mut file = fixture::result();

@@ -1,8 +1,8 @@
 //! `emulate -- PROGRAM`: a whole program on an emulated kernel.
 //!
 //! There are two processes of ours. One is the emulated kernel and the program's parent. The other
-//! started it and looks after it: a kernel that is killed can't say so to its program, which would go on
-//! with ENOSYS from every call. If one of the two dies, the other ends the program.
+//! started it and looks after it: a kernel that is killed can't say so to its program, which would
+//! go on with ENOSYS from every call. If one of the two dies, the other ends the program.
 
 use std::env;
 use std::os::unix::process::ExitStatusExt;

@@ -133,7 +133,8 @@ pub(super) fn tx_of(
     equal("frames that arrived", driver.rx(0).used_count(), 0)
 }
 
-/// Spoils the first receive queue before the device can have looked at it, and sends a frame for it.
+/// Spoils the first receive queue before the device can have looked at it, and sends a frame for
+/// it.
 pub(super) fn rx(target: &Target<'_>, spoil: impl FnOnce(&Bad)) -> Result<(), Stop> {
     let mut driver = target.driver(small_pairs(2))?;
     driver.setup()?;

@@ -84,8 +84,8 @@ fn it_is_stable_while_suspended(target: &Target<'_>) -> Result<(), Stop> {
     equal("the used index", driver.tx(0).ring().used_index(), 1)
 }
 
-/// What a migration does: suspend, read the bases, and go on from them after a reset, with frames on
-/// their way that nobody has looked at yet.
+/// What a migration does: suspend, read the bases, and go on from them after a reset, with frames
+/// on their way that nobody has looked at yet.
 // ABI-SETUP-6, ABI-SUSPEND-2
 fn a_device_goes_on(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small())?;

@@ -171,7 +171,8 @@ fn behind_all_pairs(target: &Target<'_>) -> Result<(), Stop> {
     equal("the answer", set_mac(&mut driver, &MAC)?, OK)
 }
 
-/// Virtio 1.2, 5.1.2: without MQ the control queue is behind the first pair, however many there are.
+/// Virtio 1.2, 5.1.2: without MQ the control queue is behind the first pair, however many there
+/// are.
 // ABI-VRING-5, ABI-CTRL-2, ABI-CTRL-3
 fn without_multiqueue(target: &Target<'_>) -> Result<(), Stop> {
     target.need_pairs(2)?;

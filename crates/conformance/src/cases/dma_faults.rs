@@ -69,7 +69,8 @@ impl Stage {
         Ok(queue.kick()?)
     }
 
-    /// The first transmit queue stopped, and nothing of its chain came back; the other pair runs on.
+    /// The first transmit queue stopped, and nothing of its chain came back; the other pair runs
+    /// on.
     // ABI-FAULT-16, ABI-FAULT-17
     #[track_caller]
     fn tx_stopped(mut self) -> Result<(), Stop> {
@@ -130,8 +131,9 @@ fn dropped_unread(target: &Target<'_>) -> Result<(), Stop> {
     echoes(&mut stage.driver, 1, &frame(9, 100))
 }
 
-/// Two pairs, set up, without event index and with small receive buffers. The used ring of the first
-/// receive queue has room for its flags, its index and `entries`; what follows is beyond all mappings.
+/// Two pairs, set up, without event index and with small receive buffers. The used ring of the
+/// first receive queue has room for its flags, its index and `entries`; what follows is beyond all
+/// mappings.
 fn short_used_ring(
     target: &Target<'_>,
     entries: usize,
@@ -321,8 +323,8 @@ fn ring_unmapped(target: &Target<'_>) -> Result<(), Stop> {
     crate::check::same("the rings", &rings.bytes(0, rings.len()), &before)
 }
 
-/// The device is in the middle of writing when its buffers go: once the unmap has returned, it writes
-/// no more.
+/// The device is in the middle of writing when its buffers go: once the unmap has returned, it
+/// writes no more.
 fn buffers_unmapped(target: &Target<'_>) -> Result<(), Stop> {
     // Receive buffers alone in the second region, transmit buffers in the third.
     let config = Config { regions: 3, tx_buffer: 9216, rx_buffer: 9216, ..Config::default() };

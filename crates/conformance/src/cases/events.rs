@@ -36,8 +36,8 @@ pub(super) const CASES: &[Case] = &[
 const RX: QueueIndex = QueueIndex(0);
 const TX: QueueIndex = QueueIndex(1);
 
-/// Sends a frame with calls wanted for both directions, and waits in memory alone until it has arrived
-/// and the transmit chain is back.
+/// Sends a frame with calls wanted for both directions, and waits in memory alone until it has
+/// arrived and the transmit chain is back.
 fn pass(driver: &mut NetDriver, seed: u64) -> Result<(), Stop> {
     let sent = frame(seed, 100);
     driver.rx(0).want_calls(true);

@@ -110,9 +110,9 @@ fn publish(driver: &mut NetDriver, sent: &[u8]) -> Result<(), Stop> {
 
 /// A frame is published and `act` done, which is to be no kick: the frame stays until one comes.
 ///
-/// A device may look at a ring of its own accord, and does for a moment after a start and after work.
-/// On a busy machine that moment can be long, so a frame that moved is tried again; a kick moves every
-/// one.
+/// A device may look at a ring of its own accord, and does for a moment after a start and after
+/// work. On a busy machine that moment can be long, so a frame that moved is tried again; a kick
+/// moves every one.
 #[track_caller]
 fn unmoved(
     driver: &mut NetDriver,
@@ -252,7 +252,8 @@ fn each_vring_has_its_own(target: &Target<'_>) -> Result<(), Stop> {
 fn notification_data(target: &Target<'_>) -> Result<(), Stop> {
     let mut config = with(KickKind::Doorbell);
     config.features |= Features::NOTIFICATION_DATA;
-    // A base at which the 32 bits take the value that stands for an idle doorbell, but for its vring.
+    // A base at which the 32 bits take the value that stands for an idle doorbell, but for its
+    // vring.
     config.base = 0xfffa;
     let mut driver = target.running(config)?;
     holds("negotiated", driver.features().contains(Features::NOTIFICATION_DATA))?;

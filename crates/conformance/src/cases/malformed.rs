@@ -196,7 +196,8 @@ pub(super) const CASES: &[Case] = &[
     Case::new("malformed::good_chains_before_the_bad_one_come_back", good_before_bad),
 ];
 
-/// Receive chains of 1024 descriptors of a byte each: four make a frame, with a fifth they are too many.
+/// Receive chains of 1024 descriptors of a byte each: four make a frame, with a fifth they are too
+/// many.
 // ABI-FAULT-14
 fn many_descriptors(target: &Target<'_>) -> Result<(), Stop> {
     const MANY: u16 = 1024;
@@ -223,7 +224,8 @@ fn many_descriptors(target: &Target<'_>) -> Result<(), Stop> {
     echoes(&mut driver, 1, &frame(3, 100))
 }
 
-/// Neither a good chain nor a kick nor switching it off and on brings a stopped vring back; a reset does.
+/// Neither a good chain nor a kick nor switching it off and on brings a stopped vring back; a reset
+/// does.
 // ABI-FAULT-15
 fn stays_stopped(target: &Target<'_>) -> Result<(), Stop> {
     let mut driver = target.running(small_pairs(2))?;

@@ -84,8 +84,8 @@ fn stop_a_vring(driver: &mut NetDriver) -> Result<(), Stop> {
     faulted(driver, &config)
 }
 
-/// A device that was reset is as one that was just opened, but for its mappings: nothing is negotiated,
-/// no vring is set up, and other features on other rings work.
+/// A device that was reset is as one that was just opened, but for its mappings: nothing is
+/// negotiated, no vring is set up, and other features on other rings work.
 fn fresh(driver: &mut NetDriver) -> Result<(), Stop> {
     equal("negotiated", driver.device().negotiated(), None)?;
     if driver.device().info().capabilities.contains(Capabilities::VIRTIO_STATUS) {

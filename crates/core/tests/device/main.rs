@@ -228,8 +228,8 @@ enum Step {
 }
 
 proptest! {
-    /// In whatever order: a step that the phase allows reaches the device, one that it doesn't is an
-    /// error that names the phase and reaches nobody.
+    /// In whatever order: a step that the phase allows reaches the device, one that it doesn't is
+    /// an error that names the phase and reaches nobody.
     #[test]
     fn the_order_of_calls_is_kept(steps in prop::collection::vec(prop::sample::select(vec![
         Step::Negotiate, Step::SetUp, Step::Start, Step::Suspend, Step::Resume, Step::Reset,

@@ -90,7 +90,8 @@ impl Group {
         lock(&self.state).container.is_some()
     }
 
-    /// The group joins `container`, None where its file is something else: EINVAL if it is in one, EBADFD.
+    /// The group joins `container`, None where its file is something else: EINVAL if it is in one,
+    /// EBADFD.
     pub(crate) fn set_container(&self, container: Option<Arc<Container>>) -> Result<(), Errno> {
         let mut state = lock(&self.state);
         if state.container.is_some() {

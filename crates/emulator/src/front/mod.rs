@@ -72,8 +72,8 @@ impl Answer {
 
 /// Something that can be opened.
 pub(crate) trait Node: Send + Sync {
-    /// What its files have in common: opening one waits until those of the same that were closed are
-    /// released.
+    /// What its files have in common: opening one waits until those of the same that were closed
+    /// are released.
     fn key(&self) -> Key;
 
     /// Opens it for `task`; `memfd` is what its descriptor will map.

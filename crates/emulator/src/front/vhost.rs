@@ -1,8 +1,8 @@
 //! The requests of type 0xAF, for every interface that has them.
 //!
-//! Where interfaces differ, a [`Policy`] says so. What differs for vhost-vdpa is that a request goes
-//! through mainline's vhost and vhost_vdpa before the device sees it, and that those change some errors
-//! and lose others: `drivers/vhost/vdpa.c` and `vhost.c` of Linux 6.12.
+//! Where interfaces differ, a [`Policy`] says so. What differs for vhost-vdpa is that a request
+//! goes through mainline's vhost and vhost_vdpa before the device sees it, and that those change
+//! some errors and lose others: `drivers/vhost/vdpa.c` and `vhost.c` of Linux 6.12.
 
 use std::{
     os::fd::OwnedFd,
@@ -42,8 +42,9 @@ impl Policy {
     /// #2.
     pub(crate) const MDEV: Self =
         Self { backend_features: SUSPEND_RESUME, iova_range: true, mainline: false };
-    /// vhost-vdpa. Mainline offers the three IOTLB bits whatever the device can do, IOTLB_PERSIST where
-    /// a reset leaves the mappings alone, and ENABLE_AFTER_DRIVER_OK because the parent says so.
+    /// vhost-vdpa. Mainline offers the three IOTLB bits whatever the device can do, IOTLB_PERSIST
+    /// where a reset leaves the mappings alone, and ENABLE_AFTER_DRIVER_OK because the parent says
+    /// so.
     pub(crate) const VDPA: Self = Self {
         backend_features: SUSPEND_RESUME
             | 1 << vhost::BACKEND_F_IOTLB_MSG_V2

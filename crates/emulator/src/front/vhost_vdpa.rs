@@ -82,8 +82,8 @@ impl Front for OpenVdpa {
         Ok(Answer::OK)
     }
 
-    /// vhost_chr_write_iter. What can't be copied is taken for a short write, and a whole message is
-    /// said to have been written however much of its padding there was.
+    /// vhost_chr_write_iter. What can't be copied is taken for a short write, and a whole message
+    /// is said to have been written however much of its padding there was.
     fn write(&self, call: &Call<'_>, buf: &UserBuf, _: Option<u64>) -> Result<u64, Errno> {
         buf.check().inspect_err(|_| call.count_syscall())?;
         let mut written = Written::new_zeroed();
@@ -131,8 +131,8 @@ impl Front for OpenVdpa {
 }
 
 impl OpenVdpa {
-    /// vhost_vdpa_process_iotlb_msg. The device sees every change at once, so that a batch is nothing
-    /// but a promise of more.
+    /// vhost_vdpa_process_iotlb_msg. The device sees every change at once, so that a batch is
+    /// nothing but a promise of more.
     fn message(&self, call: &Call<'_>, asid: u32, message: &IotlbMsg) -> Result<(), Errno> {
         self.vhost.check_owner(call.task.tgid)?;
         let mut batch = lock(&self.batch);

@@ -1,10 +1,10 @@
 //! Descriptors of ours that end: close(2), close_range(2), dup2(2) and dup3(2) to their numbers.
 //!
-//! A kernel has released a file when the system call that ends its last descriptor returns. Here the
-//! kernel below ends the descriptor after our answer, and tells us later: meanwhile the device could
-//! use memory that its owner gives back after the call. So what the number means is replaced before the
-//! answer. The client's thread lets go of the file then, while a copy of ours keeps it; and when that
-//! copy ends, the file is released or somebody else has it.
+//! A kernel has released a file when the system call that ends its last descriptor returns. Here
+//! the kernel below ends the descriptor after our answer, and tells us later: meanwhile the device
+//! could use memory that its owner gives back after the call. So what the number means is replaced
+//! before the answer. The client's thread lets go of the file then, while a copy of ours keeps it;
+//! and when that copy ends, the file is released or somebody else has it.
 
 use std::{fs, os::fd::OwnedFd};
 
@@ -39,8 +39,9 @@ impl Server {
         }
     }
 
-    /// close_range(2). With CLOSE_RANGE_CLOEXEC nothing ends. With CLOSE_RANGE_UNSHARE the descriptors
-    /// may live on in other threads' table: what ends is heard of when the kernel tells.
+    /// close_range(2). With CLOSE_RANGE_CLOEXEC nothing ends. With CLOSE_RANGE_UNSHARE the
+    /// descriptors may live on in other threads' table: what ends is heard of when the kernel
+    /// tells.
     pub(super) fn close_range(&self, notification: &Notification) -> Reply {
         let &[first, last, flags, ..] = notification.args();
         let (first, last) = (first as u32, last as u32);
@@ -86,8 +87,8 @@ impl Server {
 
     /// Descriptor `fd` is about to be closed.
     fn let_go(&self, notification: &Notification, found: &Found, fd: u32) {
-        // It fails where the client is gone, or has lowered its limit of open files below the range: what
-        // ends is heard of later then.
+        // It fails where the client is gone, or has lowered its limit of open files below the
+        // range: what ends is heard of later then.
         let _ = self.replace(notification, found, fd, &self.machine.nothing, true);
     }
 

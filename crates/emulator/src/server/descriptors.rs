@@ -22,9 +22,9 @@ use crate::{
 };
 
 /// The number after the one that was given out last. Numbers are given out one at a time in this
-/// process: two kernels may have clients that share a descriptor table, and a number that was free a
-/// moment ago must still be. The next is looked for where the last was found, since a look at every
-/// number below would make many descriptors cost their square.
+/// process: two kernels may have clients that share a descriptor table, and a number that was free
+/// a moment ago must still be. The next is looked for where the last was found, since a look at
+/// every number below would make many descriptors cost their square.
 static NEXT_NUMBER: Mutex<u32> = Mutex::new(0);
 
 /// ioctl requests that the kernel answers before any driver, and for the memfd as for a device.

@@ -64,8 +64,8 @@ impl Server {
         Self { machine, team, paths }
     }
 
-    /// Serves until no filtered thread is left, or there are others enough. `another` is to start one
-    /// more thread that does the same.
+    /// Serves until no filtered thread is left, or there are others enough. `another` is to start
+    /// one more thread that does the same.
     pub(crate) fn run(mut self, another: impl Fn()) {
         let mut notification = Notification::new();
         while self.team.waits() {

@@ -43,7 +43,8 @@ const HOW_SIZE: usize = 24;
 /// The kernel takes a page at most.
 const MOST_HOW: usize = 4096;
 
-/// How something is opened. The kernel itself says what it thinks of it, of a file of the shadow tree.
+/// How something is opened. The kernel itself says what it thinks of it, of a file of the shadow
+/// tree.
 enum How<'a> {
     /// open(2) and openat(2).
     Flags(i32),
@@ -205,8 +206,8 @@ impl Server {
         self.open_node(notification, &*chardev.node, Some(Arc::clone(chardev)), flags)
     }
 
-    /// Gives the client a descriptor of the placeholder that answers as one of the path does. One with
-    /// O_PATH can't be put into a client.
+    /// Gives the client a descriptor of the placeholder that answers as one of the path does. One
+    /// with O_PATH can't be put into a client.
     fn open_as_path(&self, notification: &Notification, chardev: &Chardev, flags: i32) -> Reply {
         let given =
             self.machine.shadow.open(&chardev.path, libc::O_RDONLY).map_err(Errno::from).and_then(

@@ -1,5 +1,5 @@
-//! System calls that no file of ours takes, or that would pass the emulation by: refused with the errno
-//! that a device has for them, or with one that says that there is no such thing here.
+//! System calls that no file of ours takes, or that would pass the emulation by: refused with the
+//! errno that a device has for them, or with one that says that there is no such thing here.
 
 use super::{CONTINUE, Reply, Server};
 use vhost_accel_device::Errno;
@@ -31,7 +31,8 @@ impl Server {
                 self.refuse(notification, &[0, 2], libc::EINVAL)
             }
             libc::SYS_sendfile => self.refuse(notification, &[0, 1], libc::EINVAL),
-            // As of a kernel without it: programs fall back. What goes through a ring is never seen here.
+            // As of a kernel without it: programs fall back. What goes through a ring is never seen
+            // here.
             libc::SYS_io_uring_setup => Reply::Now(Response::Fail(libc::ENOSYS)),
             libc::SYS_io_submit => self.submit(notification),
             // The copy would lie outside the range, and be no device.
@@ -80,8 +81,8 @@ impl Server {
         CONTINUE
     }
 
-    /// A call that needs an open file, on descriptor `fd`, which is none of ours: the client's own, or a
-    /// device's path.
+    /// A call that needs an open file, on descriptor `fd`, which is none of ours: the client's own,
+    /// or a device's path.
     pub(super) fn not_open(&self, notification: &Notification, fd: u64) -> Reply {
         match self.in_range(fd) && self.path_only(notification.tid(), fd as u32).is_some() {
             true => Reply::Now(Response::Fail(libc::EBADF)),
@@ -89,8 +90,8 @@ impl Server {
         }
     }
 
-    /// A call on a path, with its directory and the flags of a look at it, that always fails where the
-    /// path is ours: with `there` if there is such a file, with `missing` if not.
+    /// A call on a path, with its directory and the flags of a look at it, that always fails where
+    /// the path is ours: with `there` if there is such a file, with `missing` if not.
     fn refuse_path(
         &mut self,
         notification: &Notification,

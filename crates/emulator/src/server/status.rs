@@ -33,7 +33,8 @@ pub(super) enum Identity {
 /// What /proc says of an open file without a name: VFIO's devices are the only ones.
 const ANONYMOUS_LINK: &[u8] = b"anon_inode:[vfio-device]";
 
-/// The type and permissions of an open file without a name, as the kernel's anonymous inode has them.
+/// The type and permissions of an open file without a name, as the kernel's anonymous inode has
+/// them.
 const ANONYMOUS_MODE: libc::mode_t = 0o600;
 
 impl Server {

@@ -1,11 +1,11 @@
 //! Who serves a listener: one thread, until that one is held up.
 //!
-//! Who takes a system call may have to wait for a page of its client's memory that somebody is slow to
-//! serve (userfaultfd, FUSE), and nobody else is to wait for that. There is no way to know before. And
-//! threads that take turns at one listener cost more than a call does: each wakes on another processor. So
-//! one thread serves, and a spare one looks now and then whether it still does. If not, the spare begins to
-//! serve and starts another; and as long as a call is held up, whoever takes the last call of those
-//! that wait starts one more before it serves.
+//! Who takes a system call may have to wait for a page of its client's memory that somebody is slow
+//! to serve (userfaultfd, FUSE), and nobody else is to wait for that. There is no way to know
+//! before. And threads that take turns at one listener cost more than a call does: each wakes on
+//! another processor. So one thread serves, and a spare one looks now and then whether it still
+//! does. If not, the spare begins to serve and starts another; and as long as a call is held up,
+//! whoever takes the last call of those that wait starts one more before it serves.
 
 use std::{
     sync::{
@@ -22,7 +22,8 @@ use crate::sys::seccomp::Listener;
 
 /// How often the spare thread looks: a call that is held up holds up others for twice that at most.
 const LOOK: Duration = Duration::from_millis(2);
-/// After so many looks at a listener that is waited at, the spare thread sleeps until the next call.
+/// After so many looks at a listener that is waited at, the spare thread sleeps until the next
+/// call.
 const LOOKS: u32 = 50;
 /// How many wait for calls while one is held up.
 const MOST_WAITING: usize = 4;
@@ -31,8 +32,8 @@ const MOST_WAITING: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Team {
     pub(super) listener: Listener,
-    /// Held while one waits, before Linux 6.11: a thread that waits in the kernel there would not learn
-    /// that the last client is gone.
+    /// Held while one waits, before Linux 6.11: a thread that waits in the kernel there would not
+    /// learn that the last client is gone.
     turn: Mutex<()>,
     /// How many threads wait for a call, and how many serve one.
     waiting: AtomicUsize,
@@ -107,8 +108,8 @@ impl Team {
         self.wake_spare();
     }
 
-    /// The spare thread: returns true when it is to serve and another is to be the spare, false when the
-    /// last client is gone.
+    /// The spare thread: returns true when it is to serve and another is to be the spare, false
+    /// when the last client is gone.
     pub(crate) fn stand_by(&self) -> bool {
         let mut before = None;
         let mut quiet = 0;
@@ -137,7 +138,8 @@ impl Team {
     /// Sleeps until a call is taken, if none was since there were `taken`.
     fn sleep(&self, taken: u64) {
         *lock(&self.spare) = Some(thread::current());
-        // Who takes a call counts it and then looks whether to wake us: one of the two sees the other.
+        // Who takes a call counts it and then looks whether to wake us: one of the two sees the
+        // other.
         self.spare_sleeps.store(true, SeqCst);
         while self.spare_sleeps.load(SeqCst)
             && self.taken.load(SeqCst) == taken

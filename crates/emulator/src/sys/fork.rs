@@ -11,8 +11,8 @@ pub(crate) fn before_exec(
     command: &mut Command,
     hook: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
 ) {
-    // SAFETY: this crate's hook makes system calls and stores to a shared page, and no more; what it
-    // captures was allocated before the fork.
+    // SAFETY: this crate's hook makes system calls and stores to a shared page, and no more; what
+    // it captures was allocated before the fork.
     unsafe { command.pre_exec(hook) };
 }
 

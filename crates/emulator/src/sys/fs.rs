@@ -28,7 +28,8 @@ pub(crate) fn open_in(root: &OwnedFd, path: &CStr, flags: i32) -> io::Result<Own
 
 /// openat2(2) with a `struct open_how` of whatever size: the kernel says what it takes for one.
 pub(crate) fn open_how(root: &OwnedFd, path: &CStr, how: &[u8]) -> io::Result<OwnedFd> {
-    // SAFETY: the path ends in a NUL, the structure's size is given, and the kernel only reads both.
+    // SAFETY: the path ends in a NUL, the structure's size is given, and the kernel only reads
+    // both.
     let fd = unsafe {
         libc::syscall(libc::SYS_openat2, root.as_raw_fd(), path.as_ptr(), how.as_ptr(), how.len())
     };
@@ -55,8 +56,8 @@ pub(crate) fn close(fd: i32) -> io::Result<()> {
     check(unsafe { libc::close(fd) }).map(drop)
 }
 
-/// A new memfd of `size` bytes, none of them there until touched. Nobody can change its size: pages cut
-/// off would be a SIGBUS for who has them mapped.
+/// A new memfd of `size` bytes, none of them there until touched. Nobody can change its size: pages
+/// cut off would be a SIGBUS for who has them mapped.
 ///
 /// EFBIG where the limit of file sizes is lower: beyond it ftruncate(2) would end this process.
 pub(crate) fn memfd(name: &CStr, size: u64) -> io::Result<OwnedFd> {

@@ -28,8 +28,8 @@ pub(crate) fn install(program: &[libc::sock_filter]) -> Result<OwnedFd, (Install
     // SAFETY: takes no pointer; it affects the calling thread alone.
     let ret = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
     check(ret).map_err(|error| (InstallStep::NoNewPrivs, error))?;
-    // A signal must not interrupt a system call that has taken effect already: it would be restarted
-    // and take effect twice. Linux 5.19 can promise that, before it there is no way.
+    // A signal must not interrupt a system call that has taken effect already: it would be
+    // restarted and take effect twice. Linux 5.19 can promise that, before it there is no way.
     let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
     set_filter(program, flags | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
         .or_else(|error| match error.raw_os_error() {
@@ -44,7 +44,8 @@ fn set_filter(program: &[libc::sock_filter], flags: libc::c_ulong) -> io::Result
         len: program.len() as libc::c_ushort,
         filter: program.as_ptr().cast_mut(),
     };
-    // SAFETY: the kernel copies the program, whose length is right, and leaves the memory untouched.
+    // SAFETY: the kernel copies the program, whose length is right, and leaves the memory
+    // untouched.
     let fd = unsafe {
         libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const prog)
     };
@@ -131,8 +132,8 @@ impl Listener {
     /// ENOENT: the one that was there is gone, or (Linux 6.11) no filtered thread is left; EINTR.
     pub(crate) fn receive(&self, into: &mut Notification) -> io::Result<()> {
         into.0.fill(0);
-        // SAFETY: the buffer is zeroed, as the kernel demands, aligned, and longer than any kernel's
-        // structure so far.
+        // SAFETY: the buffer is zeroed, as the kernel demands, aligned, and longer than any
+        // kernel's structure so far.
         check(unsafe {
             libc::ioctl(self.fd.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, into.0.as_mut_ptr())
         })?;
@@ -163,8 +164,8 @@ impl Listener {
         Ok(())
     }
 
-    /// Puts a copy of `file` into the client, as `number` or as the lowest free one, and answers the
-    /// system call with its number.
+    /// Puts a copy of `file` into the client, as `number` or as the lowest free one, and answers
+    /// the system call with its number.
     pub(crate) fn add_fd(
         &self,
         id: u64,
@@ -177,8 +178,8 @@ impl Listener {
         self.inject(id, file, flags, number.unwrap_or(0), cloexec)
     }
 
-    /// Puts a copy of `file` into the client in place of its descriptor `number`, and answers nothing
-    /// yet. When this returns the client's thread has let go of what it was.
+    /// Puts a copy of `file` into the client in place of its descriptor `number`, and answers
+    /// nothing yet. When this returns the client's thread has let go of what it was.
     pub(crate) fn replace_fd(
         &self,
         id: u64,

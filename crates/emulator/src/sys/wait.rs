@@ -147,8 +147,8 @@ const ABANDONED: u32 = 2;
 
 /// A page that a forked child shares with its parent: the child posts its listener's number there.
 ///
-/// A filter may trap every system call that could carry a message, and nobody serves it yet; a store
-/// and a futex are never trapped.
+/// A filter may trap every system call that could carry a message, and nobody serves it yet; a
+/// store and a futex are never trapped.
 #[derive(Debug)]
 pub(crate) struct Post {
     page: NonNull<Mailbox>,

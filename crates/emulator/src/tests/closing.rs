@@ -5,8 +5,8 @@ use std::{fs::File, io::Read, io::Write};
 use super::processes::{fork, kernel};
 use super::*;
 
-/// Two processes that take turns: where `there` says so, it waits until `here` has looked whether all
-/// is well.
+/// Two processes that take turns: where `there` says so, it waits until `here` has looked whether
+/// all is well.
 fn in_turns(
     kernel: &EmulatedKernel,
     there: impl Fn(&dyn Fn()) + Sync,

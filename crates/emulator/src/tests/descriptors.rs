@@ -172,8 +172,8 @@ fn a_clients_own_files_work_as_ever() {
         .unwrap();
 }
 
-/// A free number in the range, as far as can be from `last`, after which the kernels of other tests look
-/// for theirs.
+/// A free number in the range, as far as can be from `last`, after which the kernels of other tests
+/// look for theirs.
 fn far_from(kernel: &EmulatedKernel, last: i32) -> i32 {
     static TAKEN: AtomicU32 = AtomicU32::new(0);
     let range = kernel.engine_range();

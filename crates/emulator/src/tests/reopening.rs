@@ -82,8 +82,8 @@ fn an_open_device_is_not_opened_again_by_its_link() {
     assert_eq!(toy.opens.load(Ordering::SeqCst), 1);
 }
 
-/// What isn't known for a link to a device, because a symbolic link of the client's own leads there,
-/// is not opened either.
+/// What isn't known for a link to a device, because a symbolic link of the client's own leads
+/// there, is not opened either.
 #[test]
 fn a_hidden_link_is_refused_but_to_root() {
     let (kernel, toy, _quiet) = quiet_kernel(false);

@@ -37,7 +37,8 @@ pub(crate) fn ioctl<T>(fd: &impl AsFd, request: u32, arg: &mut T) -> Result<i64,
 
 /// An ioctl whose argument is a number, or an address that need not be good.
 pub(crate) fn ioctl_at(fd: &impl AsFd, request: u32, arg: u64) -> Result<i64, i32> {
-    // SAFETY: what the emulated kernel writes to is what the caller passed by `&mut`, or is refused.
+    // SAFETY: what the emulated kernel writes to is what the caller passed by `&mut`, or is
+    // refused.
     result(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), request.into(), arg) })
 }
 

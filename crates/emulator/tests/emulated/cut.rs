@@ -1,5 +1,5 @@
-//! Arguments of which a part can't be read, and addresses that no process has: what is looked at first
-//! decides what is answered.
+//! Arguments of which a part can't be read, and addresses that no process has: what is looked at
+//! first decides what is answered.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 

@@ -230,7 +230,8 @@ fn a_full_eventfd_holds_nobody_up() {
             for _ in 0..3 {
                 rings.loop_one("a full call eventfd", || signal(&kick));
             }
-            // An available index that can't be: the vring's error and the config change are told of.
+            // An available index that can't be: the vring's error and the config change are told
+            // of.
             rings.break_index(1);
             signal(&kick);
             let start = std::time::Instant::now();

@@ -140,8 +140,8 @@ fn identity() {
 fn features() {
     each(|interface, fd| {
         let offered = get::<u64>(fd, vhost::GET_FEATURES).unwrap();
-        // MTU, MAC, MRG_RXBUF, STATUS, CTRL_VQ, MQ, CTRL_MAC_ADDR, INDIRECT_DESC, EVENT_IDX, VERSION_1,
-        // ACCESS_PLATFORM, NOTIFICATION_DATA, and the dirty log.
+        // MTU, MAC, MRG_RXBUF, STATUS, CTRL_VQ, MQ, CTRL_MAC_ADDR, INDIRECT_DESC, EVENT_IDX,
+        // VERSION_1, ACCESS_PLATFORM, NOTIFICATION_DATA, and the dirty log.
         let bits = [3, 5, 15, 16, 17, 22, 23, 28, 29, 32, 33, 38];
         let mut want = bits.iter().fold(0_u64, |mask, bit| mask | 1 << bit);
         want |= u64::from(interface.log) << 26;

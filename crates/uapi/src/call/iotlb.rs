@@ -14,8 +14,8 @@ use crate::vhost::MsgV2;
 /// Maps `size` bytes at `uaddr` of this process to `iova`; `perm` is `ACCESS_*`.
 ///
 /// # Safety
-/// On success the device may access the memory, as `perm` says, until it is invalidated or the fd is
-/// closed: no Rust object whose validity or aliasing that would break may lie there.
+/// On success the device may access the memory, as `perm` says, until it is invalidated or the fd
+/// is closed: no Rust object whose validity or aliasing that would break may lie there.
 pub unsafe fn update(
     fd: impl AsFd,
     asid: u32,
@@ -53,8 +53,8 @@ pub fn batch_end(fd: impl AsFd, asid: u32) -> io::Result<()> {
 unsafe fn send(fd: impl AsFd, message: &MsgV2) -> io::Result<()> {
     let bytes = message.as_bytes();
     let fd = fd.as_fd();
-    // SAFETY: the fd is open as long as it is borrowed, and write(2) reads `bytes` alone; the caller
-    // allows what the device does with the message.
+    // SAFETY: the fd is open as long as it is borrowed, and write(2) reads `bytes` alone; the
+    // caller allows what the device does with the message.
     let written = unsafe { libc::write(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
     match usize::try_from(written) {
         Err(_) => Err(io::Error::last_os_error()),

@@ -61,8 +61,9 @@ fn act<const REQUEST: u32>(fd: impl AsFd) -> io::Result<()> {
 /// A request whose argument the kernel reads.
 fn set<const REQUEST: u32, T: IntoBytes + Immutable>(fd: impl AsFd, arg: &T) -> io::Result<()> {
     const { assert_plain::<T>(REQUEST, ioc::WRITE) };
-    // SAFETY: the fd is open as long as it is borrowed. The kernel reads as many bytes as the number
-    // encodes, which is the size of `T`, and keeps no pointer to them: the request is a plain one.
+    // SAFETY: the fd is open as long as it is borrowed. The kernel reads as many bytes as the
+    // number encodes, which is the size of `T`, and keeps no pointer to them: the request is a
+    // plain one.
     check(unsafe { ioctl_with_ref(&fd.as_fd(), c_ulong::from(REQUEST), arg) })
 }
 
@@ -70,8 +71,8 @@ fn set<const REQUEST: u32, T: IntoBytes + Immutable>(fd: impl AsFd, arg: &T) -> 
 fn get<const REQUEST: u32, T: FromBytes + IntoBytes>(fd: impl AsFd) -> io::Result<T> {
     const { assert_plain::<T>(REQUEST, ioc::READ) };
     let mut arg = T::new_zeroed();
-    // SAFETY: the fd is open as long as it is borrowed. The kernel writes as many bytes as the number
-    // encodes, which is the size of `T`, and any bytes are a `T`.
+    // SAFETY: the fd is open as long as it is borrowed. The kernel writes as many bytes as the
+    // number encodes, which is the size of `T`, and any bytes are a `T`.
     check(unsafe { ioctl_with_mut_ref(&fd.as_fd(), c_ulong::from(REQUEST), &mut arg) })?;
     Ok(arg)
 }
@@ -82,8 +83,8 @@ fn exchange<const REQUEST: u32, T: FromBytes + IntoBytes>(
     mut arg: T,
 ) -> io::Result<T> {
     const { assert_plain::<T>(REQUEST, ioc::READ | ioc::WRITE) };
-    // SAFETY: the fd is open as long as it is borrowed. The kernel reads and writes as many bytes as
-    // the number encodes, which is the size of `T`, and any bytes are a `T`.
+    // SAFETY: the fd is open as long as it is borrowed. The kernel reads and writes as many bytes
+    // as the number encodes, which is the size of `T`, and any bytes are a `T`.
     check(unsafe { ioctl_with_mut_ref(&fd.as_fd(), c_ulong::from(REQUEST), &mut arg) })?;
     Ok(arg)
 }
@@ -98,7 +99,8 @@ unsafe fn set_bytes(fd: BorrowedFd<'_>, request: u32, arg: &[u8]) -> io::Result<
     check(unsafe { ioctl_with_ptr(&fd, c_ulong::from(request), arg.as_ptr()) })
 }
 
-/// A request whose argument, of a length that the argument itself says, the kernel reads and writes.
+/// A request whose argument, of a length that the argument itself says, the kernel reads and
+/// writes.
 ///
 /// # Safety
 /// The kernel must read and write no more than `arg` has, whatever is in it.

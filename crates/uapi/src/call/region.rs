@@ -1,7 +1,7 @@
 //! Regions of a VFIO device: pread(2) and pwrite(2) at an offset of its fd.
 //!
-//! A count that is short is not an error: a batch of messages of which a part was carried out is one
-//! such. As with any fd, what a write does is the device's matter; a message with
+//! A count that is short is not an error: a batch of messages of which a part was carried out is
+//! one such. As with any fd, what a write does is the device's matter; a message with
 //! VHOST_SET_LOG_BASE makes it write to this process's memory, and is to be sent by `unsafe` code
 //! alone.
 

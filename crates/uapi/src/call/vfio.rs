@@ -62,8 +62,8 @@ pub fn set_irq(
     set_irqs(device, index, subindex, &[eventfd])
 }
 
-/// The eventfds that interrupts from `start` on of `index` signal, in one call; `None` takes one away.
-/// Allocates for more than 512.
+/// The eventfds that interrupts from `start` on of `index` signal, in one call; `None` takes one
+/// away. Allocates for more than 512.
 ///
 /// # Errors
 /// EINVAL if there is no eventfd at all, or an interrupt is out of range.
@@ -114,8 +114,9 @@ pub fn device_reset(device: impl AsFd) -> io::Result<()> {
 /// Maps `size` bytes at `vaddr` of this process to `iova`; `flags` are `DMA_MAP_FLAG_*`.
 ///
 /// # Safety
-/// On success the container's devices may access the memory, as `flags` say, until it is unmapped or
-/// the container is closed: no Rust object whose validity or aliasing that would break may lie there.
+/// On success the container's devices may access the memory, as `flags` say, until it is unmapped
+/// or the container is closed: no Rust object whose validity or aliasing that would break may lie
+/// there.
 pub unsafe fn map_dma(
     container: impl AsFd,
     iova: u64,
@@ -128,8 +129,8 @@ pub unsafe fn map_dma(
     unsafe { set_bytes(container.as_fd(), uapi::IOMMU_MAP_DMA, map.as_bytes()) }
 }
 
-/// Unmaps the whole mappings in `size` bytes at `iova`, and says how many bytes those were: 0 if there
-/// was none.
+/// Unmaps the whole mappings in `size` bytes at `iova`, and says how many bytes those were: 0 if
+/// there was none.
 ///
 /// # Errors
 /// EINVAL if a mapping would be cut.

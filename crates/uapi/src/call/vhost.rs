@@ -39,14 +39,14 @@ pub fn reset_owner(fd: impl AsFd) -> io::Result<()> {
 ///
 /// # Safety
 /// On success the device may read and write every region of the table until another table replaces
-/// it or the fd is closed: no Rust object whose validity or aliasing that would break may lie there,
-/// and the memory must stay mapped.
+/// it or the fd is closed: no Rust object whose validity or aliasing that would break may lie
+/// there, and the memory must stay mapped.
 pub unsafe fn set_mem_table(fd: impl AsFd, table: &MemTable) -> io::Result<()> {
     if u32::try_from(table.len()).is_err() {
         return Err(invalid());
     }
-    // SAFETY: the kernel reads the head and as many regions as it counts, which is what a `MemTable`
-    // holds; the caller allows the regions' use.
+    // SAFETY: the kernel reads the head and as many regions as it counts, which is what a
+    // `MemTable` holds; the caller allows the regions' use.
     unsafe { set_bytes(fd.as_fd(), uapi::SET_MEM_TABLE, table.as_bytes()) }
 }
 
@@ -54,8 +54,8 @@ pub unsafe fn set_mem_table(fd: impl AsFd, table: &MemTable) -> io::Result<()> {
 ///
 /// # Safety
 /// With VHOST_F_LOG_ALL accepted the device sets bits from `base` on, one for each page of the
-/// mapped IOVA space, until the base is changed or the device is reset: the bitmap must be there, be
-/// long enough, and be read with atomics meanwhile.
+/// mapped IOVA space, until the base is changed or the device is reset: the bitmap must be there,
+/// be long enough, and be read with atomics meanwhile.
 pub unsafe fn set_log_base(fd: impl AsFd, base: u64) -> io::Result<()> {
     // SAFETY: the kernel reads 8 bytes; the caller allows the use of what they point to.
     unsafe { set_bytes(fd.as_fd(), uapi::SET_LOG_BASE, base.as_bytes()) }

@@ -129,8 +129,8 @@ pub struct Messages<'a> {
 /// Takes the messages out of `write`, which went to `offset` of the CONFIG region.
 ///
 /// # Errors
-/// What is wrong with the write as a whole: [`DecodeError::Offset`], [`DecodeError::WriteTooLong`], or
-/// [`DecodeError::Short`] for a write of nothing.
+/// What is wrong with the write as a whole: [`DecodeError::Offset`], [`DecodeError::WriteTooLong`],
+/// or [`DecodeError::Short`] for a write of nothing.
 pub fn messages(write: &[u8], offset: u64, accepts: Accepts) -> Result<Messages<'_>, DecodeError> {
     if offset != 0 {
         return Err(DecodeError::Offset { offset });

@@ -70,8 +70,8 @@ impl<'a> Encoder<'a> {
         self.push_parts(request, payload.as_bytes(), &[])
     }
 
-    /// Adds a message without a reply, whose request is known when the program is compiled: so is then
-    /// that there is such a message and that it takes a `T`.
+    /// Adds a message without a reply, whose request is known when the program is compiled: so is
+    /// then that there is such a message and that it takes a `T`.
     ///
     /// ```
     /// # use vhost_accel_uapi::{message::Encoder, vhost};
@@ -101,7 +101,8 @@ impl<'a> Encoder<'a> {
         self.append(REQUEST, payload.as_bytes(), &[])
     }
 
-    /// Adds a get whose payload says nothing: all but GET_VRING_BASE, GET_VRING_SIZE and GET_CONFIG.
+    /// Adds a get whose payload says nothing: all but GET_VRING_BASE, GET_VRING_SIZE and
+    /// GET_CONFIG.
     ///
     /// # Errors
     /// As [`push`](Self::push).

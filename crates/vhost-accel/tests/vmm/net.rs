@@ -50,8 +50,8 @@ impl Net {
     pub(crate) fn open(uri: &str, memory: GuestMemoryMmap, viommu: bool) -> Result<Self> {
         let mut device = vhost_accel::open(uri)?;
         if !viommu {
-            // SAFETY: the memory stays mapped longer than the device is open, and vm-memory hands out
-            // no references to it.
+            // SAFETY: the memory stays mapped longer than the device is open, and vm-memory hands
+            // out no references to it.
             unsafe { vhost_accel::map_guest_memory(&mut *device, &memory)? };
         }
         Ok(Self { device, kickers: Vec::new(), dirty: Vec::new(), memory, viommu })
@@ -138,8 +138,8 @@ impl Net {
         let words = self.memory.last_addr().0 / 4096 / 64 + 1;
         self.dirty.resize_with(words as usize, AtomicU64::default);
         let bitmap = Hva::from(self.dirty.as_mut_ptr());
-        // SAFETY: the bitmap covers all that is mapped, and stays until the device is reset or closed.
-        // Its words are used as atomics only.
+        // SAFETY: the bitmap covers all that is mapped, and stays until the device is reset or
+        // closed. Its words are used as atomics only.
         unsafe { self.device.set_dirty_log(Some(bitmap))? };
         Ok(true)
     }

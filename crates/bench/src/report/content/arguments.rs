@@ -1,7 +1,7 @@
 //! Each of the thread's arguments, and what the data say to it.
 //!
-//! What stands between quotation marks is copied from the thread of 9 July 2019; what was said later is
-//! paraphrased.
+//! What stands between quotation marks is copied from the thread of 9 July 2019; what was said
+//! later is paraphrased.
 
 use std::cmp::Ordering;
 

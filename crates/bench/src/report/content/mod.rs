@@ -35,8 +35,8 @@ On Tue, Jul 09, 2019, Tiwei Bie wrote:
 ";
 const TITLE: &str = "One device, four interfaces";
 
-/// A mail ready for `git send-email`: plain text of at most 72 columns. It answers the mail with the
-/// Message-ID `in_reply_to`, with its angle brackets or without. Empty without results.
+/// A mail ready for `git send-email`: plain text of at most 72 columns. It answers the mail with
+/// the Message-ID `in_reply_to`, with its angle brackets or without. Empty without results.
 pub fn mail(evidence: &Evidence<'_>, in_reply_to: &str) -> String {
     if evidence.is_empty() {
         return String::new();

@@ -48,8 +48,8 @@ fn verdict(use_: &Use<'_>) -> String {
     )
 }
 
-/// Further figures of `scenario`, if there are any: a sentence that begins with `what`. Whose they are is
-/// said where it isn't whose the use's are.
+/// Further figures of `scenario`, if there are any: a sentence that begins with `what`. Whose they
+/// are is said where it isn't whose the use's are.
 fn also(evidence: &Evidence<'_>, use_: &Use<'_>, what: &str, scenario: Scenario) -> String {
     let rank = match scenario {
         Scenario::MemTable(_) => evidence.any(scenario),

@@ -221,6 +221,7 @@ static const struct class vhost_mdev_class = {
 
 static int vhost_mdev_probe(struct mdev_device *mdev)
 {
+	static const struct vhost_accel_net_config usual;
 	struct vhost_mdev *vm;
 	int ret, minor;
 
@@ -247,7 +248,7 @@ static int vhost_mdev_probe(struct mdev_device *mdev)
 		goto put;
 
 	vm->va = vhost_accel_net_create(dev_name(&vm->dev), &mdev_host_ops, vm,
-					BIT_ULL(VHOST_F_LOG_ALL), 0);
+					BIT_ULL(VHOST_F_LOG_ALL), &usual);
 	if (IS_ERR(vm->va)) {
 		ret = PTR_ERR(vm->va);
 		goto put;

@@ -4,6 +4,7 @@
 #define _VHOST_ACCEL_NET_H
 
 #include <linux/bitmap.h>
+#include <linux/bottom_half.h>
 #include <linux/if_ether.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
@@ -114,6 +115,8 @@ struct net_dev {
 	bool suspended;
 	u16 pairs;
 	u16 active_pairs;
+	u16 mtu;
+	u32 generation;
 	u8 mac[ETH_ALEN];
 	u8 first_mac[ETH_ALEN];
 	struct vhost_accel_signal config;
@@ -242,10 +245,14 @@ static inline void net_rings_changed(struct net_dev *nd)
 
 static inline void net_signal(const struct vhost_accel_signal *signal)
 {
-	if (signal->callback)
+	if (signal->callback) {
+		/* A driver's interrupt: what it leaves to be done is done here. */
+		local_bh_disable();
 		signal->callback(signal->private);
-	else if (signal->ctx)
+		local_bh_enable();
+	} else if (signal->ctx) {
 		eventfd_signal(signal->ctx);
+	}
 }
 
 /* Nothing of what a client wrote is left in it. */

@@ -265,6 +265,7 @@ static u8 control(struct net_dev *nd, const struct ctrl *ctrl, u64 len)
 		if (!net_has(nd, VIRTIO_NET_F_CTRL_MAC_ADDR) || data != ETH_ALEN)
 			return VIRTIO_NET_ERR;
 		memcpy(nd->mac, ctrl->mac, ETH_ALEN);
+		nd->generation++;
 		return VIRTIO_NET_OK;
 	case VIRTIO_NET_CTRL_MQ << 8 | VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET:
 		if (!net_has(nd, VIRTIO_NET_F_MQ) || data != sizeof(ctrl->pairs))

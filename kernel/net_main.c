@@ -5,6 +5,7 @@
  */
 #include <linux/debugfs.h>
 #include <linux/etherdevice.h>
+#include <linux/if_ether.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -31,6 +32,12 @@ MODULE_PARM_DESC(pairs, "Queue pairs of a device, 1 to 128");
 		      BIT_ULL(VIRTIO_F_VERSION_1) | \
 		      BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) | \
 		      BIT_ULL(VIRTIO_F_NOTIFICATION_DATA))
+
+u64 vhost_accel_net_features(void)
+{
+	return NET_FEATURES | BIT_ULL(VIRTIO_NET_F_MQ);
+}
+EXPORT_SYMBOL_GPL(vhost_accel_net_features);
 
 static struct dentry *net_debugfs;
 
@@ -81,23 +88,34 @@ static struct lock_class_key net_under_mmap_key, net_over_mmap_key;
 
 struct vhost_accel *
 vhost_accel_net_create(const char *name, const struct vhost_accel_host_ops *host,
-		       void *private, u64 features, u16 nr_pairs)
+		       void *private, u64 host_features,
+		       const struct vhost_accel_net_config *config)
 {
-	const u16 n = nr_pairs ?: pairs, nvqs = 2 * n + 1;
+	const u64 needed = BIT_ULL(VIRTIO_F_VERSION_1) |
+			   BIT_ULL(VIRTIO_F_ACCESS_PLATFORM);
+	const u16 n = config->pairs ?: pairs, nvqs = 2 * n + 1;
+	u64 features = NET_FEATURES;
 	struct net_dev *nd;
 	u16 q;
 
-	if (n > NET_MAX_PAIRS)
+	if (n > NET_MAX_PAIRS || (config->mtu && config->mtu < ETH_MIN_MTU) ||
+	    (!is_zero_ether_addr(config->mac) &&
+	     !is_valid_ether_addr(config->mac)))
 		return ERR_PTR(-EINVAL);
+	if (n > 1)
+		features |= BIT_ULL(VIRTIO_NET_F_MQ);
+	if (config->features) {
+		if (needed & ~config->features || config->features & ~features)
+			return ERR_PTR(-EINVAL);
+		features = config->features;
+	}
 	nd = kvzalloc(struct_size(nd, vqs, nvqs), GFP_KERNEL);
 	if (!nd)
 		return ERR_PTR(-ENOMEM);
 	nd->va.ops = &net_ops;
 	nd->va.host = host;
 	nd->va.private = private;
-	nd->va.features = NET_FEATURES | features;
-	if (n > 1)
-		nd->va.features |= BIT_ULL(VIRTIO_NET_F_MQ);
+	nd->va.features = features | host_features;
 	nd->va.device_id = VIRTIO_ID_NET;
 	nd->va.config_size = NET_CONFIG_SIZE;
 	nd->va.nvqs = nvqs;
@@ -109,12 +127,16 @@ vhost_accel_net_create(const char *name, const struct vhost_accel_host_ops *host
 	nd->rings = 1;
 	init_waitqueue_head(&nd->looked);
 	xa_init(&nd->log_pages);
-	if (host->dma_miss || (features & BIT_ULL(VHOST_F_LOG_ALL)))
+	if (host->dma_miss || (host_features & BIT_ULL(VHOST_F_LOG_ALL)))
 		lockdep_set_class(&nd->lock, &net_over_mmap_key);
 	else
 		lockdep_set_class(&nd->lock, &net_under_mmap_key);
 	nd->iotlb = vhost_iotlb_alloc(0, 0);
-	eth_random_addr(nd->first_mac);
+	nd->mtu = config->mtu ?: NET_MTU;
+	if (is_zero_ether_addr(config->mac))
+		eth_random_addr(nd->first_mac);
+	else
+		ether_addr_copy(nd->first_mac, config->mac);
 	ether_addr_copy(nd->mac, nd->first_mac);
 
 	nd->tx_segs = kvcalloc(NET_MAX_NUM, sizeof(*nd->tx_segs), GFP_KERNEL);

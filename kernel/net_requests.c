@@ -36,6 +36,7 @@ void net_reset(struct net_dev *nd)
 	net_rings_changed(nd);
 	nd->active_pairs = 1;
 	ether_addr_copy(nd->mac, nd->first_mac);
+	nd->generation++;
 	for (q = 0; q < nd->va.nvqs; q++) {
 		struct net_vq *vq = &nd->vqs[q];
 
@@ -207,7 +208,7 @@ static int net_get_config(struct vhost_accel *va, u32 off, void *buf, u32 len)
 	struct virtio_net_config config = {
 		.status = net_virtio16(VIRTIO_NET_S_LINK_UP),
 		.max_virtqueue_pairs = net_virtio16(nd->pairs),
-		.mtu = net_virtio16(NET_MTU),
+		.mtu = net_virtio16(nd->mtu),
 	};
 
 	if (!len || off > NET_CONFIG_SIZE || len > NET_CONFIG_SIZE - off)
@@ -228,10 +229,17 @@ static int net_set_config(struct vhost_accel *va, u32 off, const void *buf,
 		return -EINVAL;
 	mutex_lock(&nd->lock);
 	if (off < ETH_ALEN && !net_has(nd, VIRTIO_NET_F_CTRL_MAC_ADDR) &&
-	    !(nd->status & VIRTIO_CONFIG_S_DRIVER_OK))
+	    !(nd->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
 		memcpy(nd->mac + off, buf, min_t(u32, len, ETH_ALEN - off));
+		nd->generation++;
+	}
 	mutex_unlock(&nd->lock);
 	return 0;
+}
+
+static u32 net_get_generation(struct vhost_accel *va)
+{
+	return READ_ONCE(to_net(va)->generation);
 }
 
 static int net_set_vq_num(struct vhost_accel *va, u16 q, u32 num)
@@ -430,6 +438,7 @@ const struct vhost_accel_ops net_ops = {
 	.get_status = net_get_status,
 	.set_config = net_set_config,
 	.get_config = net_get_config,
+	.get_generation = net_get_generation,
 	.set_vq_num = net_set_vq_num,
 	.set_vq_addr = net_set_vq_addr,
 	.set_vq_base = net_set_vq_base,

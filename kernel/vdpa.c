@@ -3,12 +3,18 @@
  * The control: the same device on the vDPA bus, driven by mainline's vhost_vdpa
  * or virtio_vdpa. Devices come and go through vDPA's netlink management:
  *
- *	vdpa dev add name NAME mgmtdev vhost_accel_vdpa [max_vqp PAIRS]
+ *	vdpa dev add name NAME mgmtdev vhost_accel_vdpa [mac MAC] [mtu MTU]
+ *		[max_vqp PAIRS] [device_features FEATURES]
  */
 #include <linux/device.h>
+#include <linux/dma-mapping.h>
+#include <linux/etherdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/notifier.h>
 #include <linux/nospec.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
 #include <linux/vdpa.h>
 #include <linux/vhost.h>
 #include <uapi/linux/vdpa.h>
@@ -21,7 +27,12 @@ struct accel_vdpa {
 	struct vhost_accel *va;
 	/* Doorbells that were asked for, and are looked at until the next open. */
 	unsigned long *asked;
+	/* Of drivers that are bound to it. */
+	struct notifier_block bound;
 };
+
+/* A driver of the kernel's own hands out physical addresses. */
+#define ALL_MEMORY	BIT_ULL(63)
 
 static struct vhost_accel *to_va(struct vdpa_device *vdpa)
 {
@@ -55,7 +66,8 @@ static void hold_pages(u64 pa, u64 size, bool hold)
 static void accel_dma_release(struct vhost_accel *va,
 			      const struct vhost_iotlb_map *map)
 {
-	hold_pages(map->addr, map->size, false);
+	if (map->size != ALL_MEMORY)
+		hold_pages(map->addr, map->size, false);
 }
 
 static const struct vhost_accel_host_ops accel_host = {
@@ -318,6 +330,20 @@ static int accel_reset_map(struct vdpa_device *vdpa, unsigned int asid)
 	return 0;
 }
 
+/* Somebody else has the device now: nothing is left of who had it before. */
+static void begin(struct accel_vdpa *av)
+{
+	struct vhost_accel *va = av->va;
+	u16 q;
+
+	va->ops->set_status(va, 0);
+	for (q = 0; q < va->nvqs; q++)
+		if (test_and_clear_bit(q, av->asked))
+			va->ops->doorbell_mapped(va, q, false);
+	va->ops->forget_client(va);
+	va->ops->dma_unmap(va, 0, U64_MAX);
+}
+
 /*
  * vhost_vdpa asks when a client opens it, and only then. That is how we learn
  * that the one before has gone: its reset looks like any other, and it leaves its
@@ -325,15 +351,31 @@ static int accel_reset_map(struct vdpa_device *vdpa, unsigned int asid)
  */
 static struct vdpa_iova_range accel_get_iova_range(struct vdpa_device *vdpa)
 {
-	struct accel_vdpa *av = container_of(vdpa, struct accel_vdpa, vdpa);
-	struct vhost_accel *va = av->va;
-	u16 q;
-
-	for (q = 0; q < va->nvqs; q++)
-		if (test_and_clear_bit(q, av->asked))
-			va->ops->doorbell_mapped(va, q, false);
-	va->ops->forget_client(va);
+	begin(container_of(vdpa, struct accel_vdpa, vdpa));
 	return (struct vdpa_iova_range){ .last = U64_MAX };
+}
+
+/*
+ * A driver is about to be bound. virtio_vdpa asks for no range and maps nothing:
+ * all memory is the device's then, as without an IOMMU.
+ */
+static int accel_bound(struct notifier_block *bound, unsigned long action,
+		       void *dev)
+{
+	struct accel_vdpa *av = container_of(bound, struct accel_vdpa, bound);
+
+	if (action != BUS_NOTIFY_BIND_DRIVER || dev != &av->vdpa.dev)
+		return NOTIFY_DONE;
+	begin(av);
+	return notifier_from_errno(av->va->ops->dma_map(av->va, 0, ALL_MEMORY, 0,
+							VHOST_MAP_RW));
+}
+
+static u32 accel_get_generation(struct vdpa_device *vdpa)
+{
+	struct vhost_accel *va = to_va(vdpa);
+
+	return va->ops->get_generation(va);
 }
 
 /* Also of a device that was never registered. */
@@ -341,6 +383,8 @@ static void accel_free(struct vdpa_device *vdpa)
 {
 	struct accel_vdpa *av = container_of(vdpa, struct accel_vdpa, vdpa);
 
+	if (av->bound.notifier_call)
+		bus_unregister_notifier(vdpa->dev.bus, &av->bound);
 	bitmap_free(av->asked);
 	if (!IS_ERR_OR_NULL(av->va))
 		vhost_accel_net_destroy(av->va);
@@ -376,6 +420,7 @@ static const struct vdpa_config_ops accel_config_ops = {
 	.get_config_size = accel_get_config_size,
 	.get_config = accel_get_config,
 	.set_config = accel_set_config,
+	.get_generation = accel_get_generation,
 	.get_iova_range = accel_get_iova_range,
 	.dma_map = accel_dma_map,
 	.dma_unmap = accel_dma_unmap,
@@ -383,26 +428,70 @@ static const struct vdpa_config_ops accel_config_ops = {
 	.free = accel_free,
 };
 
+/* Before anything is made that has this name. */
+static int check_name(struct vdpa_mgmt_dev *mgmt, const char *name)
+{
+	struct kernfs_node *there;
+
+	if (!*name || strchr(name, '/') || !strcmp(name, ".") ||
+	    !strcmp(name, ".."))
+		return -EINVAL;
+	there = sysfs_get_dirent(mgmt->device->kobj.sd, name);
+	sysfs_put(there);
+	return there ? -EEXIST : 0;
+}
+
+/* What is given must be good for something: 0 stands for what isn't given. */
+static int take_config(struct vhost_accel_net_config *net,
+		       const struct vdpa_dev_set_config *config)
+{
+	memset(net, 0, sizeof(*net));
+	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MAX_VQP)) {
+		net->pairs = config->net.max_vq_pairs;
+		if (!net->pairs)
+			return -EINVAL;
+	}
+	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MTU)) {
+		net->mtu = config->net.mtu;
+		if (!net->mtu)
+			return -EINVAL;
+	}
+	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MACADDR)) {
+		ether_addr_copy(net->mac, config->net.mac);
+		if (is_zero_ether_addr(net->mac))
+			return -EINVAL;
+	}
+	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_FEATURES)) {
+		net->features = config->device_features;
+		if (!net->features)
+			return -EINVAL;
+	}
+	return 0;
+}
+
 static int accel_dev_add(struct vdpa_mgmt_dev *mgmt, const char *name,
 			 const struct vdpa_dev_set_config *config)
 {
+	struct vhost_accel_net_config net;
 	struct accel_vdpa *av;
-	u16 pairs = 0;
 	int ret;
 
-	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MAX_VQP)) {
-		pairs = config->net.max_vq_pairs;
-		if (!pairs)
-			return -EINVAL;
-	}
+	ret = check_name(mgmt, name);
+	if (!ret)
+		ret = take_config(&net, config);
+	if (ret)
+		return ret;
 	av = vdpa_alloc_device(struct accel_vdpa, vdpa, mgmt->device,
 			       &accel_config_ops, 1, 1, name, false);
 	if (IS_ERR(av))
 		return PTR_ERR(av);
 	av->vdpa.mdev = mgmt;
-	av->vdpa.dma_dev = mgmt->device;
+	av->vdpa.dma_dev = &av->vdpa.dev;
+	ret = dma_coerce_mask_and_coherent(&av->vdpa.dev, DMA_BIT_MASK(64));
+	if (ret)
+		goto put;
 	av->va = vhost_accel_net_create(dev_name(&av->vdpa.dev), &accel_host, av,
-					0, pairs);
+					0, &net);
 	if (IS_ERR(av->va)) {
 		ret = PTR_ERR(av->va);
 		goto put;
@@ -410,6 +499,12 @@ static int accel_dev_add(struct vdpa_mgmt_dev *mgmt, const char *name,
 	av->asked = bitmap_zalloc(av->va->nvqs, GFP_KERNEL);
 	if (!av->asked) {
 		ret = -ENOMEM;
+		goto put;
+	}
+	av->bound.notifier_call = accel_bound;
+	ret = bus_register_notifier(av->vdpa.dev.bus, &av->bound);
+	if (ret) {
+		av->bound.notifier_call = NULL;
 		goto put;
 	}
 	ret = _vdpa_register_device(&av->vdpa, av->va->nvqs);
@@ -440,7 +535,10 @@ static struct virtio_device_id accel_ids[] = {
 static struct vdpa_mgmt_dev accel_mgmt = {
 	.id_table = accel_ids,
 	.ops = &accel_mgmt_ops,
-	.config_attr_mask = BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MAX_VQP),
+	.config_attr_mask = BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MAX_VQP) |
+			    BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MTU) |
+			    BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MACADDR) |
+			    BIT_ULL(VDPA_ATTR_DEV_FEATURES),
 	.max_supported_vqs = 2 * 128 + 1,
 };
 
@@ -448,6 +546,7 @@ static int __init accel_vdpa_init(void)
 {
 	int ret;
 
+	accel_mgmt.supported_features = vhost_accel_net_features();
 	accel_mgmt.device = root_device_register("vhost_accel_vdpa");
 	if (IS_ERR(accel_mgmt.device))
 		return PTR_ERR(accel_mgmt.device);

@@ -333,12 +333,13 @@ static long vfio_vhost_ioctl(struct vfio_device *vdev, unsigned int cmd,
 
 static int vfio_vhost_init_device(struct vfio_device *vdev)
 {
+	static const struct vhost_accel_net_config usual;
 	struct vfio_vhost *vv = to_vfio_vhost(vdev);
 	int ret;
 
 	vfio_vhost_dma_init(vv);
 	vv->va = vhost_accel_net_create(dev_name(vdev->dev), &vfio_host_ops, vv,
-					BIT_ULL(VHOST_F_LOG_ALL), 0);
+					BIT_ULL(VHOST_F_LOG_ALL), &usual);
 	if (IS_ERR(vv->va))
 		return PTR_ERR(vv->va);
 	ret = vhost_accel_client_init(&vv->client, vv->va, false);

@@ -10,6 +10,7 @@
 #define _VHOST_ACCEL_H
 
 #include <linux/eventfd.h>
+#include <linux/if_ether.h>
 #include <linux/interrupt.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
@@ -47,6 +48,7 @@ enum vhost_accel_event {
  * @get_status: virtio status, NEEDS_RESET with a faulted vring included
  * @set_config: writes config space
  * @get_config: reads config space
+ * @get_generation: how often config space has changed
  * @set_vq_num: size of a vring
  * @set_vq_addr: where it lies; the flags were checked
  * @set_vq_base: available index to go on from
@@ -78,6 +80,7 @@ struct vhost_accel_ops {
 	int (*set_config)(struct vhost_accel *va, u32 off, const void *buf,
 			  u32 len);
 	int (*get_config)(struct vhost_accel *va, u32 off, void *buf, u32 len);
+	u32 (*get_generation)(struct vhost_accel *va);
 	int (*set_vq_num)(struct vhost_accel *va, u16 q, u32 num);
 	int (*set_vq_addr)(struct vhost_accel *va, u16 q,
 			   const struct vhost_vring_addr *addr);
@@ -143,10 +146,27 @@ struct vhost_accel {
 	u16 max_num;
 };
 
-/* The sample device. @nr_pairs: queue pairs, 0 for the module's parameter. */
+/**
+ * struct vhost_accel_net_config - how a sample device is to be; 0: as usual
+ * @features: features it offers, those of vhost_accel_net_features() at most
+ * @pairs: queue pairs, else the module's parameter says how many
+ * @mtu: largest packet
+ * @mac: its address, else one by lot
+ */
+struct vhost_accel_net_config {
+	u64 features;
+	u16 pairs;
+	u16 mtu;
+	u8 mac[ETH_ALEN];
+};
+
+/* The sample device. @host_features: features of the interface. */
 struct vhost_accel *
 vhost_accel_net_create(const char *name, const struct vhost_accel_host_ops *host,
-		       void *private, u64 features, u16 nr_pairs);
+		       void *private, u64 host_features,
+		       const struct vhost_accel_net_config *config);
+/* All that it can offer by itself. */
+u64 vhost_accel_net_features(void);
 void vhost_accel_net_destroy(struct vhost_accel *va);
 
 #endif

@@ -1,9 +1,12 @@
 //! Who makes the system calls that are compared.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whose code made the system calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Client {
     /// The library: a backend behind `dyn VhostAccel`.

@@ -39,6 +39,7 @@ pub mod report;
 mod results;
 mod run;
 mod scenario;
+mod schema;
 mod selection;
 mod session;
 pub mod signals;
@@ -73,6 +74,7 @@ pub use scenario::{
     Act, Argument, BATCHES, Burst, EVENTFD_PAIRS, FRAMES, MIGRATED, REGIONS, STEP_PAIRS, Scenario,
     Step,
 };
+pub use schema::schema;
 pub use selection::Selection;
 pub use sizes::{LIVE, MapSize, PAIRS};
 pub use staged::Staged;

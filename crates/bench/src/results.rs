@@ -1,11 +1,12 @@
-//! What a run writes down: the schema of the files in `results/`.
+//! What a run writes down: the files in `results/`.
 //!
-//! `docs/measuring.md` says what each field means to somebody who reads the file without this
-//! crate.
+//! `results/schema.json` says the same to somebody who reads a file without this crate. It is made
+//! of these types, and their comments are its descriptions.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use vhost_accel::Interface;
 
@@ -16,11 +17,15 @@ use crate::scenario::Scenario;
 /// The version of the schema that this crate writes, and the only one that it reads.
 pub const SCHEMA: u32 = 2;
 
-/// One run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+const DATE: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$";
+const SCENARIO: &str = "^[a-z0-9-]+(/[A-Za-z0-9-]+)*$";
+
+/// A result of vhost-accel's benchmark: one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResultFile {
-    /// [`SCHEMA`]. `results/schema.json` says the same to a validator.
+    /// The version of the schema. A reader refuses any other.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: u32,
     /// What was run.
     pub run: Run,
@@ -43,14 +48,15 @@ pub struct ResultFile {
 }
 
 /// What was run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
     /// When it ended, UTC, `2026-01-31T23:59:59Z`.
+    #[schemars(regex(pattern = DATE))]
     pub date: String,
     /// The command that repeats it.
     pub command: String,
-    /// The git revision; `None` outside a repository. With `-dirty` when the tree differed from it.
+    /// The git revision, with `-dirty` when the tree differed from it; null outside a repository.
     pub revision: Option<String>,
     /// Whose code was on the other side of the system call.
     pub kernel_half: KernelHalf,
@@ -69,13 +75,13 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Repeat>,
     /// How far the same run comes out otherwise in a guest with another seed: hash keys, the
-    /// order of free memory. Only where [`repeat`](Self::repeat) is.
+    /// order of free memory. Only where `repeat` is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reseeded: Option<Repeat>,
 }
 
 /// What a run's clock counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clock {
     /// Time.
@@ -85,7 +91,7 @@ pub enum Clock {
 }
 
 /// What ran the kernel half.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Platform {
     /// The host's own CPUs.
@@ -97,10 +103,11 @@ pub enum Platform {
 }
 
 /// A run and a later one of the same program.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Repeat {
     /// When the earlier of the two ended: the one whose file this is in.
+    #[schemars(regex(pattern = DATE))]
     pub of: String,
     /// Medians that both have.
     pub compared: usize,
@@ -111,19 +118,22 @@ pub struct Repeat {
 }
 
 /// Two medians that differ.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Difference {
     /// Of what.
     #[serde(flatten)]
     pub key: Key,
     /// The median of the earlier run.
+    #[schemars(range(min = 0.0))]
     pub before: f64,
     /// That of the later.
+    #[schemars(range(min = 0.0))]
     pub now: f64,
 }
 
 /// The code on the other side of the system call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KernelHalf {
     /// The emulated kernel: counts are exact, nanoseconds relative only.
@@ -142,7 +152,7 @@ impl fmt::Display for KernelHalf {
 }
 
 /// How thorough a run was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Few short samples: shows that everything works, and the order of magnitude.
@@ -161,7 +171,7 @@ impl fmt::Display for Mode {
 }
 
 /// The machine.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Host {
     /// `uname -r`.
@@ -173,6 +183,7 @@ pub struct Host {
     /// Its clock when the run ended, from /proc/cpuinfo; null where that doesn't say.
     pub cpu_mhz: Option<u32>,
     /// How many CPUs this process could run on.
+    #[schemars(range(min = 1))]
     pub cores: usize,
     /// `/sys/devices/system/clocksource/clocksource0/current_clocksource`.
     pub clock_source: String,
@@ -181,22 +192,26 @@ pub struct Host {
 }
 
 /// The device behind the interfaces.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
     /// Queue pairs that it has.
+    #[schemars(range(min = 1))]
     pub queue_pairs: u16,
     /// Entries of each vring that was set up.
+    #[schemars(range(min = 1, max = 32768))]
     pub queue_size: u16,
 }
 
 /// What a figure belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Key {
-    /// The scenario's id.
+    /// The scenario's id, as in docs/measuring.md: `setup/4`, `kick/doorbell`.
+    #[schemars(regex(pattern = SCENARIO))]
     pub scenario: String,
     /// The interface's name.
     #[serde(with = "interface_name")]
+    #[schemars(schema_with = "interface_name::schema")]
     pub interface: Interface,
     /// Which of the interface's ways.
     pub variant: Variant,
@@ -241,30 +256,38 @@ impl Key {
 }
 
 /// What was measured in samples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Figures {
     /// Samples; each is the mean of several iterations.
     pub n: usize,
     /// Iterations in all samples.
     pub iterations: u64,
     /// Mean of the samples.
+    #[schemars(range(min = 0.0))]
     pub mean: f64,
     /// Median of the samples: the figure that the reports quote.
+    #[schemars(range(min = 0.0))]
     pub median: f64,
     /// Lower bound of the median's 95 % confidence interval, from the order of the samples alone.
+    #[schemars(range(min = 0.0))]
     pub lower: f64,
     /// Its upper bound.
+    #[schemars(range(min = 0.0))]
     pub upper: f64,
     /// The smallest sample.
+    #[schemars(range(min = 0.0))]
     pub min: f64,
     /// The 99th percentile of the samples.
+    #[schemars(range(min = 0.0))]
     pub p99: f64,
     /// Standard deviation of the samples.
+    #[schemars(range(min = 0.0))]
     pub std_dev: f64,
 }
 
 /// What one iteration took.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Timing {
     /// What was timed.
     #[serde(flatten)]
@@ -278,7 +301,8 @@ pub struct Timing {
 
 /// How much longer one thing takes than another, the two taking turns; where the clock counts
 /// instructions, the quotient of two medians.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Ratio {
     /// What was timed.
     #[serde(flatten)]
@@ -290,8 +314,8 @@ pub struct Ratio {
     pub figures: Figures,
 }
 
-/// What a [`Ratio`] divides by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What a ratio divides by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Over {
     /// The baseline of the same configuration: what the library adds.
@@ -317,7 +341,8 @@ impl fmt::Display for Over {
 }
 
 /// How single iterations were spread.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Distribution {
     /// What was timed.
     #[serde(flatten)]
@@ -337,19 +362,22 @@ pub struct Distribution {
     pub p99_9: u64,
     /// The slowest.
     pub max: u64,
-    /// Percentiles and what they are, rising: enough to draw the whole.
+    /// Percentiles, 0 to 100, and what they are, rising: enough to draw the whole.
+    #[schemars(schema_with = "curve")]
     pub curve: Vec<(f64, u64)>,
 }
 
 /// What a kind of crossing costs, measured call by call in the baseline's `setup/1`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Cost {
     /// The interface's name.
     #[serde(with = "interface_name")]
+    #[schemars(schema_with = "interface_name::schema")]
     pub interface: Interface,
     /// Which of the interface's ways.
     pub variant: Variant,
-    /// The kind, as in [`Crossings::kinds`]; `userspace` is what is not in a system call, for each
+    /// The kind, as in the counts; `userspace` is what is not in a system call, for each
     /// crossing of the library.
     pub kind: String,
     /// In what.
@@ -362,12 +390,15 @@ pub struct Cost {
 }
 
 /// A piece of work that an interface does not do to the end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Limit {
-    /// The scenario's id.
+    /// The scenario's id, as in docs/measuring.md: `setup/4`, `kick/doorbell`.
+    #[schemars(regex(pattern = SCENARIO))]
     pub scenario: String,
     /// The interface's name.
     #[serde(with = "interface_name")]
+    #[schemars(schema_with = "interface_name::schema")]
     pub interface: Interface,
     /// Which of the interface's ways.
     pub variant: Variant,
@@ -375,8 +406,8 @@ pub struct Limit {
     pub mappings: u64,
 }
 
-/// The unit of a [`Timing`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a figure is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Unit {
     /// Nanoseconds.
     #[serde(rename = "ns")]
@@ -388,14 +419,15 @@ pub enum Unit {
 
 /// How many system calls one iteration makes: on the emulated kernel counted by it, on a native one
 /// by strace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Crossings {
     /// What was counted.
     #[serde(flatten)]
     pub key: Key,
     /// All of them.
     pub total: u64,
-    /// By kind, named as strace names them: `ioctl(VHOST_SET_VRING_NUM)`, `openat`, `mmap`.
+    /// By kind, named as strace names them, with the request: `ioctl VHOST_SET_VRING_NUM`.
     pub kinds: BTreeMap<String, u64>,
 }
 
@@ -456,11 +488,32 @@ impl ResultFile {
     }
 }
 
+fn curve(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": {
+            "type": "array",
+            "prefixItems": [
+                { "type": "number", "minimum": 0, "maximum": 100 },
+                { "type": "integer", "minimum": 0 },
+            ],
+            "items": false,
+            "minItems": 2,
+        },
+    })
+}
+
 mod interface_name {
     use std::sync::{Mutex, PoisonError};
 
+    use schemars::{Schema, SchemaGenerator, json_schema};
     use serde::{Deserialize, Deserializer, Serializer};
     use vhost_accel::{Capabilities, Interface, InterfaceFacts, UnknownInterface};
+
+    /// Those of this repository: what is committed is of no other.
+    pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": Interface::ALL.map(Interface::name) })
+    }
 
     pub(super) fn serialize<S: Serializer>(
         interface: &Interface,

@@ -84,7 +84,7 @@ fn word(text: &str) -> String {
 }
 
 /// The file in `results/` that is no result: what the others look like.
-const SCHEMA_FILE: &str = "schema.json";
+pub(crate) const SCHEMA_FILE: &str = "schema.json";
 
 /// Result files, oldest first, each with its path under the root.
 pub type Results = Vec<(PathBuf, ResultFile)>;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::content::{RFC_V2, html, mail, markdown, readme_table};
 use super::evidence::Evidence;
 use super::{chart, plot};
-use crate::store::{load_all, replace_all, with_result, write_all};
+use crate::schema::schema;
+use crate::store::{SCHEMA_FILE, load_all, replace_all, with_result, write_all};
 use crate::{Error, Result, ResultFile, Scenario};
 
 /// What stands before and behind what is generated in a page.
@@ -34,8 +35,8 @@ fn names(paths: &[PathBuf]) -> String {
 }
 
 /// Writes `docs/design-comparison.md`, the same as HTML, their plots and the README's tables below
-/// `root` from `root/results`, and the table of scenarios in `docs/measuring.md`. Plots that no
-/// result makes any more are removed.
+/// `root` from `root/results`, the table of scenarios in `docs/measuring.md` and
+/// `results/schema.json`. Plots that no result makes any more are removed.
 ///
 /// # Errors
 /// [`Error`].
@@ -153,6 +154,7 @@ fn committed(root: &Path, results: &[(PathBuf, ResultFile)]) -> Result<Vec<(Path
         let text = fs::read_to_string(&path).map_err(Error::read(&path))?;
         all.push((PathBuf::from(page), with_table(&path, &text, markers, &table)?));
     }
+    all.push((Path::new("results").join(SCHEMA_FILE), schema()));
     Ok(all)
 }
 

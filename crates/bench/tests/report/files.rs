@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use vhost_accel_bench::ResultFile;
 use vhost_accel_bench::report::{self, Drift};
+use vhost_accel_bench::{ResultFile, schema};
 
 use crate::fixture;
 
@@ -92,10 +92,12 @@ fn a_plot_that_no_result_makes_is_drift_until_it_is_removed() {
 }
 
 #[test]
-fn the_schema_is_no_result() {
+fn the_schema_is_no_result_and_kept_current() {
     let root = tree();
-    fs::write(root.path().join("results/schema.json"), "{}").unwrap();
-    report::check(root.path()).unwrap();
+    let path = root.path().join("results/schema.json");
+    assert_eq!(fs::read_to_string(&path).unwrap(), schema());
+    fs::write(&path, "{}").unwrap();
+    assert!(matches!(report::check(root.path()).unwrap_err(), Drift::Changed(_)));
 }
 
 #[test]
@@ -161,6 +163,7 @@ fn a_result_is_kept_in_place_of_those_that_it_replaces() {
         let names = fs::read_dir(root.join("results")).unwrap();
         let mut names: Vec<_> =
             names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| name != "schema.json");
         names.sort();
         names
     };

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use vhost_accel_bench::{Difference, ResultFile};
+use vhost_accel_bench::{Difference, ResultFile, schema};
 
 use crate::fixture;
 
@@ -13,8 +13,7 @@ fn results() -> PathBuf {
 }
 
 fn validator() -> jsonschema::Validator {
-    let text = fs::read_to_string(results().join("schema.json")).unwrap();
-    let schema: Value = serde_json::from_str(&text).unwrap();
+    let schema: Value = serde_json::from_str(&schema()).unwrap();
     jsonschema::draft202012::meta::validate(&schema).unwrap();
     jsonschema::validator_for(&schema).unwrap()
 }
@@ -29,6 +28,12 @@ fn errors(value: &Value) -> Vec<String> {
 
 fn value(file: &ResultFile) -> Value {
     serde_json::to_value(file).unwrap()
+}
+
+#[test]
+fn the_committed_schema_is_that_of_the_types() {
+    let committed = fs::read_to_string(results().join("schema.json")).unwrap();
+    assert_eq!(committed, schema(), "`vhost-accel report` writes it anew");
 }
 
 #[test]

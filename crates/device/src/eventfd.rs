@@ -1,11 +1,12 @@
 //! The client's eventfds.
 //!
-//! A kernel signals an eventfd with `eventfd_signal`, which adds and never waits: a count at its end
-//! stays there. write(2) is not that. It waits for room unless the file says O_NONBLOCK, which is the
-//! client's to say, since a duplicate shares its flags; a look before the write is over when somebody
-//! else fills the count in between; and eventfds take no RWF_NOWAIT. What calls `eventfd_signal` for
-//! a process is the end of an asynchronous request that names an eventfd. So that is how it is done
-//! here: an empty read of an empty file, which ends within the call that submits it.
+//! A kernel signals an eventfd with `eventfd_signal`, which adds and never waits: a count at its
+//! end stays there. write(2) is not that. It waits for room unless the file says O_NONBLOCK, which
+//! is the client's to say, since a duplicate shares its flags; a look before the write is over when
+//! somebody else fills the count in between; and eventfds take no RWF_NOWAIT. What calls
+//! `eventfd_signal` for a process is the end of an asynchronous request that names an eventfd. So
+//! that is how it is done here: an empty read of an empty file, which ends within the call that
+//! submits it.
 
 #![expect(unsafe_code, reason = "io_submit(2) and its kin have no wrapper")]
 
@@ -19,8 +20,8 @@ use crate::Errno;
 /// Whether `fd` is an eventfd. Costs one `readlink` in `/proc/self/fd`, about a microsecond.
 ///
 /// # Errors
-/// EINVAL when it is something else, as `eventfd_ctx_fdget` answers; `readlink`'s error, ENOENT among
-/// them, where `/proc` can't tell.
+/// EINVAL when it is something else, as `eventfd_ctx_fdget` answers; `readlink`'s error, ENOENT
+/// among them, where `/proc` can't tell.
 pub fn check(fd: impl AsFd) -> Result<(), Errno> {
     let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
     let is_eventfd = fs::read_link(path)?.as_os_str() == "anon_inode:[eventfd]";
@@ -49,8 +50,8 @@ pub(crate) struct Signal {
 
 impl Signal {
     /// # Errors
-    /// Those of making this process's signaller, for its first eventfd. Not before that, since whoever has
-    /// one waits at its end for a moment, and most processes signal none.
+    /// Those of making this process's signaller, for its first eventfd. Not before that, since
+    /// whoever has one waits at its end for a moment, and most processes signal none.
     pub(crate) fn new(eventfd: OwnedFd) -> Result<Self, Errno> {
         Ok(Self { eventfd, signaller: Signaller::get()? })
     }
@@ -61,8 +62,8 @@ impl Signal {
     }
 }
 
-/// Requests that the kernel keeps room for. Each ends before it was submitted to its caller; what is
-/// left of it is a result that nobody reads, until there is no room for another.
+/// Requests that the kernel keeps room for. Each ends before it was submitted to its caller; what
+/// is left of it is a result that nobody reads, until there is no room for another.
 const REQUESTS: usize = 64;
 
 /// An asynchronous request: `struct iocb` of `<linux/aio_abi.h>`.
@@ -155,8 +156,8 @@ impl Signaller {
     /// Makes room for more requests.
     fn forget_results(&self) {
         let mut results: [Outcome; REQUESTS] = [[0; 4]; REQUESTS];
-        // SAFETY: the kernel writes at most `REQUESTS` results, and waits for none, so that it needs
-        // no time-out.
+        // SAFETY: the kernel writes at most `REQUESTS` results, and waits for none, so that it
+        // needs no time-out.
         unsafe {
             libc::syscall(
                 libc::SYS_io_getevents,

@@ -115,8 +115,8 @@ impl Mapping {
         }
     }
 
-    /// Makes sure that `len` bytes at `offset` are pinned. They are asked for once, together with what
-    /// the client has mapped around them; that they are there is found out by each access.
+    /// Makes sure that `len` bytes at `offset` are pinned. They are asked for once, together with
+    /// what the client has mapped around them; that they are there is found out by each access.
     pub(super) fn pin(&self, memory: &ClientMemory, offset: u64, len: u64) -> Result<(), DmaFault> {
         let Some(pinned) = &self.pinned else { return Ok(()) };
         let mut pinned = pinned.lock().unwrap_or_else(PoisonError::into_inner);

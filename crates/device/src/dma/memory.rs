@@ -2,8 +2,8 @@
 //!
 //! It is reached through `/proc/PID/mem`, that of this process too. What was opened there stays the
 //! memory that the process had then: who executes another program, or gets the number of a process
-//! that is gone, is never reached by it. And the kernel looks at every address, so that memory that is
-//! not there, or not any more, is an error and no signal.
+//! that is gone, is never reached by it. And the kernel looks at every address, so that memory that
+//! is not there, or not any more, is an error and no signal.
 //!
 //! These accesses don't ask what the pages allow, as a device doesn't that has them pinned. Pinning
 //! asks.
@@ -75,8 +75,8 @@ impl ClientMemory {
         if at >= end { Ok(()) } else { Err(Errno::EFAULT) }
     }
 
-    /// The run of pages around `host` that can be read, or written if `write`, so far as one mapping
-    /// of the client goes. EFAULT: `host` is in none.
+    /// The run of pages around `host` that can be read, or written if `write`, so far as one
+    /// mapping of the client goes. EFAULT: `host` is in none.
     pub(super) fn run_at(&self, host: u64, write: bool) -> Result<Range<u64>, Errno> {
         // What isn't there at all is found out cheaply.
         self.is_there(host)?;
@@ -131,8 +131,8 @@ impl ClientMemory {
         self.scatter(&[Span { host, len: 2 }], &value.to_le_bytes())
     }
 
-    /// Writes the two bytes at `host + 2` so that the client sees both change at once. The eight bytes
-    /// at `host` are written by nobody but the caller. EFAULT.
+    /// Writes the two bytes at `host + 2` so that the client sees both change at once. The eight
+    /// bytes at `host` are written by nobody but the caller. EFAULT.
     pub(super) fn store_index(&self, host: u64, value: u16) -> Result<(), Errno> {
         // The kernel copies less than eight bytes one by one: 0x00ff would become 0x0100 by way of
         // 0x0000.

@@ -70,9 +70,9 @@ impl DmaSpace {
     /// Replaces every mapping by `regions`, in one step that the device sees whole.
     ///
     /// # Errors
-    /// EINVAL when a region is not page-aligned, empty, wraps, or overlaps another; ENOSPC when there
-    /// are too many; with [`PinPolicy::Eager`] EFAULT for a bad host address. The old mappings stand
-    /// then.
+    /// EINVAL when a region is not page-aligned, empty, wraps, or overlaps another; ENOSPC when
+    /// there are too many; with [`PinPolicy::Eager`] EFAULT for a bad host address. The old
+    /// mappings stand then.
     pub fn replace_all(&self, regions: &[Region]) -> Result<(), Errno> {
         if regions.len() > self.limit {
             return Err(Errno::ENOSPC);

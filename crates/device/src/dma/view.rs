@@ -52,8 +52,8 @@ impl<'a> DmaView<'a> {
         }
     }
 
-    /// Reads a ring index: what the client wrote before it is seen by reads after it. An odd address
-    /// is none that a ring can have: [`DmaFault::Unmapped`].
+    /// Reads a ring index: what the client wrote before it is seen by reads after it. An odd
+    /// address is none that a ring can have: [`DmaFault::Unmapped`].
     ///
     /// # Errors
     /// A [`DmaFault`].
@@ -96,8 +96,8 @@ impl<'a> DmaView<'a> {
         self.memory.gather(spans, to).map_err(|_| DmaFault::Host)
     }
 
-    /// Spreads `from` over `segments`, which hold at least as much, once all of them are translated:
-    /// on a fault of translation nothing was written. `spans` is scratch space.
+    /// Spreads `from` over `segments`, which hold at least as much, once all of them are
+    /// translated: on a fault of translation nothing was written. `spans` is scratch space.
     pub(crate) fn write_all(
         &self,
         segments: impl IntoIterator<Item = Segment>,

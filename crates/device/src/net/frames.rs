@@ -203,7 +203,8 @@ impl Net {
         Ok(Moved::Frame)
     }
 
-    /// Looks at the receive queue of `pair`, if it is active, for nothing but an index that can't be.
+    /// Looks at the receive queue of `pair`, if it is active, for nothing but an index that can't
+    /// be.
     pub(super) fn look_at_receive(&self, shared: &Shared, pair: u16) {
         let mut rx = shared.vring(2 * pair);
         if !self.is_active(pair) {

@@ -50,8 +50,9 @@ impl Device {
     /// A network device that nobody has opened.
     ///
     /// # Errors
-    /// EINVAL for a `config` outside the limits of its fields; EMFILE or ENOMEM when the kernel gives
-    /// no epoll or eventfd; ENOSYS or EAGAIN when it has no asynchronous I/O, or no more of it.
+    /// EINVAL for a `config` outside the limits of its fields; EMFILE or ENOMEM when the kernel
+    /// gives no epoll or eventfd; ENOSYS or EAGAIN when it has no asynchronous I/O, or no more of
+    /// it.
     pub fn new(config: DeviceConfig) -> Result<Arc<Self>, Errno> {
         config.check()?;
         let net = Net {

@@ -180,7 +180,8 @@ fn a_frame_that_no_full_queue_holds_is_dropped() {
     assert_eq!(rig.device.counters().rx_dropped, 1);
 }
 
-/// Two descriptors of queue 1 that make a chain longer than any frame: eight bytes of memory, and then
+/// Two descriptors of queue 1 that make a chain longer than any frame: eight bytes of memory, and
+/// then
 /// `rest` bytes at `address`.
 fn too_long(rig: &mut Rig, address: u64, rest: u32) {
     rig.chained(1, 0, IOVA + rig.buffer(1, 0), 8, NEXT, 1);

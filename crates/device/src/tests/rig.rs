@@ -359,8 +359,8 @@ pub(super) fn until(mut done: impl FnMut() -> bool) {
 }
 
 impl Rig {
-    /// Waits until the device has done what a start or [`kick`](Self::kick) asked for, and sleeps. It
-    /// looks at no ring then until somebody kicks again.
+    /// Waits until the device has done what a start or [`kick`](Self::kick) asked for, and sleeps.
+    /// It looks at no ring then until somebody kicks again.
     pub(super) fn settle(&self) {
         let shared = &self.device.shared;
         // In this order: who has taken a kick is awake, and sleeps when it is done with it.

@@ -25,8 +25,8 @@ unsafe impl Send for DoorbellPages {}
 unsafe impl Sync for DoorbellPages {}
 
 impl DoorbellPages {
-    /// Maps `pages` pages of `file` from `offset` on: the same that clients map. No page is touched,
-    /// so a sparse file stays sparse until a vring starts.
+    /// Maps `pages` pages of `file` from `offset` on: the same that clients map. No page is
+    /// touched, so a sparse file stays sparse until a vring starts.
     ///
     /// # Errors
     /// Those of `mmap`; EINVAL for 0 pages.

@@ -130,8 +130,8 @@ impl Device {
     /// Accepts features.
     ///
     /// # Errors
-    /// EBUSY after FEATURES_OK, unless nothing but VHOST_F_LOG_ALL changes on a device that offers it;
-    /// EOPNOTSUPP for a bit that is not offered.
+    /// EBUSY after FEATURES_OK, unless nothing but VHOST_F_LOG_ALL changes on a device that offers
+    /// it; EOPNOTSUPP for a bit that is not offered.
     pub fn set_features(&self, features: u64) -> Result<(), Errno> {
         let _control = self.control();
         let log_all = 1 << VHOST_F_LOG_ALL;
@@ -154,12 +154,12 @@ impl Device {
         self.shared.status.load(Ordering::Relaxed)
     }
 
-    /// Adds status bits, or resets with 0. Bits that are not a driver's are ignored. FEATURES_OK does
-    /// not stay without VERSION_1 and ACCESS_PLATFORM.
+    /// Adds status bits, or resets with 0. Bits that are not a driver's are ignored. FEATURES_OK
+    /// does not stay without VERSION_1 and ACCESS_PLATFORM.
     ///
     /// # Errors
-    /// EINVAL when a bit would be cleared, or for DRIVER_OK without FEATURES_OK; EAGAIN or ENOMEM when
-    /// there is no thread to be had for DRIVER_OK. Nothing changes then.
+    /// EINVAL when a bit would be cleared, or for DRIVER_OK without FEATURES_OK; EAGAIN or ENOMEM
+    /// when there is no thread to be had for DRIVER_OK. Nothing changes then.
     pub fn set_status(&self, status: u8) -> Result<(), Errno> {
         let mut control = self.control();
         if status == 0 {
@@ -205,8 +205,8 @@ impl Device {
         Ok(())
     }
 
-    /// Writes config space. Of a network device only the MAC changes, and it only before DRIVER_OK and
-    /// without CTRL_MAC_ADDR; other bytes are read-only, and writing them does nothing.
+    /// Writes config space. Of a network device only the MAC changes, and it only before DRIVER_OK
+    /// and without CTRL_MAC_ADDR; other bytes are read-only, and writing them does nothing.
     ///
     /// # Errors
     /// EINVAL for an empty range or one beyond the end.
@@ -217,7 +217,8 @@ impl Device {
         Ok(())
     }
 
-    /// Sets, replaces or removes the eventfd for changes of status and config space. A reset keeps it.
+    /// Sets, replaces or removes the eventfd for changes of status and config space. A reset keeps
+    /// it.
     ///
     /// # Errors
     /// EAGAIN, EMFILE, ENFILE or ENOMEM where this process can't have what signals eventfds.
@@ -273,8 +274,8 @@ impl Device {
         Ok(())
     }
 
-    /// Opens the device: for a client whose log is in `client`'s memory, with the address space `dma`,
-    /// and with `doorbells` that a client may map, one page per vring.
+    /// Opens the device: for a client whose log is in `client`'s memory, with the address space
+    /// `dma`, and with `doorbells` that a client may map, one page per vring.
     ///
     /// # Errors
     /// EBUSY when it is open; EINVAL for another number of doorbell pages.

@@ -11,8 +11,8 @@ impl Device {
     /// Sets the size of a vring.
     ///
     /// # Errors
-    /// ENOBUFS for a queue out of range, EBUSY while the device runs, EINVAL unless a power of two up
-    /// to the maximum.
+    /// ENOBUFS for a queue out of range, EBUSY while the device runs, EINVAL unless a power of two
+    /// up to the maximum.
     pub fn set_vring_num(&self, queue: u16, size: u32) -> Result<(), Errno> {
         let control = self.control();
         self.stopped(&control, queue)?;
@@ -35,8 +35,8 @@ impl Device {
         Ok(if size == 0 { self.max_queue_size() } else { size })
     }
 
-    /// Sets the IOVAs of a vring's parts. With `log`, writes to the used ring are logged as if it were
-    /// at that address; without, where it is.
+    /// Sets the IOVAs of a vring's parts. With `log`, writes to the used ring are logged as if it
+    /// were at that address; without, where it is.
     ///
     /// # Errors
     /// ENOBUFS for a queue out of range, EBUSY while the device runs, EINVAL unless aligned: the
@@ -120,12 +120,12 @@ impl Device {
         })
     }
 
-    /// Sets, replaces or removes the eventfd that the device signals after it has returned buffers, at
-    /// any time. The old one is not signalled any more when this returns.
+    /// Sets, replaces or removes the eventfd that the device signals after it has returned buffers,
+    /// at any time. The old one is not signalled any more when this returns.
     ///
     /// # Errors
-    /// ENOBUFS for a queue out of range; EAGAIN, EMFILE, ENFILE or ENOMEM where this process can't have what
-    /// signals eventfds.
+    /// ENOBUFS for a queue out of range; EAGAIN, EMFILE, ENFILE or ENOMEM where this process can't
+    /// have what signals eventfds.
     pub fn set_call(&self, queue: u16, eventfd: Option<OwnedFd>) -> Result<(), Errno> {
         self.exists(queue)?;
         let signal = eventfd.map(Signal::new).transpose()?;
@@ -133,11 +133,12 @@ impl Device {
         Ok(())
     }
 
-    /// Sets, replaces or removes the eventfd that the device signals when it stops a vring for a fault.
+    /// Sets, replaces or removes the eventfd that the device signals when it stops a vring for a
+    /// fault.
     ///
     /// # Errors
-    /// ENOBUFS for a queue out of range; EAGAIN, EMFILE, ENFILE or ENOMEM where this process can't have what
-    /// signals eventfds.
+    /// ENOBUFS for a queue out of range; EAGAIN, EMFILE, ENFILE or ENOMEM where this process can't
+    /// have what signals eventfds.
     pub fn set_error(&self, queue: u16, eventfd: Option<OwnedFd>) -> Result<(), Errno> {
         self.exists(queue)?;
         let signal = eventfd.map(Signal::new).transpose()?;

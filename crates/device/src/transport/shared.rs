@@ -23,8 +23,8 @@ use crate::{Errno, lock};
 const WAKE: u64 = u64::MAX;
 
 /// # Locks
-/// In this order: the vrings, ascending; `log`; then one of the others. The worker holds them for one
-/// pass over a queue and waits for nobody meanwhile. It takes no lock of the front ends.
+/// In this order: the vrings, ascending; `log`; then one of the others. The worker holds them for
+/// one pass over a queue and waits for nobody meanwhile. It takes no lock of the front ends.
 #[derive(Debug)]
 pub(crate) struct Shared {
     vrings: Box<[Mutex<Vring>]>,
@@ -100,9 +100,9 @@ impl Shared {
     ///
     /// A kick eventfd is never read, as vhost doesn't: each write is an edge. But epoll looks again
     /// before it reports an edge, and drops one whose count the client has read meanwhile, which a
-    /// kernel's callback has seen. So the edge is waited for together with what an eventfd nearly always
-    /// is, writable: it is reported then. That a client reads its kick eventfd is reported too, and
-    /// taken for a kick, which may be the one that it read.
+    /// kernel's callback has seen. So the edge is waited for together with what an eventfd nearly
+    /// always is, writable: it is reported then. That a client reads its kick eventfd is reported
+    /// too, and taken for a kick, which may be the one that it read.
     pub(crate) fn wait_for_kicks(
         &self,
         timeout: Option<Duration>,
@@ -134,8 +134,8 @@ impl Shared {
             self.new_kicks.remove(queue);
             return Err(error.into());
         }
-        // epoll reports at once that it is writable. Whoever hears of it, the worker or we, it must be
-        // over before the client can kick: the kick would be taken for it.
+        // epoll reports at once that it is writable. Whoever hears of it, the worker or we, it must
+        // be over before the client can kick: the kick would be taken for it.
         let mut heard = false;
         while self.new_kicks.contains(queue) {
             self.wait_for_kicks(Some(Duration::ZERO), |queue| {

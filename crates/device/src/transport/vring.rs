@@ -124,7 +124,8 @@ pub(crate) struct Ring {
     seen: u16,
     /// The used index that the driver sees.
     published: u16,
-    /// Whether the driver was told not to kick, by flag; what it was told before the start isn't known.
+    /// Whether the driver was told not to kick, by flag; what it was told before the start isn't
+    /// known.
     quiet: Option<bool>,
     /// The event that the driver was given, where there is one.
     event: Option<u16>,
@@ -181,8 +182,8 @@ impl Ring {
         Ok(())
     }
 
-    /// Returns the next chain, whose head is `head`, with `len` bytes written to it. The driver sees
-    /// it when it is [published](Self::publish).
+    /// Returns the next chain, whose head is `head`, with `len` bytes written to it. The driver
+    /// sees it when it is [published](Self::publish).
     pub(crate) fn complete(&mut self, bus: &Bus<'_>, head: u16, len: u32) -> Result<(), FaultKind> {
         let [h0, h1] = head.to_le_bytes();
         let [l0, l1, l2, l3] = len.to_le_bytes();

@@ -14,8 +14,9 @@ use vmm_sys_util::epoll::Epoll;
 /// Room for what one wait reports.
 const EVENTS: usize = 64;
 
-/// Waits for events of `epoll`, for ever without a `timeout`, and gives each to `seen`: the number of
-/// what it is about, and whether that can be read. Nothing is reported after a time-out or a signal.
+/// Waits for events of `epoll`, for ever without a `timeout`, and gives each to `seen`: the number
+/// of what it is about, and whether that can be read. Nothing is reported after a time-out or a
+/// signal.
 pub(super) fn wait(epoll: &Epoll, timeout: Option<Duration>, mut seen: impl FnMut(u64, bool)) {
     let mut events = [libc::epoll_event { events: 0, u64: 0 }; EVENTS];
     let timeout = timeout.map(|timeout| libc::timespec {

@@ -67,8 +67,8 @@ impl<W: Walk> Worker<'_, W> {
         if self.turns.is_multiple_of(TURNS_PER_LOOK) {
             self.look_at_kicks(Some(Duration::ZERO));
         }
-        // The marks before the pages: whoever marks a queue has said before which pages to watch, so
-        // that the look below never is at a queue whose new page stays unwatched.
+        // The marks before the pages: whoever marks a queue has said before which pages to watch,
+        // so that the look below never is at a queue whose new page stays unwatched.
         self.pending.take(&shared.kicked);
         if shared.doorbells_changed.swap(false, Ordering::AcqRel) {
             self.doorbells.clone_from(&lock(&shared.doorbells));

@@ -6,8 +6,8 @@ use super::life::{self, Crossed};
 use vhost_accel_core::VhostAccel;
 use vhost_accel_emulator::DeviceKind;
 
-/// [`life::assert_crossings`] of an interface whose control column is vhost's: `own` are the steps in
-/// which it is itself.
+/// [`life::assert_crossings`] of an interface whose control column is vhost's: `own` are the steps
+/// in which it is itself.
 #[track_caller]
 pub(crate) fn assert_crossings(
     pairs: u16,

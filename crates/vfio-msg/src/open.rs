@@ -25,12 +25,12 @@ pub type VfioMsg = Device<Messages, Container>;
 
 /// What can be chosen at open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct VfioMsgOptions {
     /// Whether several messages go into one write, where the device takes that.
     pub batch: bool,
 }
 
-impl Default for Options {
+impl Default for VfioMsgOptions {
     /// With batches.
     fn default() -> Self {
         Self { batch: true }
@@ -46,7 +46,7 @@ impl Default for Options {
 /// # Errors
 /// Those of [`vhost_accel_vfio::open`] and of the messages, each with its step; [`Reason::Device`]
 /// for a VFIO device that is no vfio-vhost device.
-pub fn open(path: impl AsRef<Path>, options: Options) -> Result<VfioMsg, Error> {
+pub fn open(path: impl AsRef<Path>, options: VfioMsgOptions) -> Result<VfioMsg, Error> {
     let opening = Opening::new(Interface::VfioMsg, path.as_ref());
     let vhost_accel_vfio::Vfio { device, container } = vhost_accel_vfio::open(&opening)?;
     let Regions { config, notify } = Regions::find(&opening, &device)?;

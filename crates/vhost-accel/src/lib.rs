@@ -95,5 +95,5 @@ mod uri;
 
 pub use devices::devices;
 pub use open::{OpenError, open, open_uri};
-pub use uri::{Uri, UriError, Variant};
+pub use uri::{Uri, UriError, UriVariant};
 pub use vhost_accel_core::*;

@@ -5,7 +5,7 @@ use std::io;
 use vhost_accel_core::{Error, Interface, VhostAccel};
 
 #[cfg(any(feature = "vfio-msg", feature = "vhost-mdev", feature = "vhost-vdpa"))]
-use crate::uri::Variant;
+use crate::uri::UriVariant;
 use crate::uri::{Uri, UriError};
 
 /// Opens the device that a URI names: see [`Uri`].
@@ -24,25 +24,25 @@ pub fn open_uri(uri: &Uri) -> Result<Box<dyn VhostAccel>, OpenError> {
     match uri.interface() {
         #[cfg(feature = "vfio-msg")]
         Interface::VfioMsg => {
-            let batch = uri.variant() != Variant::Unbatched;
-            let options = vhost_accel_vfio_msg::Options { batch };
+            let batch = uri.variant() != UriVariant::Unbatched;
+            let options = vhost_accel_vfio_msg::VfioMsgOptions { batch };
             Ok(Box::new(vhost_accel_vfio_msg::open(uri.path(), options)?))
         }
         #[cfg(feature = "vfio-ioctl")]
         Interface::VfioIoctl => Ok(Box::new(vhost_accel_vfio_ioctl::open(uri.path())?)),
         #[cfg(feature = "vhost-mdev")]
         Interface::VhostMdev => {
-            use vhost_accel_vhost_mdev::{DmaStyle, Options};
+            use vhost_accel_vhost_mdev::{DmaStyle, VhostMdevOptions};
             let dma = match uri.variant() {
-                Variant::MemTable => DmaStyle::MemTable,
+                UriVariant::MemTable => DmaStyle::MemTable,
                 _ => DmaStyle::MapUnmap,
             };
-            Ok(vhost_accel_vhost_mdev::open(uri.path(), Options { dma })?)
+            Ok(vhost_accel_vhost_mdev::open(uri.path(), VhostMdevOptions { dma })?)
         }
         #[cfg(feature = "vhost-vdpa")]
         Interface::VhostVdpa => {
-            let batch = uri.variant() != Variant::PlainIotlb;
-            let options = vhost_accel_vhost_vdpa::Options { batch };
+            let batch = uri.variant() != UriVariant::PlainIotlb;
+            let options = vhost_accel_vhost_vdpa::VhostVdpaOptions { batch };
             Ok(Box::new(vhost_accel_vhost_vdpa::open(uri.path(), options)?))
         }
         #[allow(unreachable_patterns, reason = "reachable when a feature is off")]

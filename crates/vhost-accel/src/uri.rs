@@ -9,7 +9,7 @@ use vhost_accel_core::{Interface, UnknownInterface};
 /// What an interface lets its user choose at open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Variant {
+pub enum UriVariant {
     /// The best that the device can do.
     #[default]
     Standard,
@@ -26,15 +26,15 @@ struct Choice {
     option: &'static str,
     standard: &'static str,
     other: &'static str,
-    variant: Variant,
+    variant: UriVariant,
 }
 
 const fn choice(interface: Interface) -> Option<Choice> {
     let (option, standard, other, variant) = match interface {
-        Interface::VfioMsg => ("batch", "on", "off", Variant::Unbatched),
+        Interface::VfioMsg => ("batch", "on", "off", UriVariant::Unbatched),
         Interface::VfioIoctl | Interface::Other(_) => return None,
-        Interface::VhostMdev => ("dma", "map-unmap", "mem-table", Variant::MemTable),
-        Interface::VhostVdpa => ("iotlb", "batch", "plain", Variant::PlainIotlb),
+        Interface::VhostMdev => ("dma", "map-unmap", "mem-table", UriVariant::MemTable),
+        Interface::VhostVdpa => ("iotlb", "batch", "plain", UriVariant::PlainIotlb),
     };
     Some(Choice { option, standard, other, variant })
 }
@@ -44,31 +44,31 @@ const fn choice(interface: Interface) -> Option<Choice> {
 /// It parses, and displays as what parses to it again.
 ///
 /// ```
-/// use vhost_accel::{Interface, Uri, Variant};
+/// use vhost_accel::{Interface, Uri, UriVariant};
 ///
 /// let uri: Uri = "vhost-mdev:/dev/vhost-mdev-0?dma=mem-table".parse()?;
 /// assert_eq!(uri.interface(), Interface::VhostMdev);
 /// assert_eq!(uri.path().to_str(), Some("/dev/vhost-mdev-0"));
-/// assert_eq!(uri.variant(), Variant::MemTable);
+/// assert_eq!(uri.variant(), UriVariant::MemTable);
 /// # Ok::<(), vhost_accel::UriError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Uri {
     interface: Interface,
     path: PathBuf,
-    variant: Variant,
+    variant: UriVariant,
 }
 
 impl Uri {
     /// The device at `path`, a device node or an mdev's directory in sysfs.
     pub fn new(interface: Interface, path: impl Into<PathBuf>) -> Self {
-        Self { interface, path: path.into(), variant: Variant::Standard }
+        Self { interface, path: path.into(), variant: UriVariant::Standard }
     }
 
     /// Every variant of this device, the standard one first.
     pub fn variants(&self) -> impl Iterator<Item = Self> + '_ {
         let other = choice(self.interface).map(|choice| choice.variant);
-        [Some(Variant::Standard), other]
+        [Some(UriVariant::Standard), other]
             .into_iter()
             .flatten()
             .map(|variant| Self { variant, ..self.clone() })
@@ -85,7 +85,7 @@ impl Uri {
     }
 
     /// What was chosen.
-    pub fn variant(&self) -> Variant {
+    pub fn variant(&self) -> UriVariant {
         self.variant
     }
 }
@@ -197,14 +197,14 @@ mod tests {
     #[test]
     fn what_is_displayed_parses() {
         let texts = [
-            ("vfio-msg:/sys/bus/mdev/devices/x", Variant::Standard),
-            ("vfio-msg:/sys/bus/mdev/devices/x?batch=off", Variant::Unbatched),
-            ("vfio-ioctl:/sys/bus/mdev/devices/x", Variant::Standard),
-            ("vhost-mdev:/dev/vhost-mdev-0", Variant::Standard),
-            ("vhost-mdev:/dev/vhost-mdev-0?dma=mem-table", Variant::MemTable),
-            ("vhost-vdpa:/dev/vhost-vdpa-0?iotlb=plain", Variant::PlainIotlb),
+            ("vfio-msg:/sys/bus/mdev/devices/x", UriVariant::Standard),
+            ("vfio-msg:/sys/bus/mdev/devices/x?batch=off", UriVariant::Unbatched),
+            ("vfio-ioctl:/sys/bus/mdev/devices/x", UriVariant::Standard),
+            ("vhost-mdev:/dev/vhost-mdev-0", UriVariant::Standard),
+            ("vhost-mdev:/dev/vhost-mdev-0?dma=mem-table", UriVariant::MemTable),
+            ("vhost-vdpa:/dev/vhost-vdpa-0?iotlb=plain", UriVariant::PlainIotlb),
             // A colon in the path is the path's.
-            ("vhost-vdpa:/dev/a:b", Variant::Standard),
+            ("vhost-vdpa:/dev/a:b", UriVariant::Standard),
         ];
         for (text, variant) in texts {
             let uri: Uri = text.parse().unwrap();

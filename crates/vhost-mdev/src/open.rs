@@ -29,7 +29,7 @@ pub enum DmaStyle {
 
 /// What can be chosen at open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct VhostMdevOptions {
     /// How DMA is programmed.
     pub dma: DmaStyle,
 }
@@ -38,7 +38,7 @@ pub struct Options {
 ///
 /// # Errors
 /// Those of open(2), EBUSY for a device that is open already, and of [`Identity::ask`].
-pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Box<dyn VhostAccel>> {
+pub fn open(path: impl AsRef<Path>, options: VhostMdevOptions) -> Result<Box<dyn VhostAccel>> {
     let opened = Opened::open(path.as_ref())?;
     Ok(match options.dma {
         DmaStyle::MapUnmap => {

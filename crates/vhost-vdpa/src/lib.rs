@@ -13,4 +13,4 @@ mod iotlb;
 mod open;
 
 pub use iotlb::Iotlb;
-pub use open::{Options, VhostVdpa, open};
+pub use open::{VhostVdpa, VhostVdpaOptions, open};

@@ -21,12 +21,12 @@ pub type VhostVdpa = Device<VhostIoctls<File>, Iotlb>;
 
 /// What can be chosen at open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct VhostVdpaOptions {
     /// Whether several mappings are announced as one change, where the device offers it.
     pub batch: bool,
 }
 
-impl Default for Options {
+impl Default for VhostVdpaOptions {
     /// With batches.
     fn default() -> Self {
         Self { batch: true }
@@ -34,7 +34,7 @@ impl Default for Options {
 }
 
 /// The backend features that the driver accepts, a bit for each number.
-fn wanted(options: Options) -> u64 {
+fn wanted(options: VhostVdpaOptions) -> u64 {
     let numbers = [
         BACKEND_F_IOTLB_MSG_V2,
         BACKEND_F_SUSPEND,
@@ -52,7 +52,7 @@ fn wanted(options: Options) -> u64 {
 ///
 /// # Errors
 /// Those of open(2), EBUSY for a device that is open already, and of [`Identity::ask`].
-pub fn open(path: impl AsRef<Path>, options: Options) -> Result<VhostVdpa> {
+pub fn open(path: impl AsRef<Path>, options: VhostVdpaOptions) -> Result<VhostVdpa> {
     let opening = Opening::new(Interface::VhostVdpa, path.as_ref());
     let file = OpenOptions::new().read(true).write(true).open(opening.path());
     let fd = Arc::new(file.map_err(opening.failed(Operation::Open))?);
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn backend_features_are_bit_numbers() {
-        assert_eq!(wanted(Options { batch: true }), 0b1_0111_0110);
-        assert_eq!(wanted(Options { batch: false }), 0b1_0111_0010);
+        assert_eq!(wanted(VhostVdpaOptions { batch: true }), 0b1_0111_0110);
+        assert_eq!(wanted(VhostVdpaOptions { batch: false }), 0b1_0111_0010);
     }
 }

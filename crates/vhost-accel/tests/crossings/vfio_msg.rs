@@ -1,6 +1,6 @@
 use super::life::{Crossed, assert_crossings};
 use vhost_accel_emulator::DeviceKind;
-use vhost_accel_vfio_msg::Options;
+use vhost_accel_vfio_msg::VfioMsgOptions;
 
 /// The crossings of `vfio-ioctls` at open, ours for the capabilities, and so many messages.
 fn opening(reads: u64, writes: u64) -> Vec<(&'static str, u64)> {
@@ -41,7 +41,7 @@ fn life(pairs: u16, batch: bool) {
     assert_crossings(
         pairs,
         DeviceKind::Vfio,
-        |path| Box::new(vhost_accel_vfio_msg::open(path, Options { batch }).unwrap()),
+        |path| Box::new(vhost_accel_vfio_msg::open(path, VfioMsgOptions { batch }).unwrap()),
         &[
             ("open", open),
             ("negotiate", negotiate),

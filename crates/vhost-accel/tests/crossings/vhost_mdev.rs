@@ -1,7 +1,7 @@
 use super::life::Crossed;
 use super::vhost_ioctls::assert_crossings;
 use vhost_accel_emulator::DeviceKind;
-use vhost_accel_vhost_mdev::{DmaStyle, Options, open};
+use vhost_accel_vhost_mdev::{DmaStyle, VhostMdevOptions, open};
 
 fn life(pairs: u16, dma: DmaStyle) {
     let [map, three, unmap]: [Crossed<'_>; 3] = match dma {
@@ -15,7 +15,7 @@ fn life(pairs: u16, dma: DmaStyle) {
     assert_crossings(
         pairs,
         DeviceKind::VhostMdev,
-        |path| open(path, Options { dma }).unwrap(),
+        |path| open(path, VhostMdevOptions { dma }).unwrap(),
         &[
             (
                 "open",

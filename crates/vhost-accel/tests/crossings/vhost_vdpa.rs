@@ -1,6 +1,6 @@
 use super::vhost_ioctls::assert_crossings;
 use vhost_accel_emulator::DeviceKind;
-use vhost_accel_vhost_vdpa::{Options, open};
+use vhost_accel_vhost_vdpa::{VhostVdpaOptions, open};
 
 fn life(pairs: u16, batch: bool) {
     let three: &[_] = if batch {
@@ -11,7 +11,7 @@ fn life(pairs: u16, batch: bool) {
     assert_crossings(
         pairs,
         DeviceKind::VhostVdpa,
-        |path| Box::new(open(path, Options { batch }).unwrap()),
+        |path| Box::new(open(path, VhostVdpaOptions { batch }).unwrap()),
         &[
             (
                 "open",

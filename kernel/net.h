@@ -23,7 +23,7 @@
 #define NET_CONFIG_SIZE	offsetofend(struct virtio_net_config, mtu)
 /* The longest frame: the largest MTU, an Ethernet header and a VLAN tag. */
 #define NET_MAX_FRAME	(65535 + ETH_HLEN + 4)
-/* Segments that all receive chains of one frame may have together. */
+/* Segments of receive chains that there is room for at first. */
 #define NET_RX_SEGS	(4 * NET_MAX_NUM)
 
 /* A doorbell page's first word while nobody has stored into it. */
@@ -48,15 +48,16 @@ enum net_fault {
 struct net_seg {
 	u64 addr;
 	u32 len;
-	bool write;
 };
 
 /* A chain: its part of an array of segments. */
 struct net_chain {
 	u16 head;
-	u32 first;		/* in the array */
-	u32 nr;
+	u32 nr;			/* descriptors */
 	u32 nr_read;		/* readable ones, which come first */
+	u32 first;		/* in the array, */
+	u32 segs;		/* where those are that have bytes */
+	u32 segs_read;
 	u64 len_read;
 	u64 len_write;
 };
@@ -148,6 +149,8 @@ struct net_dev {
 
 	struct net_seg *tx_segs;
 	struct net_seg *rx_segs;
+	u32 rx_room;				/* in them */
+	u32 walked;				/* descriptors, in this look */
 	struct net_chain *rx_chains;
 	struct net_vq vqs[];
 };

@@ -3,6 +3,7 @@
  * What the device does: a frame sent on a pair's transmit queue comes back on
  * its receive queue; the control queue sets the MAC and the number of pairs.
  */
+#include <linux/slab.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
@@ -10,6 +11,8 @@
 
 /* Frames of one pair before other queues and waiting requests have a turn. */
 #define NET_BUDGET	64
+/* And descriptors: the last frame may have more, up to a queue's worth of chains. */
+#define NET_WALK	(64 * NET_MAX_NUM)
 
 /* Where we are in an array of segments. */
 struct cursor {
@@ -76,6 +79,25 @@ static int cursor_copy(struct net_dev *nd, struct cursor *to,
 	return 0;
 }
 
+/* Room for another chain's segments behind @used ones. */
+static int rx_reserve(struct net_dev *nd, u32 used)
+{
+	u32 room = nd->rx_room;
+	struct net_seg *segs;
+
+	if (used + NET_MAX_NUM <= room)
+		return 0;
+	room *= 2;
+	segs = kvmalloc_array(room, sizeof(*segs), GFP_KERNEL);
+	if (!segs)
+		return -EAGAIN;
+	memcpy(segs, nd->rx_segs, used * sizeof(*segs));
+	kvfree(nd->rx_segs);
+	nd->rx_segs = segs;
+	nd->rx_room = room;
+	return 0;
+}
+
 /*
  * Receive chains for @need bytes: how many, 0 for not yet. Too little @room
  * with them is all the room that there will ever be.
@@ -90,8 +112,9 @@ static int gather(struct net_dev *nd, struct net_vq *rx, u64 need, u64 *room)
 	do {
 		struct net_chain *chain = &nd->rx_chains[n];
 
-		if (first > NET_RX_SEGS - NET_MAX_NUM)
-			return net_ring_fault(nd, rx, NET_FAULT_CHAIN);
+		ret = rx_reserve(nd, first);
+		if (ret)
+			return ret;
 		ret = net_ring_peek(nd, rx, n, nd->rx_segs, first, chain);
 		if (ret < 0)
 			return ret;
@@ -104,7 +127,7 @@ static int gather(struct net_dev *nd, struct net_vq *rx, u64 need, u64 *room)
 		if (chain->nr_read)
 			return net_ring_fault(nd, rx, NET_FAULT_DIRECTION);
 		*room += chain->len_write;
-		first += chain->nr;
+		first += chain->segs;
 		n++;
 	} while (!n || (*room < need && n < rx->num &&
 			net_has(nd, VIRTIO_NET_F_MRG_RXBUF)));
@@ -116,11 +139,11 @@ static int gather(struct net_dev *nd, struct net_vq *rx, u64 need, u64 *room)
  * as of a device that reads all of it first.
  */
 static int rx_failed(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx,
-		     u32 nr_read, int err)
+		     u32 segs, int err)
 {
 	u32 i;
 
-	for (i = 0; err == -EFAULT && i < nr_read; i++) {
+	for (i = 0; err == -EFAULT && i < segs; i++) {
 		const struct net_seg *seg = &nd->tx_segs[i];
 		int ret = net_dma_check_read(nd, seg->addr, seg->len);
 
@@ -147,10 +170,10 @@ static int deliver(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx,
 	hdr.num_buffers = net_virtio16(n);
 	ret = cursor_write(nd, &to, &hdr, sizeof(hdr));
 	if (ret)
-		return rx_failed(nd, rx, tx, sent->nr_read, ret);
+		return rx_failed(nd, rx, tx, sent->segs, ret);
 	ret = cursor_copy(nd, &to, &from, need - NET_HDR_LEN, &faulty);
 	if (ret && faulty)
-		return rx_failed(nd, rx, tx, sent->nr_read, ret);
+		return rx_failed(nd, rx, tx, sent->segs, ret);
 	if (ret)
 		return net_ring_failed(nd, tx, ret);
 
@@ -224,6 +247,7 @@ static int process_pair(struct net_dev *nd, u16 q)
 	struct net_vq *rx = &nd->vqs[q & ~1], *tx = &nd->vqs[q | 1];
 	int budget = NET_BUDGET, ret = 0;
 
+	nd->walked = 0;
 	if (q & 1)
 		tx->waiting = true;
 	if (q / 2 >= nd->active_pairs)
@@ -236,7 +260,7 @@ static int process_pair(struct net_dev *nd, u16 q)
 	if (tx->waiting && net_vq_runs(nd, tx)) {
 		do {
 			ret = forward(nd, rx, tx);
-		} while (ret > 0 && --budget);
+		} while (ret > 0 && --budget && nd->walked < NET_WALK);
 	} else {
 		ret = 0;
 	}
@@ -309,7 +333,7 @@ static int process_control(struct net_dev *nd, struct net_vq *vq)
 		return ret;
 	/* A driver that left no room for the answer gets none. */
 	room = min_t(u64, chain.len_write, sizeof(ack));
-	to = (struct cursor){ nd->tx_segs + chain.nr_read };
+	to = (struct cursor){ nd->tx_segs + chain.segs_read };
 	if (room) {
 		cursor_left(&to);
 		ret = net_dma_check_write(nd, to.seg->addr, sizeof(ack),

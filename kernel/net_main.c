@@ -140,6 +140,7 @@ vhost_accel_net_create(const char *name, const struct vhost_accel_host_ops *host
 	ether_addr_copy(nd->mac, nd->first_mac);
 
 	nd->tx_segs = kvcalloc(NET_MAX_NUM, sizeof(*nd->tx_segs), GFP_KERNEL);
+	nd->rx_room = NET_RX_SEGS;
 	nd->rx_segs = kvcalloc(NET_RX_SEGS, sizeof(*nd->rx_segs), GFP_KERNEL);
 	nd->rx_chains = kvcalloc(NET_MAX_NUM, sizeof(*nd->rx_chains),
 				 GFP_KERNEL);

@@ -86,23 +86,30 @@ static int add_seg(struct net_dev *nd, struct net_vq *vq,
 		   const struct vring_desc *desc, struct net_seg *segs,
 		   struct net_chain *chain)
 {
-	struct net_seg *seg = &segs[chain->first + chain->nr];
+	const bool write = desc->flags & net_virtio16(VRING_DESC_F_WRITE);
+	struct net_seg seg = {
+		.addr = __virtio64_to_cpu(true, desc->addr),
+		.len = __virtio32_to_cpu(true, desc->len),
+	};
 
-	seg->addr = __virtio64_to_cpu(true, desc->addr);
-	seg->len = __virtio32_to_cpu(true, desc->len);
-	seg->write = desc->flags & net_virtio16(VRING_DESC_F_WRITE);
 	/* An address that wraps is nowhere mapped. */
-	if (seg->len && seg->addr + seg->len - 1 < seg->addr)
+	if (seg.len && seg.addr + seg.len - 1 < seg.addr)
 		return net_ring_fault(nd, vq, NET_FAULT_TRANSLATION);
-	if (seg->write) {
-		chain->len_write += seg->len;
+	if (write) {
+		chain->len_write += seg.len;
 	} else {
 		if (chain->nr != chain->nr_read)
 			return net_ring_fault(nd, vq, NET_FAULT_DIRECTION);
 		chain->nr_read++;
-		chain->len_read += seg->len;
+		chain->len_read += seg.len;
 	}
 	chain->nr++;
+	/* So that there are no more segments than a frame has bytes. */
+	if (!seg.len)
+		return 0;
+	segs[chain->first + chain->segs++] = seg;
+	if (!write)
+		chain->segs_read++;
 	return 0;
 }
 
@@ -123,6 +130,7 @@ static int walk(struct net_dev *nd, struct net_vq *vq, u64 table, u32 entries,
 		/* More steps than descriptors: a loop. */
 		if (steps++ == entries || chain->nr == vq->num)
 			return net_ring_fault(nd, vq, NET_FAULT_CHAIN);
+		nd->walked++;
 
 		ret = net_dma_read(nd, table + at * sizeof(desc), &desc,
 				   sizeof(desc));

@@ -9,7 +9,7 @@ use crate::check::{echoes, equal, faulted, healthy, quiet, same, silent};
 use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::{Config, Descriptor};
+use vhost_accel_driver::Descriptor;
 
 pub(super) const CASES: &[Case] = &[
     // ABI-FAULT-3
@@ -177,7 +177,6 @@ pub(super) const CASES: &[Case] = &[
             bad.desc(1, bad.read(16));
         })
     }),
-    Case::new("malformed::rx_many_descriptors_for_one_frame", many_descriptors),
     // ABI-FAULT-9
     Case::new("malformed::control_readable_behind_writable", |target| {
         control(target, |bad| {
@@ -195,34 +194,6 @@ pub(super) const CASES: &[Case] = &[
     Case::new("malformed::every_vring_can_stop_alone", every_vring_can_stop),
     Case::new("malformed::good_chains_before_the_bad_one_come_back", good_before_bad),
 ];
-
-/// Receive chains of 1024 descriptors of a byte each: four make a frame, with a fifth they are too
-/// many.
-// ABI-FAULT-14
-fn many_descriptors(target: &Target<'_>) -> Result<(), Stop> {
-    const MANY: u16 = 1024;
-    let config = Config { queue_size: MANY, tx_buffer: 8192, ..small_pairs(2) };
-    let mut driver = target.driver(config)?;
-    driver.setup()?;
-    let config = watch(&mut driver)?;
-    let ring = driver.rx(0).ring().clone();
-    let bad = Bad::new(&mut driver, ring)?;
-    for index in 0..MANY {
-        let byte = bad.write(1);
-        bad.table(index, if index + 1 < MANY { byte.then(index + 1) } else { byte });
-    }
-    for index in 0..MANY {
-        bad.desc(index, Descriptor::indirect(bad.table_iova(), 16 * u32::from(MANY)));
-    }
-    driver.start()?;
-    driver.set_pairs(2)?;
-    driver.send(0, &[&frame(1, 4000)])?;
-    crate::check::eventually("a frame in four chains", || bad.ring.used_index() == 4)?;
-    driver.send(0, &[&frame(2, 5000)])?;
-    faulted(&mut driver, &config)?;
-    equal("the used index of the stopped vring", bad.ring.used_index(), 4)?;
-    echoes(&mut driver, 1, &frame(3, 100))
-}
 
 /// Neither a good chain nor a kick nor switching it off and on brings a stopped vring back; a reset
 /// does.

@@ -2,6 +2,7 @@
 
 use vhost_accel_driver::core::{Features, Iova};
 
+use super::bad::Bad;
 use super::{small, small_pairs, watch};
 use crate::case::Case;
 use crate::check::{
@@ -37,6 +38,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("rings::a_frame_over_the_longest_is_dropped", over_the_longest),
     Case::new("rings::frames_wait_for_receive_buffers", frames_wait_for_receive_buffers),
     Case::new("rings::a_receive_chain_may_have_many_parts", a_receive_chain_of_parts),
+    Case::new("rings::the_chains_of_a_frame_may_have_any_number_of_parts", any_number_of_parts),
     Case::new("rings::a_chain_may_be_as_long_as_the_ring", a_chain_as_long_as_the_ring),
     Case::new("rings::an_indirect_table_may_be_as_long_as_the_ring", a_table_as_long_as_the_ring),
     Case::new("rings::one_pair_waiting_does_not_hold_up_another", waiting_is_per_pair),
@@ -272,6 +274,32 @@ fn long_chain(
 fn part(scratch: &Scratch, index: u16) -> Descriptor {
     let desc = Descriptor::readable(scratch.at(0x1000 + 16 * usize::from(index)), 16);
     if index < 15 { desc.then(index + 1) } else { desc }
+}
+
+/// Receive chains of 1024 descriptors, every other one empty: the longest of the frames takes sixteen.
+// ABI-NET-4, ABI-NET-19
+fn any_number_of_parts(target: &Target<'_>) -> Result<(), Stop> {
+    const MANY: u16 = 1024;
+    let config = Config { queue_size: MANY, tx_buffer: 8192, ..small() };
+    let mut driver = target.driver(config)?;
+    driver.setup()?;
+    let ring = driver.rx(0).ring().clone();
+    let long = Bad::new(&mut driver, ring)?;
+    for index in 0..MANY {
+        let part = long.write((index % 2).into());
+        long.table(index, if index + 1 < MANY { part.then(index + 1) } else { part });
+    }
+    for index in 0..MANY {
+        long.desc(index, Descriptor::indirect(long.table_iova(), 16 * u32::from(MANY)));
+    }
+    driver.start()?;
+    let mut used = 0;
+    for (len, chains) in [(4000, 8), (5000, 10), (8000, 16)] {
+        driver.send(0, &[&frame(1, len)])?;
+        used += chains;
+        eventually("a frame in many parts", || long.ring.used_index() == used)?;
+    }
+    healthy(&mut driver)
 }
 
 fn a_chain_as_long_as_the_ring(target: &Target<'_>) -> Result<(), Stop> {

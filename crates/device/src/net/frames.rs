@@ -16,9 +16,6 @@ const HEADER: usize = 12;
 /// The longest frame: the largest MTU, an Ethernet header and a VLAN tag.
 pub(super) const MAX_FRAME: usize = 65535 + 14 + 4;
 
-/// Descriptors that the receive chains of one frame may have together before the last of them.
-const MAX_SEGMENTS: usize = 3 * 1024;
-
 /// Frames a pair may move before the other queues have their turn and the driver sees them.
 const BATCH: u32 = 64;
 
@@ -242,9 +239,6 @@ fn choose_buffers(
     let mut capacity = 0;
     let mut chains = 0;
     while capacity < len {
-        if segments.len() > MAX_SEGMENTS {
-            return Err(FaultKind::ChainTooLong);
-        }
         if chains == rx.size() || (chains > 0 && !mergeable) {
             return Ok(Buffers::TooSmall);
         }
@@ -256,7 +250,8 @@ fn choose_buffers(
             return Err(FaultKind::ReadableInReceive);
         }
         heads.push((head, chain.writable_len()));
-        segments.extend_from_slice(chain.writable());
+        // So that there are no more segments than a frame has bytes.
+        segments.extend(chain.writable().iter().filter(|segment| segment.len > 0));
         capacity += chain.writable_len();
         chains += 1;
     }

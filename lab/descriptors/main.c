@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What a device's descriptor answers to calls that are any file's. The same on a real kernel and on the emulated one:
-// what is printed is compared with `expected`, which is what Linux 6.12 prints.
+// What a device's descriptor answers to calls that are any file's. The same on a real kernel and on
+// the emulated one: what is printed is compared with `expected`, which is what Linux 6.12 prints.
 //
 //	main [URI...]
 //
-// URIs are those of VHOST_ACCEL_URIS; the first of each kind counts. Without any, the emulated kernel's first devices.
+// URIs are those of VHOST_ACCEL_URIS; the first of each kind counts. Without any, the emulated
+// kernel's first devices.
 
 #define _GNU_SOURCE
 #include <errno.h>

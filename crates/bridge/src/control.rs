@@ -1,5 +1,5 @@
-//! The device's control queue, in memory of the bridge's: vhost-user leaves it to the bridge to say which
-//! queue pairs are active.
+//! The device's control queue, in memory of the bridge's: vhost-user leaves it to the bridge to say
+//! which queue pairs are active.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -36,7 +36,8 @@ pub(crate) struct ControlQueue {
 }
 
 impl ControlQueue {
-    /// That of a device with `pairs` queue pairs and MQ negotiated, in memory that is to be mapped yet.
+    /// That of a device with `pairs` queue pairs and MQ negotiated, in memory that is to be mapped
+    /// yet.
     pub(crate) fn new(device: &dyn VhostAccel, pairs: u16) -> Result<Self, Refusal> {
         let len = RawRing::bytes(SIZE) + page_size();
         // At the end of the device's addresses, far from where a guest has memory.

@@ -1,5 +1,5 @@
-//! SET_VRING_ENABLE before SET_FEATURES: QEMU sends it so for a network card, and the `vhost` crate's
-//! handler refuses it, since VHOST_USER_F_PROTOCOL_FEATURES has not been accepted by then.
+//! SET_VRING_ENABLE before SET_FEATURES: QEMU sends it so for a network card, and the `vhost`
+//! crate's handler refuses it, since VHOST_USER_F_PROTOCOL_FEATURES has not been accepted by then.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;

@@ -1,4 +1,5 @@
-//! Memory of the front end's, mapped into this process for a device. Nobody here reads or writes it.
+//! Memory of the front end's, mapped into this process for a device. Nobody here reads or writes
+//! it.
 
 use std::fs::File;
 use std::io;

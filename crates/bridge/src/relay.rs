@@ -27,7 +27,8 @@ impl Relay {
         let stop = Arc::new(Event::new()?);
         let told = Arc::clone(&stop);
         let run = move || {
-            // It ends with an error as well: a front end that hands over no eventfd is not kicked for.
+            // It ends with an error as well: a front end that hands over no eventfd is not kicked
+            // for.
             while let Ok(true) = next(&kick, &told) {
                 count.fetch_add(1, Ordering::Relaxed);
                 if kicker.kick().is_err() {

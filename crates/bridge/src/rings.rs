@@ -165,9 +165,10 @@ impl Accel {
             .filter(|new| known(&self.memory, new).is_none())
             .map(Region::dma)
             .collect();
-        // SAFETY: each of `new` is mapped in this process for as long as it is in `self.memory`: until
-        // an update has taken it away, or the device is closed. No reference to it is ever made. An
-        // update that fails has mapped none of them, and what it may have left of `gone` is kept.
+        // SAFETY: each of `new` is mapped in this process for as long as it is in `self.memory`:
+        // until an update has taken it away, or the device is closed. No reference to it is ever
+        // made. An update that fails has mapped none of them, and what it may have left of `gone`
+        // is kept.
         unsafe { self.device.dma_update_suspended(&gone, &new)? };
         // The device has the old mapping of what was known, and goes on with that.
         for region in &mut regions {
@@ -208,7 +209,8 @@ impl Accel {
         Ok(())
     }
 
-    /// Hands every ring that has come to be ready to the device. Of a network card both of a pair are.
+    /// Hands every ring that has come to be ready to the device. Of a network card both of a pair
+    /// are.
     pub(crate) fn run_ready(&mut self) -> Result<(), Refusal> {
         let network = self.is_network();
         let ready: Vec<usize> = (0..self.rings.len())
@@ -257,8 +259,8 @@ impl Accel {
                 none => {
                     let pairs = self.rings.len() as u16 / 2;
                     let control = ControlQueue::new(self.device.as_ref(), pairs)?;
-                    // SAFETY: the queue owns the memory and makes no reference to it. It goes when the
-                    // mapping is gone or the device is closed.
+                    // SAFETY: the queue owns the memory and makes no reference to it. It goes when
+                    // the mapping is gone or the device is closed.
                     unsafe { self.device.dma_map(&control.dma())? };
                     none.insert(control)
                 }
@@ -310,7 +312,8 @@ impl Accel {
         self.tell_pairs()
     }
 
-    /// Tells a device with a control queue how many pairs are active: up to the last that is enabled.
+    /// Tells a device with a control queue how many pairs are active: up to the last that is
+    /// enabled.
     fn tell_pairs(&mut self) -> Result<(), Refusal> {
         let last = self.rings.iter().rposition(|ring| ring.live && ring.enabled).unwrap_or(0);
         let pairs = last as u16 / 2 + 1;

@@ -52,12 +52,12 @@ impl fmt::Debug for Bridge {
 }
 
 impl Bridge {
-    /// Listens at `path` for front ends of `device`, which was just opened. A socket that nobody listens at
-    /// any more is replaced.
+    /// Listens at `path` for front ends of `device`, which was just opened. A socket that nobody
+    /// listens at any more is replaced.
     ///
     /// # Errors
-    /// [`Error::InUse`] and [`Error::Socket`]; [`Error::Device`] for a device that can't be asked for its
-    /// features.
+    /// [`Error::InUse`] and [`Error::Socket`]; [`Error::Device`] for a device that can't be asked
+    /// for its features.
     pub fn bind(device: Box<dyn VhostAccel>, path: &Path) -> Result<Self, Error> {
         let accel = Arc::new(Mutex::new(Accel::new(device)?));
         let failed = |source| Error::Socket { path: path.into(), source };
@@ -77,12 +77,12 @@ impl Bridge {
         Ok(Self { accel, listener, path: path.into() })
     }
 
-    /// Waits for the next front end and serves it until it goes. Others wait meanwhile. Then the device is
-    /// reset, and nothing of the front end's is mapped.
+    /// Waits for the next front end and serves it until it goes. Others wait meanwhile. Then the
+    /// device is reset, and nothing of the front end's is mapped.
     ///
     /// # Errors
-    /// [`Error::Socket`] when nobody can be accepted; [`Error::Device`] when the device can't be reset: what
-    /// was lent to it is then kept until it is closed.
+    /// [`Error::Socket`] when nobody can be accepted; [`Error::Device`] when the device can't be
+    /// reset: what was lent to it is then kept until it is closed.
     pub fn serve(&mut self) -> Result<End, Error> {
         let accepted = self.listener.accept();
         let (stream, _) =

@@ -28,8 +28,8 @@ pub(crate) enum Command {
     Loopback(Loopback),
     /// Makes a device a vhost-user device, for QEMU or DPDK; docs/bridge.md says how
     ///
-    /// Serves one front end after another, and ends by a signal. What a front end did wrong is said on
-    /// stderr, and ends its session alone.
+    /// Serves one front end after another, and ends by a signal. What a front end did wrong is said
+    /// on stderr, and ends its session alone.
     Bridge(Bridge),
     /// Runs a program that sees the emulated devices
     ///

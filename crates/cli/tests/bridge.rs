@@ -1,5 +1,5 @@
-//! `vhost-accel bridge` as a front end and a shell meet it. What happens to frames is in the tests of
-//! `vhost-accel-bridge`.
+//! `vhost-accel bridge` as a front end and a shell meet it. What happens to frames is in the tests
+//! of `vhost-accel-bridge`.
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers panic as the test does")]
 

@@ -2,9 +2,8 @@
 //!
 //! A [`Case`] is one named expectation, written against [`VhostAccel`](driver::core::VhostAccel)
 //! alone. It runs on a [`Target`]: something that can be opened again and again. What comes out is
-//! an
-//! [`Outcome`]: a case that the device lacks a means for is *not applicable* and says what it needs,
-//! which is not a pass. The [`driver`] beneath is here too, to look at one thing by hand.
+//! an [`Outcome`]: a case that the device lacks a means for is *not applicable* and says what it
+//! needs, which is not a pass. The [`driver`] beneath is here too, to look at one thing by hand.
 //!
 //! ```no_run
 //! # use vhost_accel_conformance::driver::core::{Result, VhostAccel};

@@ -86,7 +86,7 @@ fn citations<'a>(path: &str, text: &'a str) -> (BTreeSet<&'a str>, Vec<&'a str>)
 }
 
 /// Every text below `at`, with its path from the root on.
-fn texts(at: &Path, into: &mut Vec<(String, String)>) {
+pub(crate) fn texts(at: &Path, into: &mut Vec<(String, String)>) {
     if at.is_dir() {
         let entries = fs::read_dir(at).unwrap().map(|entry| entry.unwrap().path());
         entries.filter(|entry| !entry.ends_with("target")).for_each(|entry| texts(&entry, into));

@@ -1,5 +1,5 @@
-//! A vhost-user front end as a backend of `VhostAccel`, on the `vhost` crate's: the driver of the project
-//! runs on the bridge with it, as QEMU's would.
+//! A vhost-user front end as a backend of `VhostAccel`, on the `vhost` crate's: the driver of the
+//! project runs on the bridge with it, as QEMU's would.
 
 #![expect(unsafe_code, reason = "an eventfd of the vhost crate's, and memory that a caller names")]
 

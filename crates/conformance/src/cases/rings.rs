@@ -276,7 +276,8 @@ fn part(scratch: &Scratch, index: u16) -> Descriptor {
     if index < 15 { desc.then(index + 1) } else { desc }
 }
 
-/// Receive chains of 1024 descriptors, every other one empty: the longest of the frames takes sixteen.
+/// Receive chains of 1024 descriptors, every other one empty: the longest of the frames takes
+/// sixteen.
 // ABI-NET-4, ABI-NET-19
 fn any_number_of_parts(target: &Target<'_>) -> Result<(), Stop> {
     const MANY: u16 = 1024;

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Every function of the library, used wrongly: it answers an errno, and goes on. */
+#include <errno.h>
+#include <stdio.h>
+#include <vhost_accel.h>
+
+static int wrong;
+
+/* That `call` answers `expected`, and a failure has words. */
+#define IS(call, expected) is(call, expected, #call)
+
+static void is(int answer, int expected, const char *call)
+{
+	if (answer != expected || (answer < 0 && !*vhost_accel_last_error())) {
+		fprintf(stderr, "%s answers %d and not %d: %s\n", call, answer, expected,
+			vhost_accel_last_error());
+		wrong = 1;
+	}
+}
+
+/* Every function that takes a device, with one that is none. */
+static void no_device(struct vhost_accel_device *d, int expected)
+{
+	struct vhost_accel_vring vring = { .size = 8, .call = -1, .enabled = 1 };
+	struct vhost_accel_mapping mapping = { .len = 4096, .access = VHOST_ACCEL_READ_WRITE };
+	struct vhost_accel_dma_limits limits;
+	struct vhost_accel_kicker *kicker;
+	struct vhost_accel_info info;
+	uint64_t word = 0;
+	uint32_t half;
+	uint8_t byte = 0;
+	char text[8];
+	int fd;
+
+	IS(vhost_accel_close(d), expected);
+	IS(vhost_accel_get_info(d, &info), expected);
+	IS(vhost_accel_path(d, text, sizeof(text)), expected);
+	IS(vhost_accel_device_fd(d, &fd), expected);
+	IS(vhost_accel_phase(d), expected);
+	IS(vhost_accel_features(d, &word), expected);
+	IS(vhost_accel_negotiate(d, 0, &word), expected);
+	IS(vhost_accel_negotiated(d, &word), expected);
+	IS(vhost_accel_withheld(d, &word), expected);
+	IS(vhost_accel_status(d, &byte), expected);
+	IS(vhost_accel_config_size(d, &half), expected);
+	IS(vhost_accel_read_config(d, 0, &byte, 1), expected);
+	IS(vhost_accel_write_config(d, 0, &byte, 1), expected);
+	IS(vhost_accel_setup_vring(d, &vring), expected);
+	IS(vhost_accel_setup_vrings(d, &vring, 1), expected);
+	IS(vhost_accel_enable_vring(d, 0, 1), expected);
+	IS(vhost_accel_vring_base(d, 0, &half), expected);
+	IS(vhost_accel_set_call(d, 0, -1), expected);
+	IS(vhost_accel_set_error(d, 0, -1), expected);
+	IS(vhost_accel_set_config_call(d, -1), expected);
+	IS(vhost_accel_kicker_open(d, 0, VHOST_ACCEL_KICK_BEST, -1, &kicker), expected);
+	IS(vhost_accel_dma_map(d, &mapping), expected);
+	IS(vhost_accel_dma_map_all(d, &mapping, 1), expected);
+	IS(vhost_accel_dma_unmap(d, 0, 4096), expected);
+	IS(vhost_accel_dma_update(d, NULL, 0, &mapping, 1, 0), expected);
+	IS(vhost_accel_get_dma_limits(d, &limits, NULL, 0), expected);
+	IS(vhost_accel_set_dirty_log(d, &word), expected);
+	IS(vhost_accel_start(d), expected);
+	IS(vhost_accel_suspend(d), expected);
+	IS(vhost_accel_resume(d), expected);
+	IS(vhost_accel_reset(d), expected);
+}
+
+/* Every function that takes a kicker or a page, with one that is none. */
+static void no_kicker(void *k, int expected)
+{
+	struct vhost_accel_page_info info;
+	struct vhost_accel_page *page;
+	int fd;
+
+	IS(vhost_accel_kick(k), expected);
+	IS(vhost_accel_kick_with(k, 1), expected);
+	IS(vhost_accel_kicker_queue(k), expected);
+	IS(vhost_accel_kicker_kind(k), expected);
+	IS(vhost_accel_kicker_eventfd(k, &fd), expected);
+	IS(vhost_accel_page_open(k, &page, &info), expected);
+	IS(vhost_accel_kicker_close(k), expected);
+	IS(vhost_accel_page_close(k), expected);
+}
+
+/* Pointers that are NULL where something is wanted or given, and values that stand for nothing. */
+static void bad_arguments(struct vhost_accel_device *d)
+{
+	struct vhost_accel_vring vring = { .size = 8, .call = -1, .enabled = 2 };
+	struct vhost_accel_mapping mapping = { .len = 4096, .access = 4 };
+	struct vhost_accel_kicker *kicker;
+	char *odd = (char *)&mapping + 1;
+
+	IS(vhost_accel_get_info(d, NULL), -EINVAL);
+	IS(vhost_accel_get_info(d, (void *)odd), -EINVAL);
+	IS(vhost_accel_path(d, NULL, 8), -EINVAL);
+	IS(vhost_accel_devices(NULL, 8), -EINVAL);
+	IS(vhost_accel_device_fd(d, NULL), -EINVAL);
+	IS(vhost_accel_features(d, NULL), -EINVAL);
+	IS(vhost_accel_negotiate(d, 0, NULL), -EINVAL);
+	IS(vhost_accel_negotiated(d, NULL), -EINVAL);
+	IS(vhost_accel_withheld(d, NULL), -EINVAL);
+	IS(vhost_accel_status(d, NULL), -EINVAL);
+	IS(vhost_accel_config_size(d, NULL), -EINVAL);
+	IS(vhost_accel_read_config(d, 0, NULL, 1), -EINVAL);
+	IS(vhost_accel_write_config(d, 0, NULL, 1), -EINVAL);
+	IS(vhost_accel_setup_vring(d, NULL), -EINVAL);
+	IS(vhost_accel_setup_vring(d, &vring), -EINVAL);
+	IS(vhost_accel_setup_vrings(d, NULL, 1), -EINVAL);
+	IS(vhost_accel_setup_vrings(d, &vring, (size_t)-1), -EINVAL);
+	IS(vhost_accel_enable_vring(d, 0, 2), -EINVAL);
+	IS(vhost_accel_vring_base(d, 0, NULL), -EINVAL);
+	IS(vhost_accel_set_call(d, 0, -2), -EBADF);
+	IS(vhost_accel_set_error(d, 0, -2), -EBADF);
+	IS(vhost_accel_set_config_call(d, -2), -EBADF);
+	IS(vhost_accel_kicker_open(d, 0, VHOST_ACCEL_KICK_BEST, -1, NULL), -EINVAL);
+	IS(vhost_accel_kicker_open(d, 0, 9, -1, &kicker), -EINVAL);
+	IS(vhost_accel_kicker_open(d, 0, VHOST_ACCEL_KICK_DOORBELL, 0, &kicker), -EINVAL);
+	IS(vhost_accel_kicker_open(d, 0, VHOST_ACCEL_KICK_EVENTFD, -2, &kicker), -EBADF);
+	IS(vhost_accel_dma_map(d, NULL), -EINVAL);
+	IS(vhost_accel_dma_map(d, &mapping), -EINVAL);
+	IS(vhost_accel_dma_map_all(d, NULL, 1), -EINVAL);
+	IS(vhost_accel_dma_update(d, NULL, 1, NULL, 0, 0), -EINVAL);
+	IS(vhost_accel_dma_update(d, NULL, 0, NULL, 1, 0), -EINVAL);
+	IS(vhost_accel_dma_update(d, NULL, 0, NULL, 0, 2), -EINVAL);
+	IS(vhost_accel_get_dma_limits(d, NULL, NULL, 0), -EINVAL);
+	IS(vhost_accel_set_dirty_log(d, (void *)odd), -EINVAL);
+	/* Nothing at all is fine. */
+	IS(vhost_accel_dma_map_all(d, NULL, 0), 0);
+	IS(vhost_accel_dma_update(d, NULL, 0, NULL, 0, 0), 0);
+}
+
+int main(int argc, char **argv)
+{
+	struct vhost_accel_device *device = NULL, *second;
+	struct vhost_accel_page_info where;
+	struct vhost_accel_kicker *kicker;
+	struct vhost_accel_page *page;
+	struct vhost_accel_info info;
+	uint64_t features;
+	uint32_t base;
+	char odd[4096];
+
+	if (argc != 2)
+		return 2;
+	no_device(NULL, -EINVAL);
+	no_device((void *)odd, -EBADF);
+	no_kicker(NULL, -EINVAL);
+	no_kicker(odd, -EBADF);
+	IS(vhost_accel_open(NULL, &device), -EINVAL);
+	IS(vhost_accel_open(argv[1], NULL), -EINVAL);
+	IS(vhost_accel_open("no URI", &device), -EINVAL);
+	IS(vhost_accel_open("\xff", &device), -EINVAL);
+	IS(device != NULL, 0);
+
+	IS(vhost_accel_open(argv[1], &device), 0);
+	second = NULL;
+	if (vhost_accel_open(argv[1], &second) >= 0 || second)
+		IS(0, -EBUSY);
+	bad_arguments(device);
+	no_kicker(device, -EBADF);
+
+	/* Out of order. */
+	IS(vhost_accel_phase(device), VHOST_ACCEL_PHASE_FRESH);
+	IS(vhost_accel_start(device), -EBUSY);
+	IS(vhost_accel_suspend(device), -EBUSY);
+	IS(vhost_accel_resume(device), -EBUSY);
+	IS(vhost_accel_negotiated(device, &features), 0);
+	IS(features != 0, 0);
+	IS(vhost_accel_negotiate(device, ~0ull, &features), 0);
+	IS(vhost_accel_negotiate(device, ~0ull, &features), -EBUSY);
+	IS(vhost_accel_phase(device), VHOST_ACCEL_PHASE_NEGOTIATED);
+	IS(vhost_accel_start(device), -EINVAL);
+	IS(vhost_accel_get_info(device, &info), 0);
+	IS(vhost_accel_vring_base(device, info.queue_count, &base), -ENOBUFS);
+	IS(vhost_accel_read_config(device, 1u << 31, (uint8_t *)odd, 1), -EINVAL);
+
+	/* A page outlives its kicker, and both the device. */
+	IS(vhost_accel_kicker_open(device, 0, VHOST_ACCEL_KICK_DOORBELL, -1, &kicker), 0);
+	IS(vhost_accel_kicker_queue(kicker), 0);
+	IS(vhost_accel_kicker_kind(kicker), VHOST_ACCEL_KICK_DOORBELL);
+	IS(vhost_accel_page_open(kicker, NULL, &where), -EINVAL);
+	IS(vhost_accel_page_open(kicker, &page, NULL), -EINVAL);
+	IS(vhost_accel_page_open(kicker, &page, &where), 0);
+	IS(vhost_accel_kick(kicker), 0);
+	IS(vhost_accel_kicker_close(kicker), 0);
+	no_kicker(kicker, -EBADF);
+	*(volatile uint16_t *)where.address = 0;
+	IS(vhost_accel_close(device), 0);
+	no_device(device, -EBADF);
+	*(volatile uint16_t *)where.address = 0;
+	IS(vhost_accel_page_close(page), 0);
+	IS(vhost_accel_page_close(page), -EBADF);
+
+	/* What was refused left nothing behind. */
+	IS(vhost_accel_open(argv[1], &device), 0);
+	IS(vhost_accel_close(device), 0);
+	return wrong;
+}

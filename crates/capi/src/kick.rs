@@ -173,11 +173,14 @@ pub extern "C" fn vhost_accel_kicker_close(kicker: *mut vhost_accel_kicker) -> c
 pub unsafe extern "C" fn vhost_accel_kick(kicker: *mut vhost_accel_kicker) -> c_int {
     // SAFETY: the header forbids to close it meanwhile.
     match unsafe { find(kicker.addr()) } {
-        Some(kicker) => match kicker.kick() {
-            Ok(()) => 0,
-            Err(error) => failed(kicker, error),
+        Some(kicker) => match kicker.as_doorbell() {
+            Some(doorbell) => {
+                doorbell.ring();
+                0
+            }
+            None => by_call(kicker),
         },
-        None => refuse(&absent(kicker.addr(), "kicker")),
+        None => no_kicker(kicker.addr()),
     }
 }
 
@@ -194,11 +197,26 @@ pub unsafe extern "C" fn vhost_accel_kick_with(
             Ok(()) => 0,
             Err(error) => failed(kicker, error),
         },
-        None => refuse(&absent(kicker.addr(), "kicker")),
+        None => no_kicker(kicker.addr()),
     }
 }
 
+/// A kick that is a system call. Away from the one that is a store, which ends with a jump to here:
+/// as nothing unwinds out of C's functions, that one needs no stack.
+#[inline(never)]
+extern "C" fn by_call(kicker: &Kicker) -> c_int {
+    kicker.kick().map_or_else(|error| failed(kicker, error), |()| 0)
+}
+
+/// Away from the kick for the same reason.
 #[cold]
+#[inline(never)]
+extern "C" fn no_kicker(number: usize) -> c_int {
+    refuse(&absent(number, "kicker"))
+}
+
+#[cold]
+#[inline(never)]
 fn failed(kicker: &Kicker, source: io::Error) -> c_int {
     refuse(&Fault::Kick { queue: kicker.queue(), source })
 }

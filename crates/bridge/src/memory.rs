@@ -21,6 +21,9 @@ pub(crate) struct Region {
     /// Device and inode of the file.
     file: (u64, u64),
     mapping: MmapRegion,
+    /// How often the front end has added it: QEMU does so for each queue pair, and removes it as
+    /// often.
+    pub(crate) times: u32,
 }
 
 impl Region {
@@ -46,7 +49,7 @@ impl Region {
         let id = (about.dev(), about.ino());
         let mapping = MmapRegion::from_file(FileOffset::new(file, 0), len)
             .map_err(|error| refused(io::Error::other(error)))?;
-        Ok(Self { guest, size, user, offset, file: id, mapping })
+        Ok(Self { guest, size, user, offset, file: id, mapping, times: 1 })
     }
 
     /// What the device gets.

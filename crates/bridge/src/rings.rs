@@ -184,6 +184,10 @@ impl Accel {
 
     /// Adds one region.
     pub(crate) fn add_memory(&mut self, region: Region) -> Result<(), Refusal> {
+        if let Some(known) = self.memory.iter_mut().find(|known| known.is_same_memory(&region)) {
+            known.times += 1;
+            return Ok(());
+        }
         let new = region.dma();
         self.memory.push(region);
         let mut mapped = memory::check(&self.memory);
@@ -204,6 +208,10 @@ impl Accel {
         is_it: impl Fn(&Region) -> bool,
     ) -> Result<(), Refusal> {
         let position = self.memory.iter().position(is_it).ok_or(Refusal::NoRegion(guest))?;
+        if self.memory[position].times > 1 {
+            self.memory[position].times -= 1;
+            return Ok(());
+        }
         self.device.dma_unmap(self.memory[position].dma().range())?;
         self.memory.swap_remove(position);
         Ok(())

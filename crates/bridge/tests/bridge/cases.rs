@@ -155,10 +155,18 @@ fn memory_changes(bridged: &Bridged<'_>) {
     let most = lines.ask(|frontend| frontend.get_max_mem_slots()).unwrap();
     assert!(most > 32, "{most}");
     for _ in 0..3 {
-        lines.ask(|frontend| frontend.add_mem_region(&region)).unwrap();
+        // Once for each queue pair, as QEMU does it.
+        for _ in 0..PAIRS {
+            lines.ask(|frontend| frontend.add_mem_region(&region)).unwrap();
+        }
         pass(&mut driver, 1, 1);
-        lines.ask(|frontend| frontend.remove_mem_region(&region)).unwrap();
+        for _ in 0..PAIRS {
+            lines.ask(|frontend| frontend.remove_mem_region(&region)).unwrap();
+        }
+        pass(&mut driver, 1, 1);
     }
+    lines.ask(|frontend| frontend.remove_mem_region(&region)).unwrap_err();
+    assert!(bridged.end().to_string().contains("no such memory region"));
     assert_eq!(bridged.faults(), 0);
 }
 

@@ -249,7 +249,7 @@ impl Options {
 
     /// The comparison, as it is called in the guest.
     fn comparison(&self, program: &Path) -> Vec<OsString> {
-        // Where memory lies is part of what is measured, and not to be drawn by lot.
+        // Where memory lies is part of what is measured, and not to be random.
         let mut words: Vec<OsString> = vec!["setarch".into(), "-R".into(), program.into()];
         words.extend(["--native", "--machine", self.accel().name()].map(OsString::from));
         if self.icount {

@@ -317,7 +317,7 @@ fn kick(file: &'static str, run: &ResultFile) -> Option<Chart> {
     let x = clock(run, "of a kick to its caller");
     let x = Axis { label: format!("{}; filled: library, hollow: bare libc", x.label), ..x };
     let alt = format!(
-        "Cost of a kick by kind and interface, library and floor ({})",
+        "Cost of a kick by kind and interface, library and baseline ({})",
         Kind::of(run).name()
     );
     (!rows.is_empty()).then_some(Chart { file, alt, form: Form::Dots { x, rows } })

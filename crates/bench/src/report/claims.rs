@@ -142,7 +142,7 @@ fn eventfd_instructions(file: &ResultFile) -> Option<Claim> {
 }
 
 fn setup(file: &ResultFile) -> Option<Claim> {
-    let promise = "setup/16 takes at most 1.05 of the instructions of the floor";
+    let promise = "setup/16 takes at most 1.05 of the instructions of the baseline";
     of_baseline(file, Scenario::Setup(16), promise, SETUP_LIMIT)
 }
 

@@ -82,6 +82,11 @@ pub(super) fn ratio(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))
 }
 
+/// How many CPUs, with the word.
+pub(super) fn cpus(cores: usize) -> String {
+    format!("{cores} {}", if cores == 1 { "CPU" } else { "CPUs" })
+}
+
 /// A count; `-` for none.
 pub(super) fn count(count: Option<u64>) -> String {
     count.map_or_else(|| "-".to_owned(), |count| count.to_string())

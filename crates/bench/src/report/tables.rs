@@ -4,7 +4,7 @@ use vhost_accel::Interface;
 
 use super::document::Table;
 use super::evidence::Kind;
-use super::numbers::{count, interval, ratio, rows, work};
+use super::numbers::{count, cpus, interval, ratio, rows, work};
 use crate::{Client, Clock, Configuration, Over, ResultFile, Scenario};
 
 /// The name of the first column and of the four.
@@ -47,7 +47,8 @@ pub(super) fn by_scenario(
 /// What a caption says about a run.
 pub(super) fn on(file: &ResultFile) -> String {
     let host = &file.host;
-    format!("{}; {}, {} CPUs, Linux {}", Kind::of(file).name(), host.cpu, host.cores, host.kernel)
+    let (name, cpus) = (Kind::of(file).name(), cpus(host.cores));
+    format!("{name}; {}, {cpus}, Linux {}", host.cpu, host.kernel)
 }
 
 /// Crossings of one iteration, by scenario.
@@ -141,7 +142,7 @@ pub(super) fn times(file: &ResultFile) -> Table {
 pub(super) fn over_baseline(file: &ResultFile) -> Table {
     Table {
         caption: format!(
-            "The library over the floor, the same system calls made bare with libc ({}).",
+            "The library over the baseline, the same system calls made bare with libc ({}).",
             Kind::of(file).name()
         ),
         head: head("scenario"),

@@ -5,7 +5,7 @@ use vhost_accel::{Interface, KickKind};
 use super::model;
 use crate::report::document::{Block, Table};
 use crate::report::evidence::{Evidence, Kind};
-use crate::report::numbers::work;
+use crate::report::numbers::{cpus, work};
 use crate::report::tables::{crossings, externals, over_baseline, over_control, times};
 use crate::report::words::name;
 use crate::{Configuration, LIVE, MapSize, ResultFile, Scenario};
@@ -38,7 +38,7 @@ pub(super) fn short(evidence: &Evidence<'_>) -> Vec<Block> {
     }
     blocks.extend(evidence.quoted().into_iter().filter_map(|file| Block::table(times(file))));
     blocks.push(Block::paragraph(
-        "docs/design-comparison.md has the plots, and for each run everything over its floor and over \
+        "docs/design-comparison.md has the plots, and for each run everything over its baseline and over \
          vhost-vdpa and the model's every row.",
     ));
     blocks
@@ -73,9 +73,9 @@ pub(super) fn machines(evidence: &Evidence<'_>) -> Vec<Block> {
             .zip(&runs)
             .map(|(number, file)| {
                 format!(
-                    "M{number}: {}, {} CPUs, Linux {}, {}: {}",
+                    "M{number}: {}, {}, Linux {}, {}: {}",
                     file.host.cpu,
-                    file.host.cores,
+                    cpus(file.host.cores),
                     file.host.kernel,
                     file.run.date,
                     evidence.source(file)

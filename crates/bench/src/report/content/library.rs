@@ -57,12 +57,12 @@ fn crossings(file: &ResultFile) -> Option<Block> {
         return None;
     }
     Some(Block::paragraph(if differ.is_empty() {
-        "No backend makes a crossing that the floor doesn't make: the counts of library and floor are \
+        "No backend makes a crossing that the baseline doesn't make: the counts of library and baseline are \
          the same, kind by kind, in every scenario that both do."
             .to_owned()
     } else {
         let differ: Vec<String> = differ.into_iter().collect();
-        format!("Crossings differ from the floor's in: {}.", differ.join(", "))
+        format!("Crossings differ from the baseline's in: {}.", differ.join(", "))
     }))
 }
 

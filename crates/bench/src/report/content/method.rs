@@ -2,6 +2,7 @@
 
 use crate::report::document::Block;
 use crate::report::evidence::{Evidence, Kind};
+use crate::report::numbers::cpus;
 use crate::{Clock, KernelHalf, ResultFile};
 
 pub(super) fn method(evidence: &Evidence<'_>) -> Vec<Block> {
@@ -13,7 +14,7 @@ pub(super) fn method(evidence: &Evidence<'_>) -> Vec<Block> {
             "Behind every interface is one device, a virtio-net loopback with {} queue pairs, vrings of {} \
              entries; above it one program, which knows the interface by its URI alone. Crossings are \
              counted by the emulated kernel: all system calls of the measuring thread but those of a \
-             process's own memory and locks. Times are medians of criterion's samples. The floor is the same \
+             process's own memory and locks. Times are medians of criterion's samples. The baseline is the same \
              sequence of system calls written with libc alone; ratios of times are measured by themselves, \
              the two taking turns on two devices that are alike, in one process. \"I think we need a sample parent \
              drivers in the next version for us to understand the full picture\" (Jason Wang, 9 July 2019): \
@@ -106,11 +107,11 @@ fn run(evidence: &Evidence<'_>, file: &ResultFile) -> String {
         KernelHalf::Native => "Linux",
     };
     format!(
-        "Run ({}): {}, {} CPUs, {of} {}, clock source {}; a {} run{interrupted}, {} s, ended {}, \
+        "Run ({}): {}, {}, {of} {}, clock source {}; a {} run{interrupted}, {} s, ended {}, \
          revision {}. Raw data: {}.{mitigations}",
         Kind::of(file).name(),
         host.cpu,
-        host.cores,
+        cpus(host.cores),
         host.kernel,
         host.clock_source,
         run.mode,

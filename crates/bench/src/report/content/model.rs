@@ -23,7 +23,7 @@ pub(super) fn model(evidence: &Evidence<'_>) -> Vec<Block> {
         0,
         Block::paragraph(
             "How much of what work takes is in its crossings? Each kind of crossing has a price, measured \
-             call by call in the floor's `setup/1` of the same interface and variant, and the library's own \
+             call by call in the baseline's `setup/1` of the same interface and variant, and the library's own \
              work between two crossings has one. Work is then predicted as the sum of its counts times \
              their prices. Setups of one pair are what the prices were taken from: a fit. Everything else \
              is a prediction. Work with a kind of crossing that `setup/1` doesn't have is not predicted.",

@@ -70,7 +70,7 @@ fn prices(file: &ResultFile) -> Table {
     let rows = kinds.into_iter().map(row);
     Table {
         caption: format!(
-            "What one crossing of each kind takes in the floor's setup/1, on a device of 64 pairs; the \
+            "What one crossing of each kind takes in the baseline's setup/1, on a device of 64 pairs; the \
              library's own work for each crossing as `userspace` ({}).",
             on(file)
         ),

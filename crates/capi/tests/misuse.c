@@ -129,8 +129,115 @@ static void bad_arguments(struct vhost_accel_device *d)
 	IS(vhost_accel_dma_update(d, NULL, 0, NULL, 0, 0), 0);
 }
 
+/* Ranges, sizes, addresses and queues that the device hasn't got. It is negotiated and maps `m`. */
+static void out_of_range(struct vhost_accel_device *d, const struct vhost_accel_info *info,
+			 const struct vhost_accel_mapping *m, const struct vhost_accel_vring *right)
+{
+	int errnos = info->capabilities & VHOST_ACCEL_CAP_DMA_ERRNO;
+	struct vhost_accel_mapping mapping = *m;
+	struct vhost_accel_vring vring = *right;
+	uint16_t none = info->queue_count;
+	struct vhost_accel_kicker *kicker;
+
+	IS(vhost_accel_dma_map(d, m), errnos ? -EEXIST : -EFAULT);
+	mapping.iova *= 2;
+	mapping.len = 0;
+	IS(vhost_accel_dma_map(d, &mapping), -EINVAL);
+	mapping.len = 4095;
+	IS(vhost_accel_dma_map(d, &mapping), -EINVAL);
+	mapping.iova = ~4095ull;
+	mapping.len = 8192;
+	IS(vhost_accel_dma_map(d, &mapping), -EINVAL);
+	IS(vhost_accel_dma_unmap(d, 4 * m->iova, 4096), errnos ? -ENOENT : 0);
+	IS(vhost_accel_dma_unmap(d, 4 * m->iova, 0), -EINVAL);
+
+	vring.size = 7;
+	IS(vhost_accel_setup_vring(d, &vring), -EINVAL);
+	vring = *right;
+	vring.desc++;
+	IS(vhost_accel_setup_vring(d, &vring), -EINVAL);
+	vring = *right;
+	vring.avail++;
+	IS(vhost_accel_setup_vring(d, &vring), -EINVAL);
+	vring = *right;
+	vring.used += 2;
+	IS(vhost_accel_setup_vring(d, &vring), -EINVAL);
+	vring = *right;
+	vring.base = 1u << 16;
+	IS(vhost_accel_setup_vring(d, &vring), -EINVAL);
+	vring = *right;
+	vring.queue = none;
+	IS(vhost_accel_setup_vring(d, &vring), -ENOBUFS);
+	IS(vhost_accel_enable_vring(d, none, 1), -ENOBUFS);
+	IS(vhost_accel_set_call(d, none, -1), -ENOBUFS);
+	IS(vhost_accel_kicker_open(d, none, VHOST_ACCEL_KICK_BEST, -1, &kicker), -ENOBUFS);
+}
+
+/* What may not come while the vrings run, and while they stand still. */
+static void running(struct vhost_accel_device *d, const struct vhost_accel_info *info,
+		    const struct vhost_accel_vring *vring)
+{
+	int suspends = info->capabilities & VHOST_ACCEL_CAP_SUSPEND;
+	int resumes = info->capabilities & VHOST_ACCEL_CAP_RESUME;
+	uint64_t features = 77;
+
+	IS(vhost_accel_setup_vring(d, vring), 0);
+	IS(vhost_accel_start(d), 0);
+	IS(vhost_accel_start(d), -EBUSY);
+	IS(vhost_accel_setup_vring(d, vring), -EBUSY);
+	IS(vhost_accel_negotiate(d, ~0ull, &features), -EBUSY);
+	/* What a failed call would have written is left as it was. */
+	IS(features == 77, 1);
+	IS(vhost_accel_resume(d), resumes ? -EBUSY : -EOPNOTSUPP);
+	IS(vhost_accel_suspend(d), suspends ? 0 : -EOPNOTSUPP);
+	if (suspends) {
+		IS(vhost_accel_suspend(d), -EBUSY);
+		IS(vhost_accel_start(d), -EBUSY);
+		IS(vhost_accel_resume(d), resumes ? 0 : -EOPNOTSUPP);
+	}
+	IS(vhost_accel_reset(d), 0);
+	IS(vhost_accel_phase(d), VHOST_ACCEL_PHASE_FRESH);
+	IS(vhost_accel_setup_vring(d, vring), -EBUSY);
+}
+
+/* A kicker of each kind that is there outlives the device, and a kick then does no harm. */
+static void kick_after_close(struct vhost_accel_device *d, const struct vhost_accel_info *info)
+{
+	static const struct { uint32_t kind, capability; int closed; } kinds[] = {
+		{ VHOST_ACCEL_KICK_DOORBELL, VHOST_ACCEL_CAP_KICK_DOORBELL, 0 },
+		{ VHOST_ACCEL_KICK_EVENTFD, VHOST_ACCEL_CAP_KICK_EVENTFD, 0 },
+		{ VHOST_ACCEL_KICK_REGION_WRITE, VHOST_ACCEL_CAP_KICK_REGION_WRITE, -ENODEV },
+	};
+	struct vhost_accel_kicker *kickers[3] = { NULL, NULL, NULL };
+
+	for (int i = 0; i < 3; i++) {
+		int there = info->capabilities & kinds[i].capability;
+
+		IS(vhost_accel_kicker_open(d, 0, kinds[i].kind, -1, &kickers[i]),
+		   there ? 0 : -EOPNOTSUPP);
+		IS(vhost_accel_kick(kickers[i]), there ? 0 : -EINVAL);
+	}
+	IS(vhost_accel_close(d), 0);
+	for (int i = 0; i < 3; i++) {
+		if (!kickers[i])
+			continue;
+		IS(vhost_accel_kick(kickers[i]), kinds[i].closed);
+		IS(vhost_accel_kick_with(kickers[i], 1), kinds[i].closed);
+		IS(vhost_accel_kicker_close(kickers[i]), 0);
+	}
+}
+
 int main(int argc, char **argv)
 {
+	static char memory[3 * 4096] __attribute__((aligned(4096)));
+	const struct vhost_accel_mapping mapping = {
+		.iova = 1ull << 32, .len = sizeof(memory), .host = memory,
+		.access = VHOST_ACCEL_READ_WRITE,
+	};
+	const struct vhost_accel_vring vring = {
+		.size = 8, .desc = mapping.iova, .avail = mapping.iova + 4096,
+		.used = mapping.iova + 8192, .call = -1, .enabled = 1,
+	};
 	struct vhost_accel_device *device = NULL, *second;
 	struct vhost_accel_page_info where;
 	struct vhost_accel_kicker *kicker;
@@ -193,6 +300,12 @@ int main(int argc, char **argv)
 
 	/* What was refused left nothing behind. */
 	IS(vhost_accel_open(argv[1], &device), 0);
-	IS(vhost_accel_close(device), 0);
+	IS(vhost_accel_setup_vring(device, &vring), -EBUSY);
+	IS(vhost_accel_negotiate(device, VHOST_ACCEL_F_VERSION_1 | VHOST_ACCEL_F_ACCESS_PLATFORM,
+				 &features), 0);
+	IS(vhost_accel_dma_map(device, &mapping), 0);
+	out_of_range(device, &info, &mapping, &vring);
+	running(device, &info, &vring);
+	kick_after_close(device, &info);
 	return wrong;
 }

@@ -528,7 +528,7 @@ int vhost_accel_write_config(struct vhost_accel_device *device,
  * instance. The kicker has a duplicate of it.
  *
  * EOPNOTSUPP for a kind that the device hasn't got, ENOBUFS for a vring that it hasn't got, EMFILE
- * for more than 65536 kickers.
+ * for more than 65535 kickers.
  */
 int vhost_accel_kicker_open(struct vhost_accel_device *device,
                             uint16_t queue,

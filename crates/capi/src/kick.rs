@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use vhost_accel::{Kick, KickKind, Kicker, QueueIndex};
+use vhost_accel::{Doorbell, Kick, KickKind, Kicker, QueueIndex};
 
 use crate::answer::{Fault, answer, done, refuse};
 use crate::devices;
@@ -34,25 +34,36 @@ const PLACES: usize = 1 << 16;
 struct Place {
     /// The number of the handle, 0 for none.
     number: AtomicUsize,
-    /// Written under the lock, and only while `number` is 0.
+    /// The kicker's doorbell, if it has one: what most kicks need and all that they look at. It and
+    /// the kicker are written under the lock, and only while `number` is 0.
+    doorbell: UnsafeCell<Option<Doorbell>>,
     kicker: UnsafeCell<Option<Kicker>>,
 }
 
-// SAFETY: a `Kicker` may be used and dropped by any thread. It is written under the lock of `TAKEN`
-// while no handle leads to it, but for a handle with which another thread kicks at this moment: the
-// header forbids to close a kicker meanwhile.
+impl Place {
+    const fn free() -> Self {
+        Self {
+            number: AtomicUsize::new(0),
+            doorbell: UnsafeCell::new(None),
+            kicker: UnsafeCell::new(None),
+        }
+    }
+}
+
+// SAFETY: a `Kicker` and a `Doorbell` may be used and dropped by any thread. They are written under
+// the lock of `TAKEN` while no handle leads to them, but for a handle with which another thread
+// kicks at this moment: the header forbids to close a kicker meanwhile.
 unsafe impl Sync for Place {}
 
-static KICKERS: [Place; PLACES] =
-    [const { Place { number: AtomicUsize::new(0), kicker: UnsafeCell::new(None) } }; PLACES];
+static KICKERS: [Place; PLACES] = [const { Place::free() }; PLACES];
 
-/// Which places are taken.
-static TAKEN: Mutex<Taken> = Mutex::new(Taken { last: 0, used: 0, free: Vec::new() });
+/// Which places are taken. The first is nobody's: NULL leads there, and nothing is ever written.
+static TAKEN: Mutex<Taken> = Mutex::new(Taken { last: 0, used: 1, free: Vec::new() });
 
 struct Taken {
     /// The last count that a handle got.
     last: usize,
-    /// Places that were ever taken.
+    /// Places that were ever taken, and the first.
     used: usize,
     /// Those of them that are free.
     free: Vec<usize>,
@@ -73,6 +84,8 @@ fn insert(kicker: Kicker) -> Result<*mut vhost_accel_kicker, Fault> {
     let place = &KICKERS[at];
     // SAFETY: the place is free, so no handle leads to it, and the lock keeps others from taking
     // it.
+    unsafe { *place.doorbell.get() = kicker.as_doorbell().cloned() };
+    // SAFETY: as above.
     unsafe { *place.kicker.get() = Some(kicker) };
     place.number.store(number, Ordering::Release);
     Ok(handle(number))
@@ -87,10 +100,12 @@ fn remove(number: usize) -> Result<(), Fault> {
     }
     place.number.store(0, Ordering::Release);
     // SAFETY: no handle leads here any more, and by the header's rule nobody is in a kick with it.
+    let doorbell = unsafe { (*place.doorbell.get()).take() };
+    // SAFETY: as above.
     let kicker = unsafe { (*place.kicker.get()).take() };
     taken.free.push(at);
     drop(taken);
-    drop(kicker);
+    drop((doorbell, kicker));
     Ok(())
 }
 
@@ -98,15 +113,18 @@ fn remove(number: usize) -> Result<(), Fault> {
 ///
 /// # Safety
 /// It is not closed as long as the reference lives.
-#[inline]
 unsafe fn find<'a>(number: usize) -> Option<&'a Kicker> {
-    let place = &KICKERS[number % PLACES];
-    if place.number.load(Ordering::Acquire) != number {
-        return None;
-    }
+    let place = place(number)?;
     // SAFETY: the number is the one under which the kicker was put here, and it is not closed
-    // meanwhile. That of NULL is the one of a free place, where there is `None`.
+    // meanwhile. That of NULL is the first place's, where there is `None`.
     unsafe { (*place.kicker.get()).as_ref() }
+}
+
+/// The place that a number stands for. That of NULL has nothing in it.
+#[inline]
+fn place(number: usize) -> Option<&'static Place> {
+    let place = &KICKERS[number % PLACES];
+    (place.number.load(Ordering::Acquire) == number).then_some(place)
 }
 
 /// Asks a kicker something, and keeps it from being closed meanwhile.
@@ -128,7 +146,7 @@ pub(crate) fn with<T>(
 /// instance. The kicker has a duplicate of it.
 ///
 /// EOPNOTSUPP for a kind that the device hasn't got, ENOBUFS for a vring that it hasn't got, EMFILE
-/// for more than 65536 kickers.
+/// for more than 65535 kickers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vhost_accel_kicker_open(
     device: *mut vhost_accel_device,
@@ -171,16 +189,16 @@ pub extern "C" fn vhost_accel_kicker_close(kicker: *mut vhost_accel_kicker) -> c
 /// for a region write to a device that is closed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vhost_accel_kick(kicker: *mut vhost_accel_kicker) -> c_int {
+    let Some(place) = place(kicker.addr()) else {
+        return no_kicker(kicker.addr());
+    };
     // SAFETY: the header forbids to close it meanwhile.
-    match unsafe { find(kicker.addr()) } {
-        Some(kicker) => match kicker.as_doorbell() {
-            Some(doorbell) => {
-                doorbell.ring();
-                0
-            }
-            None => by_call(kicker),
-        },
-        None => no_kicker(kicker.addr()),
+    match unsafe { (*place.doorbell.get()).as_ref() } {
+        Some(doorbell) => {
+            doorbell.ring();
+            0
+        }
+        None => by_call(kicker.addr()),
     }
 }
 
@@ -204,8 +222,12 @@ pub unsafe extern "C" fn vhost_accel_kick_with(
 /// A kick that is a system call. Away from the one that is a store, which ends with a jump to here:
 /// as nothing unwinds out of C's functions, that one needs no stack.
 #[inline(never)]
-extern "C" fn by_call(kicker: &Kicker) -> c_int {
-    kicker.kick().map_or_else(|error| failed(kicker, error), |()| 0)
+extern "C" fn by_call(number: usize) -> c_int {
+    // SAFETY: the header forbids to close it meanwhile.
+    match unsafe { find(number) } {
+        Some(kicker) => kicker.kick().map_or_else(|error| failed(kicker, error), |()| 0),
+        None => no_kicker(number),
+    }
 }
 
 /// Away from the kick for the same reason.

@@ -16,7 +16,7 @@ pub enum Argument {
     None,
     /// A vring's index and a number, read by the kernel half: vring enable.
     In,
-    /// 64 bits, written by the kernel half: get features.
+    /// One byte, written by the kernel half: get status.
     Out,
 }
 

@@ -8,6 +8,7 @@ mod family;
 mod fixture;
 mod kick;
 mod migrate;
+mod reboot;
 mod reset;
 mod setup;
 mod traffic;
@@ -116,6 +117,7 @@ families! {
     setup::SetupStep(step: Step) in Step::ALL,
     setup::Teardown(pairs: u16) in PAIRS,
     reset::Reset(pairs: u16) in PAIRS,
+    reboot::Reboot(pairs: u16) in PAIRS,
     migrate::Migrate(pairs: u16) in MIGRATED,
     dma::DmaMap(size: MapSize) in MapSize::ALL,
     dma::DmaUnmap(size: MapSize) in MapSize::ALL,

@@ -127,9 +127,10 @@ fn end_many_threads() {
 
 impl Footprint {
     /// Whether it is no more than `before`. A thread more has a few of each, and 2 MiB of stack; a
-    /// leak at each open has 10,000.
+    /// leak at each open has 10,000. There may be less: `before` may have caught a descriptor
+    /// whose thread was still to close it.
     fn is_within(&self, before: &Self) -> bool {
-        self.descriptors == before.descriptors
+        self.descriptors <= before.descriptors
             && self.allocations <= before.allocations + 100
             && self.mappings <= before.mappings + 50
             && self.data <= before.data + (16 << 10)

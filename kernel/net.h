@@ -90,11 +90,13 @@ struct net_vq {
 
 /* A page that is looked for: of memory by IOVA, or of the log by client address. */
 struct net_missing {
-	u64 at;
-	u32 len;
+	u64 at;			/* begins the page */
 	u32 perm;
 	bool log;
 };
+
+/* So many pages are found together: a frame's on both sides, and some of the rings. */
+#define NET_MAX_MISSING	64
 
 /*
  * What one look may miss in vain: a receive buffer, a transmit buffer, and the events
@@ -129,8 +131,9 @@ struct net_dev {
 	struct xarray log_pages;		/* by address in units of pages */
 	u32 nr_log_pages;
 	bool log_dirty;
-	struct net_missing missing;		/* len 0: nothing is */
-	struct net_missing absent[NET_MAX_ABSENT];	/* at the look under way */
+	struct net_missing missing[NET_MAX_MISSING];	/* at the look under way */
+	u32 nr_missing;
+	struct net_missing absent[NET_MAX_ABSENT];	/* and were looked for */
 	u32 nr_absent;
 	bool finding;
 	u32 rings;		/* another one when a ring may be another */

@@ -51,7 +51,7 @@ struct vhost_iotlb *net_dma_swap(struct vhost_accel *va,
 	return iotlb;
 }
 
-/* The page at @iova, @len bytes of it at most, or why it is not to be had. */
+/* The page at @iova, or why it is not to be had; @len at most, and to its end. */
 static void *net_dma_page(struct net_dev *nd, u64 iova, u32 *len, u32 perm)
 {
 	struct vhost_accel *va = &nd->va;
@@ -60,11 +60,11 @@ static void *net_dma_page(struct net_dev *nd, u64 iova, u32 *len, u32 perm)
 	u64 pa;
 
 	lockdep_assert_held(&nd->lock);
+	*len = min_t(u64, *len, PAGE_SIZE - offset);
 	map = vhost_iotlb_itree_first(nd->iotlb, iova, iova);
 	if (!map && va->host->dma_miss) {
 		const struct net_missing missing = {
-			.at = iova,
-			.len = *len,
+			.at = iova & PAGE_MASK,
 			.perm = perm,
 		};
 
@@ -74,7 +74,6 @@ static void *net_dma_page(struct net_dev *nd, u64 iova, u32 *len, u32 perm)
 		return ERR_PTR(-EFAULT);
 
 	pa = map->addr + (iova - map->start);
-	*len = min_t(u64, *len, PAGE_SIZE - offset);
 	return kmap_local_page(pfn_to_page(PHYS_PFN(pa))) + offset;
 }
 
@@ -150,19 +149,25 @@ int net_dma_copy(struct net_dev *nd, u64 to, u64 from, u32 len, int *faulty)
 	return 0;
 }
 
+/* EAGAIN: all the pages that are missing are on their list, or as many as it holds. */
 static int net_dma_check(struct net_dev *nd, u64 iova, u32 len, u32 perm)
 {
-	while (len) {
+	int ret = 0;
+
+	while (len && nd->nr_missing < NET_MAX_MISSING) {
 		u32 n = len;
 		void *at = net_dma_page(nd, iova, &n, perm);
 
-		if (IS_ERR(at))
+		if (!IS_ERR(at))
+			kunmap_local(at);
+		else if (PTR_ERR(at) == -EAGAIN)
+			ret = -EAGAIN;
+		else
 			return PTR_ERR(at);
-		kunmap_local(at);
 		iova += n;
 		len -= n;
 	}
-	return 0;
+	return len ? -EAGAIN : ret;
 }
 
 int net_dma_check_read(struct net_dev *nd, u64 iova, u32 len)

@@ -14,25 +14,30 @@
 
 #include "net.h"
 
-/* So many bytes of one access are found together. */
-#define FIND_MOST	(16 * PAGE_SIZE)
-
-static bool same(const struct net_missing *a, const struct net_missing *b)
-{
-	return a->at >> PAGE_SHIFT == b->at >> PAGE_SHIFT && a->log == b->log &&
-	       a->perm == b->perm;
-}
-
-/* EFAULT: it was looked for, and isn't there. EAGAIN: net_find() is to look. */
-int net_missing(struct net_dev *nd, const struct net_missing *missing)
+static bool among(const struct net_missing *pages, u32 n,
+		  const struct net_missing *page)
 {
 	u32 i;
 
+	for (i = 0; i < n; i++)
+		if (pages[i].at == page->at && pages[i].log == page->log &&
+		    pages[i].perm == page->perm)
+			return true;
+	return false;
+}
+
+/*
+ * EFAULT: it was looked for, and isn't there. EAGAIN: net_find() is to look for it, and
+ * for what else is on the list.
+ */
+int net_missing(struct net_dev *nd, const struct net_missing *missing)
+{
 	lockdep_assert_held(&nd->lock);
-	for (i = 0; i < min_t(u32, nd->nr_absent, NET_MAX_ABSENT); i++)
-		if (same(&nd->absent[i], missing))
-			return -EFAULT;
-	nd->missing = *missing;
+	if (among(nd->absent, min_t(u32, nd->nr_absent, NET_MAX_ABSENT), missing))
+		return -EFAULT;
+	if (nd->nr_missing < NET_MAX_MISSING &&
+	    !among(nd->missing, nd->nr_missing, missing))
+		nd->missing[nd->nr_missing++] = *missing;
 	return -EAGAIN;
 }
 
@@ -41,34 +46,20 @@ void net_found(struct net_dev *nd)
 {
 	lockdep_assert_held(&nd->lock);
 	nd->nr_absent = 0;
-	nd->missing = (struct net_missing){};
+	nd->nr_missing = 0;
 	net_log_trim(nd);
 }
 
 static int find_memory(struct net_dev *nd, const struct net_missing *missing)
 {
-	u64 first = missing->at >> PAGE_SHIFT, pages, i;
-	int ret;
+	bool known;
 
-	pages = 1 + ((offset_in_page(missing->at) +
-		      min_t(u32, missing->len, FIND_MOST) - 1) >> PAGE_SHIFT);
-	/* What isn't there further on is a fault when it is its turn. */
-	for (i = 0; i < pages; i++) {
-		bool known;
-
-		mutex_lock(&nd->lock);
-		known = vhost_iotlb_itree_first(nd->iotlb,
-						(first + i) << PAGE_SHIFT,
-						(first + i) << PAGE_SHIFT);
-		mutex_unlock(&nd->lock);
-		if (known)
-			continue;
-		ret = nd->va.host->dma_miss(&nd->va, (first + i) << PAGE_SHIFT,
-					    missing->perm);
-		if (ret)
-			return i ? 0 : ret;
-	}
-	return 0;
+	/* With another permission it may be on the list twice. */
+	mutex_lock(&nd->lock);
+	known = vhost_iotlb_itree_first(nd->iotlb, missing->at, missing->at);
+	mutex_unlock(&nd->lock);
+	return known ? 0 : nd->va.host->dma_miss(&nd->va, missing->at,
+						 missing->perm);
 }
 
 /*
@@ -77,27 +68,34 @@ static int find_memory(struct net_dev *nd, const struct net_missing *missing)
  */
 bool net_find(struct net_dev *nd)
 {
-	struct net_missing missing;
-	bool ended;
-	int ret;
+	u32 i, n;
+	int ret = 0;
 
-	mutex_lock(&nd->lock);
-	missing = nd->missing;
-	nd->missing = (struct net_missing){};
-	nd->finding = missing.len;
-	mutex_unlock(&nd->lock);
-	if (!missing.len)
+	/* The list is the worker's own. */
+	n = nd->nr_missing;
+	if (!n)
 		return false;
+	mutex_lock(&nd->lock);
+	nd->finding = true;
+	mutex_unlock(&nd->lock);
 
-	ret = missing.log ? net_log_find(nd, missing.at) :
-			    find_memory(nd, &missing);
+	for (i = 0; i < n; i++) {
+		const struct net_missing *missing = &nd->missing[i];
+
+		ret = missing->log ? net_log_find(nd, missing->at) :
+				     find_memory(nd, missing);
+		if (ret)
+			break;
+		cond_resched();
+	}
 
 	mutex_lock(&nd->lock);
+	/* What follows was read in vain if this can't be had: it is listed again. */
+	if (ret && ret != -EAGAIN && !signal_pending(current))
+		nd->absent[nd->nr_absent++ % NET_MAX_ABSENT] = nd->missing[i];
+	nd->nr_missing = 0;
 	nd->finding = false;
-	ended = signal_pending(current);
 	flush_signals(current);
-	if (ret && ret != -EAGAIN && !ended)
-		nd->absent[nd->nr_absent++ % NET_MAX_ABSENT] = missing;
 	mutex_unlock(&nd->lock);
 	wake_up_all(&nd->looked);
 	return ret != -EAGAIN;

@@ -34,7 +34,6 @@ static struct page *log_page(struct net_dev *nd, u64 nr)
 {
 	const struct net_missing missing = {
 		.at = log_address(nd, nr) & PAGE_MASK,
-		.len = 1,
 		.log = true,
 	};
 	struct page *page = xa_load(&nd->log_pages, missing.at >> PAGE_SHIFT);

@@ -153,6 +153,27 @@ static int rx_failed(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx,
 	return net_ring_failed(nd, rx, err);
 }
 
+/*
+ * A page of the frame was missing: puts all the others on the list, so that they are
+ * found together. What can't be had is a fault when it is its turn.
+ */
+static void list_missing(struct net_dev *nd, const struct net_chain *sent, u16 n)
+{
+	const struct net_chain *last = &nd->rx_chains[n - 1];
+	u64 left = sent->len_read;
+	u32 i;
+
+	for (i = 0; i < sent->segs_read; i++)
+		net_dma_check_read(nd, nd->tx_segs[i].addr, nd->tx_segs[i].len);
+	for (i = 0; left && i < last->first + last->segs; i++) {
+		const struct net_seg *seg = &nd->rx_segs[i];
+		u32 len = min_t(u64, left, seg->len);
+
+		net_dma_check_write(nd, seg->addr, len, seg->addr);
+		left -= len;
+	}
+}
+
 static int deliver(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx,
 		   const struct net_chain *sent, u16 n)
 {
@@ -231,6 +252,8 @@ static int forward(struct net_dev *nd, struct net_vq *rx, struct net_vq *tx)
 		ret = net_ring_used_ready(nd, rx, n);
 		if (!ret)
 			ret = deliver(nd, rx, tx, &chain, n);
+		if (ret == -EAGAIN)
+			list_missing(nd, &chain, n);
 		if (ret)
 			return ret;
 	}

@@ -2,20 +2,16 @@
 
 use std::fmt::Write;
 
-use vhost_accel_uapi::{
-    mdev, vfio,
-    vhost::{self, IotlbMsg, MemoryRegion, MsgV2},
-};
+use vhost_accel_uapi::vhost::{self, IotlbMsg, MemoryRegion, MsgV2};
+use vhost_accel_uapi::{mdev, vfio};
 use zerocopy::IntoBytes;
 
-use crate::{
-    memory::{NOWHERE, PAGE, PLAY, PLAY_PAGES, READABLE, RING, RING_LEN, place},
-    random::Random,
-    request::{Client, Line, Vfio},
-    state::RING_IOVA,
-    sys,
-    vhost::Body,
-};
+use crate::memory::{NOWHERE, PAGE, PLAY, PLAY_PAGES, READABLE, RING, RING_LEN, place};
+use crate::random::Random;
+use crate::request::{Client, Line, Vfio};
+use crate::state::RING_IOVA;
+use crate::sys;
+use crate::vhost::Body;
 
 /// The part of the address space that is played with.
 const IOVA: u64 = 0x10_0000;

@@ -1,20 +1,18 @@
 //! One episode: a device, a state, requests, and a look at what became of it.
 
-use std::{io, os::fd::OwnedFd};
+use std::io;
+use std::os::fd::OwnedFd;
 
 use vhost_accel_uapi::vfio as vfio_uapi;
 use vhost_accel_uapi::vhost::{self as uapi, VringState};
 use zerocopy::IntoBytes;
 
-use crate::{
-    dma,
-    memory::{PAGE, place, place_well},
-    random::Random,
-    request::{Client, Kind, Line, Pool},
-    state::{self, State},
-    sys::{self, Answer},
-    vfio, vhost,
-};
+use crate::memory::{PAGE, place, place_well};
+use crate::random::Random;
+use crate::request::{Client, Kind, Line, Pool};
+use crate::state::{self, State};
+use crate::sys::{self, Answer};
+use crate::{dma, vfio, vhost};
 
 /// Requests of an episode.
 pub(crate) const LENGTH: u64 = 20;

@@ -5,11 +5,9 @@ use std::io;
 use vhost_accel_uapi::vfio::{self, DmaMap, DmaUnmap};
 use zerocopy::IntoBytes;
 
-use crate::{
-    memory::{PAGE, PLAY, place_well},
-    request::{Client, Kind, Line, Pool},
-    sys::{self, Answer},
-};
+use crate::memory::{PAGE, PLAY, place_well};
+use crate::request::{Client, Kind, Line, Pool};
+use crate::sys::{self, Answer};
 
 /// Sends them to a VFIO device.
 pub(crate) fn send(pool: &Pool) -> io::Result<Vec<Line>> {

@@ -31,18 +31,14 @@ mod sys;
 mod vfio;
 mod vhost;
 
-use std::{
-    io::{self, BufWriter, Write},
-    process::ExitCode,
-};
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{
-    episode::{LENGTH, Opening},
-    random::Random,
-    request::Pool,
-};
+use crate::episode::{LENGTH, Opening};
+use crate::random::Random;
+use crate::request::Pool;
 
 #[derive(Debug, Parser)]
 struct Arguments {

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use crate::{random::Random, sys};
+use crate::random::Random;
+use crate::sys;
 
 pub(crate) const PAGE: u64 = 4096;
 

@@ -1,21 +1,19 @@
 //! One request and its answer, and what they need: an open device, descriptors to name.
 
-use std::{
-    env,
-    ffi::CString,
-    fmt::Write,
-    fs, io,
-    os::fd::{AsRawFd, OwnedFd},
-    path::{Path, PathBuf},
-};
+use std::env;
+use std::ffi::CString;
+use std::fmt::Write;
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
+use rustix::event::{EventfdFlags, eventfd};
 use vhost_accel_uapi::{vfio, vhost};
 
-use crate::{
-    memory::{Arg, place_well},
-    random::Random,
-    sys::{self, Answer},
-};
+use crate::memory::{Arg, place_well};
+use crate::random::Random;
+use crate::sys::{self, Answer};
 
 /// What is written down of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +57,8 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn new() -> io::Result<Self> {
-        let (first, second) = (sys::eventfd()?, sys::eventfd()?);
+        let new = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        let (first, second) = (new()?, new()?);
         let link = format!("/proc/self/fd/{}", first.as_raw_fd());
         let path = sys::open(Path::new(&link), libc::O_PATH)?;
         let file = sys::open(Path::new("/proc/self/exe"), libc::O_RDONLY)?;

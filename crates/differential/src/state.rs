@@ -1,19 +1,15 @@
 //! The states that a device is brought to before it is asked anything.
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::fmt;
+use std::time::{Duration, Instant};
 
 use vhost_accel_uapi::vhost::{self, MsgV2, VringAddr, VringState};
 use vhost_accel_uapi::{mdev, vfio};
 use zerocopy::IntoBytes;
 
-use crate::{
-    memory::{PAGE, RING, RING_LEN, place_well},
-    request::{Client, Kind},
-    sys,
-};
+use crate::memory::{PAGE, RING, RING_LEN, place_well};
+use crate::request::{Client, Kind};
+use crate::sys;
 
 /// Where the ring is for the device, in every lively episode.
 pub(crate) const RING_IOVA: u64 = 0x70_0000_0000;

@@ -5,12 +5,11 @@
     reason = "requests are sent with arguments that no safe wrapper lets through"
 )]
 
-use std::{
-    ffi::CString,
-    fmt, io,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
-    path::Path,
-};
+use std::ffi::CString;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
 
 /// What a system call returned: a number, or an errno.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +63,6 @@ pub(crate) fn open(path: &Path, flags: i32) -> Result<OwnedFd, io::Error> {
     // SAFETY: the path ends in a NUL; nothing is created, so that no mode is read.
     let fd = unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC) };
     owned(fd)
-}
-
-pub(crate) fn eventfd() -> Result<OwnedFd, io::Error> {
-    // SAFETY: takes no pointer.
-    owned(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })
 }
 
 /// A descriptor that a request returned.

@@ -2,18 +2,16 @@
 
 use std::os::fd::AsRawFd;
 
-use vhost_accel_uapi::{
-    ioc, message,
-    vfio::{self, DeviceInfo, GroupStatus, IommuInfo, IrqInfo, IrqSet, RegionInfo},
+use vhost_accel_uapi::vfio::{
+    self, DeviceInfo, GroupStatus, IommuInfo, IrqInfo, IrqSet, RegionInfo,
 };
+use vhost_accel_uapi::{ioc, message};
 use zerocopy::IntoBytes;
 
-use crate::{
-    memory::{place, place_below, place_well},
-    random::Random,
-    request::{Client, Line, Vfio},
-    sys, vhost,
-};
+use crate::memory::{place, place_below, place_well};
+use crate::random::Random;
+use crate::request::{Client, Line, Vfio};
+use crate::{sys, vhost};
 
 const CONFIG: u64 = vfio::region_offset(vfio::REGION_INDEX_CONFIG);
 const NOTIFY: u64 = vfio::region_offset(vfio::REGION_INDEX_NOTIFY);

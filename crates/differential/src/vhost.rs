@@ -2,19 +2,15 @@
 
 use std::fmt::Write;
 
-use vhost_accel_uapi::{
-    ioc, mdev, message,
-    vhost::{self, VringAddr, VringFile, VringState},
-};
+use vhost_accel_uapi::vhost::{self, VringAddr, VringFile, VringState};
+use vhost_accel_uapi::{ioc, mdev, message};
 use zerocopy::IntoBytes;
 
-use crate::{
-    dma,
-    memory::{NOWHERE, place},
-    random::Random,
-    request::{Client, Kind, Line},
-    state::{FEATURES, RING_IOVA, ring_addr},
-};
+use crate::dma;
+use crate::memory::{NOWHERE, place};
+use crate::random::Random;
+use crate::request::{Client, Kind, Line};
+use crate::state::{FEATURES, RING_IOVA, ring_addr};
 
 /// The requests, by name.
 const REQUESTS: &[(&str, u32)] = &[

@@ -1,11 +1,12 @@
 //! Eventfds that can be waited for with a limit.
 
-#![expect(unsafe_code, reason = "eventfd(2) and poll(2)")]
-
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::io::Errno;
 
 /// An eventfd, close-on-exec and non-blocking.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ impl Event {
     /// # Errors
     /// Those of eventfd(2).
     pub fn new() -> io::Result<Self> {
-        Self::with(libc::EFD_CLOEXEC | libc::EFD_NONBLOCK)
+        Self::with(EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
     }
 
     /// A new one that write(2) would wait for: it blocks, and its counter is at the end of what a
@@ -26,19 +27,13 @@ impl Event {
     /// # Errors
     /// Those of eventfd(2) and write(2).
     pub fn full() -> io::Result<Self> {
-        let full = Self::with(libc::EFD_CLOEXEC)?;
+        let full = Self::with(EventfdFlags::CLOEXEC)?;
         (&full.0).write_all(&(u64::MAX - 1).to_ne_bytes())?;
         Ok(full)
     }
 
-    fn with(flags: libc::c_int) -> io::Result<Self> {
-        // SAFETY: eventfd(2) takes no pointer.
-        let fd = unsafe { libc::eventfd(0, flags) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: a new fd that nobody else owns.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }.into()))
+    fn with(flags: EventfdFlags) -> io::Result<Self> {
+        Ok(Self(eventfd(0, flags)?.into()))
     }
 
     /// Adds one.
@@ -70,22 +65,15 @@ impl Event {
         let end = Instant::now() + limit;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let mut poll =
-                libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-            // Rounded up: a limit below a millisecond must not turn into a busy loop.
-            let millis = i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
-            // SAFETY: one pollfd that lives through the call.
-            let ready = unsafe { libc::poll(&raw mut poll, 1, millis) };
-            if ready < 0 {
-                let error = io::Error::last_os_error();
-                if error.kind() != io::ErrorKind::Interrupted {
-                    return Err(error);
-                }
-            } else {
-                let count = self.take()?;
-                if count > 0 || left.is_zero() {
-                    return Ok(count);
-                }
+            let limit = left.try_into().ok();
+            let mut polled = [PollFd::new(&self.0, PollFlags::IN)];
+            match poll(&mut polled, limit.as_ref()) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let count = self.take()?;
+            if count > 0 || left.is_zero() {
+                return Ok(count);
             }
         }
     }

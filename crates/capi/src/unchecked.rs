@@ -3,7 +3,8 @@
 use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
-use std::{ptr, slice};
+use std::ptr;
+use std::slice;
 
 use crate::answer::Fault;
 

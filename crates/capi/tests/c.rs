@@ -3,10 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its body does")]
 
 use std::collections::BTreeSet;
+use std::env;
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
 
 use tempfile::TempDir;
 use vhost_accel::Uri;

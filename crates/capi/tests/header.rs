@@ -1,8 +1,9 @@
 //! The committed header is what cbindgen writes from the source, and a C compiler takes it.
 
+use std::env;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::{env, fs};
 
 const HEADER: &str = "assets/vhost_accel.h";
 

@@ -1,20 +1,22 @@
 //! Putting an emulated kernel and its devices together.
 
-use std::{io, sync::Arc};
+use std::io;
+use std::sync::Arc;
 
+use vhost_accel_device::{Device, DeviceConfig, Errno};
 use vhost_accel_uapi::vfio;
 
-use crate::{
-    MAX_DEVICES,
-    chardevs::Chardevs,
-    devices::{DeviceKind, EmulatedDevice, uuid},
-    error::Error,
-    front::{container::ContainerNode, group::Group, vhost_mdev::MdevNode, vhost_vdpa::VdpaNode},
-    kernel::EmulatedKernel,
-    numbers::Numbers,
-    shadow::Shadow,
-};
-use vhost_accel_device::{Device, DeviceConfig, Errno};
+use crate::MAX_DEVICES;
+use crate::chardevs::Chardevs;
+use crate::devices::{DeviceKind, EmulatedDevice, uuid};
+use crate::error::Error;
+use crate::front::container::ContainerNode;
+use crate::front::group::Group;
+use crate::front::vhost_mdev::MdevNode;
+use crate::front::vhost_vdpa::VdpaNode;
+use crate::kernel::EmulatedKernel;
+use crate::numbers::Numbers;
+use crate::shadow::Shadow;
 
 /// Which emulated kernel is to be made: [`EmulatedKernel::builder`].
 #[derive(Clone, Debug)]

@@ -1,16 +1,15 @@
 //! One trapped system call, as a front end sees it: the client's memory, descriptors and identity.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
+use vhost_accel_device::Errno;
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::{
-    crossings::{Counters, Kind},
-    iommu::Container,
-    sys,
-    task::Task,
-};
-use vhost_accel_device::Errno;
+use crate::crossings::{Counters, Kind};
+use crate::iommu::Container;
+use crate::sys;
+use crate::task::Task;
 
 /// A node, or several with one device behind them, among all that lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,14 +1,14 @@
 //! The character devices of an emulated kernel: what is behind each, and what says that it is
 //! there.
 
-use std::{
-    collections::HashMap,
-    ffi::{CStr, CString},
-    io,
-    sync::Arc,
-};
+use std::collections::HashMap;
+use std::ffi::{CStr, CString};
+use std::io;
+use std::sync::Arc;
 
-use crate::{front::Node, shadow::Shadow, sys::fs::Inode};
+use crate::front::Node;
+use crate::shadow::Shadow;
+use crate::sys::fs::Inode;
 
 /// A character device.
 pub(crate) struct Chardev {

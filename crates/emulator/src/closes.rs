@@ -1,23 +1,17 @@
 //! Where the kernel below tells of closes: one inotify instance for all emulated kernels of a
 //! process, since a user has 128 of them.
 
-use std::{
-    collections::HashMap,
-    ffi::CStr,
-    io,
-    sync::{Arc, Mutex, Weak},
-};
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::io;
+use std::sync::{Arc, Mutex, Weak};
 
 use vhost_accel_device::lock;
 use vmm_sys_util::eventfd::EventFd;
 
-use crate::{
-    error::Error,
-    sys::{
-        self,
-        wait::{CloseWatch, Poller},
-    },
-};
+use crate::error::Error;
+use crate::sys;
+use crate::sys::wait::{CloseWatch, Poller};
 
 /// The instance, and whose each watch is.
 #[derive(Debug)]

@@ -1,23 +1,16 @@
 //! Counts of system calls by kind.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    fmt,
-    mem::offset_of,
-    ops::Sub,
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-};
-
-use vhost_accel_uapi::{
-    vfio,
-    vhost::{self, IotlbMsg, MsgV2},
-};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::mem::offset_of;
+use std::ops::Sub;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use vhost_accel_device::lock;
+use vhost_accel_uapi::vfio;
+use vhost_accel_uapi::vhost::{self, IotlbMsg, MsgV2};
 
 use crate::names;
 

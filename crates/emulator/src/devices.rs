@@ -1,9 +1,7 @@
 //! The devices of an emulated kernel, and how they are reached.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use vhost_accel_device::{Counters, Device};
 

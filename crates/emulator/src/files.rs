@@ -5,29 +5,27 @@
 //! exec and munmap, which is when a kernel calls a driver's release. So nothing here follows what a
 //! client does with its descriptors.
 
-use std::{
-    collections::HashMap,
-    ffi::CStr,
-    io,
-    os::fd::{AsRawFd, OwnedFd},
-    sync::{Arc, Condvar, Mutex, PoisonError},
-    thread,
-};
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
 
 use vhost_accel_device::{Errno, lock};
 use vmm_sys_util::eventfd::EventFd;
 
-use crate::{
-    call::{Key, OpenFiles},
-    chardevs::Chardev,
-    closes::{Closes, Inbox},
-    error::Error,
-    front::{Front, Node},
-    iommu::Container,
-    proc::ProcPath,
-    sys::{self, fs::Inode, wait::Poller},
-    task::{Task, tgid_of},
-};
+use crate::call::{Key, OpenFiles};
+use crate::chardevs::Chardev;
+use crate::closes::{Closes, Inbox};
+use crate::error::Error;
+use crate::front::{Front, Node};
+use crate::iommu::Container;
+use crate::proc::ProcPath;
+use crate::sys;
+use crate::sys::fs::Inode;
+use crate::sys::wait::Poller;
+use crate::task::{Task, tgid_of};
 
 /// Bytes of every file: beyond the largest mmap offset that any interface has.
 pub(crate) const FILE_SIZE: u64 = (1 << 40) + (1 << 32);

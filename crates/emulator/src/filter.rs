@@ -4,7 +4,8 @@
 //! the reserved range is never trapped, so that a client's own traffic costs nothing; the kernel
 //! caches that verdict per system call where it doesn't depend on arguments.
 
-use std::{mem::offset_of, ops::Range};
+use std::mem::offset_of;
+use std::ops::Range;
 
 use libc::{seccomp_data, sock_filter};
 

@@ -2,11 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use vhost_accel_device::{
-    Errno,
-    dma::{DmaSpace, PinPolicy},
-    lock,
-};
+use vhost_accel_device::dma::{DmaSpace, PinPolicy};
+use vhost_accel_device::{Errno, lock};
 use vhost_accel_uapi::vfio;
 
 use crate::task::Task;

@@ -1,31 +1,25 @@
 //! The emulated kernel as its users see it.
 
-use std::{
-    io,
-    os::fd::AsRawFd,
-    process::{Child, Command},
-    sync::{Arc, Mutex, mpsc},
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
-};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use vhost_accel_device::lock;
 
-use crate::{
-    chardevs::Chardevs,
-    crossings::Crossings,
-    devices::{DeviceKind, EmulatedDevice},
-    error::Error,
-    filter,
-    machine::Engine,
-    server::{Server, Team},
-    shadow::Shadow,
-    sys::{
-        self,
-        seccomp::{InstallStep, Listener},
-        wait::Post,
-    },
-};
+use crate::chardevs::Chardevs;
+use crate::crossings::Crossings;
+use crate::devices::{DeviceKind, EmulatedDevice};
+use crate::error::Error;
+use crate::filter;
+use crate::machine::Engine;
+use crate::server::{Server, Team};
+use crate::shadow::Shadow;
+use crate::sys;
+use crate::sys::seccomp::{InstallStep, Listener};
+use crate::sys::wait::Post;
 
 /// How long the drop of a kernel waits for servers whose clients are gone.
 const GRACE: Duration = Duration::from_secs(1);

@@ -1,23 +1,19 @@
 //! What all servers of one emulated kernel share.
 
-use std::{
-    io,
-    ops::Range,
-    os::fd::OwnedFd,
-    sync::Arc,
-    thread::{self, JoinHandle},
-};
+use std::io;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use vmm_sys_util::eventfd::EventFd;
 
-use crate::{
-    chardevs::Chardevs,
-    crossings::Counters,
-    error::Error,
-    files::{FILE_SIZE, Files},
-    shadow::Shadow,
-    sys,
-};
+use crate::chardevs::Chardevs;
+use crate::crossings::Counters;
+use crate::error::Error;
+use crate::files::{FILE_SIZE, Files};
+use crate::shadow::Shadow;
+use crate::sys;
 
 /// Numbers above which no descriptor is given out, so that a client's table of them stays small.
 const MOST_DESCRIPTORS: u64 = 65536;

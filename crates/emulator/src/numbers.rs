@@ -1,6 +1,7 @@
 //! Device numbers: which majors the emulated character devices have, and what /proc says of them.
 
-use std::{fs, io};
+use std::fs;
+use std::io;
 
 /// `/dev/vfio/vfio` is a misc device with a minor of its own, VFIO_MINOR.
 const MISC: u32 = 10;

@@ -2,12 +2,11 @@
 //!
 //! Runs for every path of a client, so it neither allocates nor locks.
 
-use std::{ffi::CStr, ops::Range};
+use std::ffi::CStr;
+use std::ops::Range;
 
-use crate::{
-    proc::{self, ProcPath},
-    sys,
-};
+use crate::proc::{self, ProcPath};
+use crate::sys;
 
 /// Directories, and beginnings of names, that the emulated kernel answers for.
 const DIRECTORIES: &[&[u8]] = &[

@@ -5,7 +5,8 @@ use std::fs::OpenOptions;
 use vhost_accel_device::dma::ClientMemory;
 use vhost_accel_uapi::call::vhost;
 
-use crate::{DeviceKind, EmulatedKernel, error::Error, sys};
+use crate::error::Error;
+use crate::{DeviceKind, EmulatedKernel, sys};
 
 /// Finds out whether this machine can run an emulated kernel, by running one: a client opens a
 /// device and asks it what it is.

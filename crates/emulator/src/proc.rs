@@ -1,6 +1,8 @@
 //! Paths below /proc.
 
-use std::{ffi::CStr, fmt, io::Write as _};
+use std::ffi::CStr;
+use std::fmt;
+use std::io::Write as _;
 
 /// A short path below /proc, without the heap.
 pub(crate) struct ProcPath {

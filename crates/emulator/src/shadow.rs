@@ -1,21 +1,16 @@
 //! The shadow tree: real files below a directory of our own that stand for /dev and sysfs.
 
-use std::{
-    ffi::CStr,
-    fs::{self, DirBuilder, Permissions},
-    io,
-    os::{
-        fd::OwnedFd,
-        unix::{
-            ffi::OsStrExt,
-            fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink},
-        },
-    },
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::ffi::CStr;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::{sys, sys::fs::Inode};
+use crate::sys;
+use crate::sys::fs::Inode;
 
 /// How the names of trees begin; the number of the process that made it follows.
 const PREFIX: &str = "vhost-accel-";

@@ -2,12 +2,11 @@
 
 use std::os::fd::OwnedFd;
 
-use vhost_accel_device::{Errno, dma::ClientMemory};
+use vhost_accel_device::Errno;
+use vhost_accel_device::dma::ClientMemory;
 
-use crate::{
-    proc::ProcPath,
-    sys::{self, own_pid},
-};
+use crate::proc::ProcPath;
+use crate::sys::{self, own_pid};
 
 /// A thread of a client.
 #[derive(Debug)]

@@ -7,26 +7,20 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its body does")]
 #![expect(unsafe_code, reason = "memory is handed to a device")]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    ffi::CString,
-    fs::{self, File, OpenOptions},
-    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
-    sync::{
-        Barrier,
-        atomic::{AtomicIsize, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::CString;
+use std::fs::{self, File, OpenOptions};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicIsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use vhost_accel_emulator::{DeviceKind, EmulatedKernel};
-use vhost_accel_uapi::{
-    call::{iotlb, mdev, vfio, vhost},
-    mdev::DmaMap,
-    vfio::{GROUP_GET_DEVICE_FD, GROUP_SET_CONTAINER, SET_IOMMU, TYPE1V2_IOMMU},
-    vhost::ACCESS_RW,
-};
+use vhost_accel_uapi::call::{iotlb, mdev, vfio, vhost};
+use vhost_accel_uapi::mdev::DmaMap;
+use vhost_accel_uapi::vfio::{GROUP_GET_DEVICE_FD, GROUP_SET_CONTAINER, SET_IOMMU, TYPE1V2_IOMMU};
+use vhost_accel_uapi::vhost::ACCESS_RW;
 
 const PAGE: u64 = 4096;
 const OPENS: u64 = 10_000;

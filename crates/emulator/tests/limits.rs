@@ -6,19 +6,15 @@
 #[expect(dead_code, reason = "used in part")]
 mod common;
 
-use std::{
-    fs::{File, OpenOptions},
-    io,
-    os::fd::AsFd,
-    process::Command,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use vhost_accel_emulator::{EmulatedKernel, Error};
-use vhost_accel_uapi::{
-    call::vhost,
-    mdev::{self, DmaMap},
-};
+use vhost_accel_uapi::call::vhost;
+use vhost_accel_uapi::mdev::{self, DmaMap};
 
 static ALONE: Mutex<()> = Mutex::new(());
 

@@ -13,25 +13,19 @@ mod inherit;
 #[expect(dead_code, reason = "used in part")]
 mod rings;
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, Write},
-    os::{
-        fd::{AsFd, AsRawFd},
-        unix::process::CommandExt,
-    },
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rings::Rings;
 use vhost_accel_device::FaultKind;
 use vhost_accel_emulator::{DeviceKind, EmulatedKernel};
-use vhost_accel_uapi::{
-    call::vhost,
-    mdev::{self, DmaMap},
-    vhost::{self as uapi, ACCESS_RW, MsgV2, VringState},
-};
+use vhost_accel_uapi::call::vhost;
+use vhost_accel_uapi::mdev::{self, DmaMap};
+use vhost_accel_uapi::vhost::{self as uapi, ACCESS_RW, MsgV2, VringState};
 use zerocopy::IntoBytes;
 
 static ALONE: Mutex<()> = Mutex::new(());

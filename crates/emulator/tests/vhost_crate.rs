@@ -1,12 +1,12 @@
 //! The `vhost` crate's vhost-vdpa backend, unmodified, on an emulated device.
 
-use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt};
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 
-use vhost::{
-    VhostBackend, VringConfigData,
-    vdpa::VhostVdpa,
-    vhost_kern::{VhostKernFeatures, vdpa::VhostKernVdpa},
-};
+use vhost::vdpa::VhostVdpa;
+use vhost::vhost_kern::VhostKernFeatures;
+use vhost::vhost_kern::vdpa::VhostKernVdpa;
+use vhost::{VhostBackend, VringConfigData};
 use vhost_accel_emulator::{DeviceKind, EmulatedKernel};
 use vm_memory::{
     GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, MemoryRegionAddress,

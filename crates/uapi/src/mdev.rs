@@ -4,10 +4,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{
-    ioc::{ior, iow, iowr},
-    vhost::TYPE,
-};
+use crate::ioc::{ior, iow, iowr};
+use crate::vhost::TYPE;
 
 /// Maps caller memory for the device, [`DmaMap`]: `VHOST_MDEV_MAP_DMA`.
 pub const MAP_DMA: u32 = iow::<DmaMap>(TYPE, 0x90);

@@ -2,12 +2,10 @@
 //! what Rust says. Numbers that the installed header is too old for are put together with its
 //! macros.
 
-use std::{
-    collections::BTreeMap,
-    mem::offset_of,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::collections::BTreeMap;
+use std::mem::offset_of;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use vhost_accel_uapi::{mdev, message, vfio, vhost};
 

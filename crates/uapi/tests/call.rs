@@ -3,20 +3,16 @@
 
 #![expect(unsafe_code, reason = "stands in for ioctl(2), whose argument is a pointer")]
 
-use std::{
-    cell::RefCell,
-    ffi::{c_int, c_ulong},
-    fs::File,
-    io::{self, Read},
-    os::fd::{AsFd, AsRawFd, BorrowedFd},
-};
+use std::cell::RefCell;
+use std::ffi::{c_int, c_ulong};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use vhost_accel_uapi::{
-    call::{iotlb, mdev, region, vfio, vhost},
-    mem_table::MemTable,
-    vfio as vfio_abi,
-    vhost::{ACCESS_RW, IovaRange, VringAddr},
-};
+use vhost_accel_uapi::call::{iotlb, mdev, region, vfio, vhost};
+use vhost_accel_uapi::mem_table::MemTable;
+use vhost_accel_uapi::vfio as vfio_abi;
+use vhost_accel_uapi::vhost::{ACCESS_RW, IovaRange, VringAddr};
 use zerocopy::IntoBytes;
 
 /// The next call that this thread expects.

@@ -1,14 +1,11 @@
 //! The bytes of #1/A messages, and what is refused.
 
-use vhost_accel_uapi::{
-    message::{
-        Accepts, DecodeError, EncodeError, Encoder, HEADER_LEN, MAX_BATCH, MAX_PAYLOAD, Message,
-        NEED_REPLY, ReplyError, SET_STATE, STATE_RUNNING, decode_reply, encode_reply, is_get,
-        messages,
-    },
-    vfio::{RegionCapVhost, VHOST_CAP_BATCH, VHOST_CAP_STATUS},
-    vhost::{self, VringAddr, VringState},
+use vhost_accel_uapi::message::{
+    Accepts, DecodeError, EncodeError, Encoder, HEADER_LEN, MAX_BATCH, MAX_PAYLOAD, Message,
+    NEED_REPLY, ReplyError, SET_STATE, STATE_RUNNING, decode_reply, encode_reply, is_get, messages,
 };
+use vhost_accel_uapi::vfio::{RegionCapVhost, VHOST_CAP_BATCH, VHOST_CAP_STATUS};
+use vhost_accel_uapi::vhost::{self, VringAddr, VringState};
 
 /// A message by hand, right or wrong.
 fn raw(request: u64, flags: u32, size: u32, payload: &[u8]) -> Vec<u8> {

@@ -1,15 +1,14 @@
 //! The codec, for any messages and any bytes.
 
-use proptest::{collection::vec, prelude::*, sample::select};
-use vhost_accel_uapi::{
-    caps::Caps,
-    ioc,
-    message::{
-        Accepts, Encoder, HEADER_LEN, MAX_BATCH, MAX_PAYLOAD, SET_STATE, decode_reply,
-        encode_reply, is_get, messages,
-    },
-    vhost,
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use vhost_accel_uapi::caps::Caps;
+use vhost_accel_uapi::message::{
+    Accepts, Encoder, HEADER_LEN, MAX_BATCH, MAX_PAYLOAD, SET_STATE, decode_reply, encode_reply,
+    is_get, messages,
 };
+use vhost_accel_uapi::{ioc, vhost};
 
 type Owned = (u32, Vec<u8>);
 

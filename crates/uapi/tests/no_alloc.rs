@@ -2,21 +2,17 @@
 
 #![expect(unsafe_code, reason = "an allocator, and mapping calls that no device answers")]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    fs::File,
-    io,
-    os::fd::{AsFd, BorrowedFd},
-};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use vhost_accel_uapi::{
-    call::{iotlb, mdev, region, vfio, vhost},
-    mdev::DmaMap,
-    mem_table::MemTable,
-    message::{Accepts, Encoder, messages},
-    vhost as abi,
-};
+use vhost_accel_uapi::call::{iotlb, mdev, region, vfio, vhost};
+use vhost_accel_uapi::mdev::DmaMap;
+use vhost_accel_uapi::mem_table::MemTable;
+use vhost_accel_uapi::message::{Accepts, Encoder, messages};
+use vhost_accel_uapi::vhost as abi;
 
 struct Counting;
 

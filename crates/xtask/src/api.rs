@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::Args;
-use thiserror::Error;
 use vhost_accel_bench::terminal::{Fault, note, print};
 use vhost_accel_bench::write_all;
 
@@ -36,7 +35,7 @@ pub(crate) struct Options {
 }
 
 /// Why nothing was compared, or what differs.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("cargo rustdoc: {0}")]
     Spawn(io::Error),

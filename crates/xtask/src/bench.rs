@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus};
 
 use clap::Args;
-use thiserror::Error;
 use vhost_accel_bench::terminal::{Fault, one_line, print};
 use vhost_accel_bench::{
     Crossings, Key, Repeat, ResultFile, Scenario, load_crossings, report, revision, utc_now,
@@ -54,7 +53,7 @@ pub(crate) struct Options {
 }
 
 /// Why there is no result.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
     Lab(#[from] lab::Error),

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use clap::Args;
-use thiserror::Error;
 use vhost_accel_bench::terminal::{Fault, print};
 
 use crate::lab::{self, Accel, ROOT};
@@ -34,7 +33,7 @@ pub(crate) struct Options {
 }
 
 /// Why nothing was compared, or what differs.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
     Lab(#[from] lab::Error),

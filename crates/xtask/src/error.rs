@@ -2,13 +2,12 @@
 
 use std::io;
 
-use thiserror::Error;
 use vhost_accel_bench::terminal::Fault;
 
 use crate::{api, bench, differential, lab, strace};
 
 /// A task failed.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum TaskError {
     #[error(transparent)]
     Lab(#[from] lab::Error),

@@ -1,15 +1,12 @@
 //! `cargo xtask lab`: `lab/run` with the conformance suite as its command, or with another.
 
-use std::{
-    ffi::OsString,
-    io,
-    path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
-};
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
-use thiserror::Error;
 use vhost_accel_bench::terminal::note;
 
 /// `lab/run`'s exit code when it could not run the command.
@@ -75,7 +72,7 @@ pub(crate) enum Accel {
 }
 
 /// Why the lab was not begun.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("{program} can't be run: {source}")]
     Spawn { program: String, source: io::Error },

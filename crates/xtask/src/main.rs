@@ -17,6 +17,8 @@ mod pages;
 #[cfg(test)]
 mod rules;
 mod strace;
+#[cfg(test)]
+mod style;
 
 use std::process::ExitCode;
 

@@ -9,22 +9,20 @@
 //! descriptors are, numbers in place of constants' names, bytes where there is no text, and enough
 //! of them for an IOTLB message.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
-    fs, io,
-    ops::Range,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Args;
-use thiserror::Error;
 use vhost_accel_bench::emulator::{Crossings, Kind, names};
 use vhost_accel_bench::terminal::{Fault, one_line, print};
 
 /// What makes a trace unusable.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// It can't be read.
     #[error("{path}: {source}")]

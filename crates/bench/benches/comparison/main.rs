@@ -12,15 +12,14 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arguments::Arguments;
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use vhost_accel_bench::terminal::{self, Fault};
 use vhost_accel_bench::{
     Clock, Error, KernelHalf, Mode, Progress, Quiet, Run, RunOptions, Selection, command_line,
     count_crossings, load_crossings, mark_crossings, report, revision, run, signals,
-    terminal::{self, Fault},
 };
-
-use arguments::Arguments;
 
 /// Set by Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);

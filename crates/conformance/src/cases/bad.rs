@@ -4,13 +4,13 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use vhost_accel_driver::core::{Capabilities, Iova, QueueIndex};
+use vhost_accel_driver::{Config, Descriptor, Event, NetDriver, RawRing, Region, write_desc};
 
 use super::{small_pairs, watch};
 use crate::check::{echoes, equal, faulted, signalled, untouched};
 use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::{Config, Descriptor, Event, NetDriver, RawRing, Region, write_desc};
 
 /// Entries of the rings that are spoiled.
 pub(super) const SIZE: u16 = 16;

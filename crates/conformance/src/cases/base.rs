@@ -1,5 +1,6 @@
 //! The index at which a vring goes on.
 
+use vhost_accel_driver::Config;
 use vhost_accel_driver::core::{Capabilities, QueueIndex, VringBase};
 
 use super::small;
@@ -8,7 +9,6 @@ use crate::check::{echoes, equal, eventually, quiet, received};
 use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::Config;
 
 pub(super) const CASES: &[Case] = &[
     Case::new("base::what_was_set_is_read", what_was_set_is_read),

@@ -1,5 +1,6 @@
 //! Config space.
 
+use vhost_accel_driver::Config;
 use vhost_accel_driver::core::{Capabilities, Operation, Subject};
 
 use super::small;
@@ -7,7 +8,6 @@ use crate::case::Case;
 use crate::check::{equal, holds, refused, same};
 use crate::outcome::Stop;
 use crate::target::Target;
-use vhost_accel_driver::Config;
 
 const fn case(name: &'static str, run: fn(&Target<'_>) -> Result<(), Stop>) -> Case {
     Case::new(name, run).needing(Capabilities::VIRTIO_STATUS)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use vhost_accel_driver::core::{Capabilities, Features, Iova, Kick, QueueIndex, Vring, page_size};
+use vhost_accel_driver::{Config, Descriptor, NetDriver, Region};
 use virtio_bindings::virtio_net::{
     VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, VIRTIO_NET_CTRL_MQ,
     VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, VIRTIO_NET_ERR, VIRTIO_NET_OK,
@@ -14,7 +15,6 @@ use crate::check::{arrives, echoes, equal, eventually, faulted, healthy, holds, 
 use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::{Config, Descriptor, NetDriver, Region};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("control::the_mac_is_set", the_mac_is_set).needing(Capabilities::VIRTIO_STATUS),

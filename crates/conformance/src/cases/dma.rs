@@ -5,6 +5,7 @@ use std::sync::Arc;
 use vhost_accel_driver::core::{
     Capabilities, Error, Invalid, Iova, IovaRange, Operation, Reason, Subject, page_size,
 };
+use vhost_accel_driver::{Lease, Machine, Region};
 
 use super::small;
 use crate::case::Case;
@@ -12,7 +13,6 @@ use crate::check::{arrives, equal, fails, healthy, holds, received, refused};
 use crate::outcome::{Need, Stop};
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::{Lease, Machine, Region};
 
 const ERRNO: Capabilities = Capabilities::DMA_ERRNO;
 

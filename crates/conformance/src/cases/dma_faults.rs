@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use vhost_accel_driver::core::{Access, Capabilities, Iova, QueueIndex, Vring, page_size};
+use vhost_accel_driver::{Config, Descriptor, Event, HEADER, NetDriver, Region};
 
 use super::{small, small_pairs, watch};
 use crate::case::Case;
@@ -14,7 +15,6 @@ use crate::check::{
 use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::{Config, Descriptor, Event, HEADER, NetDriver, Region};
 
 const ACCESS: Capabilities = Capabilities::DMA_ACCESS;
 

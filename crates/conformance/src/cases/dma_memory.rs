@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use vhost_accel_driver::core::{Iova, page_size};
+use vhost_accel_driver::{Config, Descriptor, HEADER, NetDriver, Queue, Region};
 
 use super::dma::{at, one, overlaps, range};
 use super::small;
@@ -11,7 +12,6 @@ use crate::check::{arrives, echoes, eventually, same, untouched};
 use crate::outcome::Stop;
 use crate::random::{Random, frame};
 use crate::target::Target;
-use vhost_accel_driver::{Config, Descriptor, HEADER, NetDriver, Queue, Region};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("dma::neighbours_are_one_to_the_device", neighbours_are_one_to_the_device),

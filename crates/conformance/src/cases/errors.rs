@@ -5,13 +5,13 @@ use std::error::Error as _;
 use vhost_accel_driver::core::{
     Capabilities, Invalid, Iova, Kick, KickKind, Operation, QueueIndex, Reason, Subject, page_size,
 };
+use vhost_accel_driver::{Machine, Region};
 
 use super::small;
 use crate::case::Case;
 use crate::check::{equal, fails, holds, refused};
 use crate::outcome::Stop;
 use crate::target::Target;
-use vhost_accel_driver::{Machine, Region};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("errors::the_kernels_refusal_says_everything", the_kernels_refusal),

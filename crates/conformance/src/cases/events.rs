@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 
 use vhost_accel_driver::core::{Capabilities, Features, Operation, QueueIndex, Status, Subject};
+use vhost_accel_driver::{Config, Descriptor, Event, NetDriver};
 
 use super::{small, small_pairs, watch};
 use crate::case::Case;
@@ -13,7 +14,6 @@ use crate::check::{
 use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::{Config, Descriptor, Event, NetDriver};
 
 const ERROR: Capabilities = Capabilities::ERROR_EVENT;
 

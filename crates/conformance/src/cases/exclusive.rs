@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Instant;
 
+use vhost_accel_driver::NetDriver;
 use vhost_accel_driver::core::{Capabilities, Status};
 
 use super::small;
@@ -12,7 +13,6 @@ use crate::check::{LIMIT, echoes, equal, holds, quiet, refused, same};
 use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::NetDriver;
 
 pub(super) const CASES: &[Case] = &[
     Case::new("exclusive::a_second_open_is_busy", a_second_open_is_busy),

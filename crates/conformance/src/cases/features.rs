@@ -1,5 +1,6 @@
 //! Feature negotiation and its refusals.
 
+use vhost_accel_driver::Config;
 use vhost_accel_driver::core::{Capabilities, Features, Operation, Phase, Reason, Status};
 
 use super::small;
@@ -7,7 +8,6 @@ use crate::case::Case;
 use crate::check::{equal, fails, holds, out_of_order};
 use crate::outcome::Stop;
 use crate::target::Target;
-use vhost_accel_driver::Config;
 
 pub(super) const CASES: &[Case] = &[
     Case::new("features::what_is_needed_is_offered", what_is_needed_is_offered),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use vhost_accel_driver::core::{
     Capabilities, DoorbellArea, DoorbellLayout, Features, Kick, KickKind, QueueIndex, page_size,
 };
+use vhost_accel_driver::{Config, Event, NetDriver};
 
 use super::{small, small_pairs};
 use crate::case::Case;
@@ -13,7 +14,6 @@ use crate::check::{arrives, equal, eventually, holds, quiet, received};
 use crate::outcome::{Cause, Failure, Stop};
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::{Config, Event, NetDriver};
 
 const DOORBELL: Capabilities = Capabilities::KICK_DOORBELL;
 const EVENTFD: Capabilities = Capabilities::KICK_EVENTFD;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use vhost_accel_driver::core::{Capabilities, Features};
+use vhost_accel_driver::{Config, DirtyLog, NetDriver};
 
 use super::small;
 use crate::case::Case;
@@ -10,7 +11,6 @@ use crate::check::{echoes, equal, eventually, holds, quiet, received};
 use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::{Config, DirtyLog, NetDriver};
 
 const fn case(name: &'static str, run: fn(&Target<'_>) -> Result<(), Stop>) -> Case {
     Case::new(name, run).needing(Capabilities::DIRTY_LOG)

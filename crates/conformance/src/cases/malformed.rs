@@ -1,5 +1,6 @@
 //! Malformed rings stop their own vring, and nothing else.
 
+use vhost_accel_driver::Descriptor;
 use vhost_accel_driver::core::{Capabilities, Features, QueueIndex};
 
 use super::bad::{Bad, SIZE, control, rx, tx, tx_of};
@@ -9,7 +10,6 @@ use crate::check::{echoes, equal, faulted, healthy, quiet, same, silent};
 use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::Descriptor;
 
 pub(super) const CASES: &[Case] = &[
     // ABI-FAULT-3

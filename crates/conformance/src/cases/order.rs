@@ -3,13 +3,13 @@
 use vhost_accel_driver::core::{
     Capabilities, Error, Invalid, Operation, Phase, QueueIndex, Reason, VhostAccel, VringBase,
 };
+use vhost_accel_driver::{DirtyLog, NetDriver};
 
 use super::small;
 use crate::case::Case;
 use crate::check::{echoes, equal, fails, out_of_order};
 use crate::outcome::Stop;
 use crate::target::Target;
-use vhost_accel_driver::{DirtyLog, NetDriver};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("order::nothing_starts_before_negotiation", before_negotiation),

@@ -6,6 +6,7 @@ use vhost_accel_driver::core::{
     Capabilities, Error, Invalid, Iova, Kick, Operation, QueueIndex, Reason, Subject, Vring,
     VringBase,
 };
+use vhost_accel_driver::{Config, Event, Guest, NetDriver, Queue};
 
 use super::{moved, small, watch};
 use crate::case::Case;
@@ -16,7 +17,6 @@ use crate::check::{
 use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::{Config, Event, Guest, NetDriver, Queue};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("queues::an_index_out_of_range_is_refused", an_index_out_of_range),

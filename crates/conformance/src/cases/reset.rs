@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 
 use vhost_accel_driver::core::{Capabilities, Features, QueueIndex, Status, VringBase};
+use vhost_accel_driver::{Config, Event, NetDriver};
 
 use super::{small, small_pairs, watch};
 use crate::case::Case;
@@ -10,7 +11,6 @@ use crate::check::{echoes, equal, fails, faulted, quiet, silent};
 use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::{Config, Event, NetDriver};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("reset::when_fresh", |target| from(target, |_| Ok(()))),

@@ -1,6 +1,7 @@
 //! What virtio allows on a ring: indirect descriptors, event index, mergeable buffers, and waiting.
 
 use vhost_accel_driver::core::{Features, Iova};
+use vhost_accel_driver::{Config, Descriptor, HEADER, NetDriver, Region, Used};
 
 use super::bad::Bad;
 use super::{small, small_pairs, watch};
@@ -11,7 +12,6 @@ use crate::check::{
 use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::{Config, Descriptor, HEADER, NetDriver, Region, Used};
 
 const IND: Features = Features::INDIRECT_DESC;
 const EVT: Features = Features::EVENT_IDX;

@@ -1,6 +1,7 @@
 //! Suspend and resume.
 
 use vhost_accel_driver::core::{Capabilities, Iova, QueueIndex, VringBase};
+use vhost_accel_driver::{Config, Queue};
 
 use super::{moved, small, small_pairs};
 use crate::case::Case;
@@ -8,7 +9,6 @@ use crate::check::{LIMIT, echoes, equal, eventually, healthy, quiet, received, s
 use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
-use vhost_accel_driver::{Config, Queue};
 
 const fn case(name: &'static str, run: fn(&Target<'_>) -> Result<(), Stop>) -> Case {
     Case::new(name, run).needing(Capabilities::SUSPEND).needing(Capabilities::RESUME)

@@ -1,20 +1,18 @@
 //! `/dev/vfio/vfio`: a container with VFIO's type 1 v2 IOMMU.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
+use vhost_accel_device::Errno;
+use vhost_accel_device::dma::{Access, DmaSpace, PAGE_SIZE, Region};
 use vhost_accel_uapi::vfio::{self, DmaMap, DmaUnmap, IommuInfo, IovaRange};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
-use super::{Answer, Front, Node, caps::Chain, last_of};
-use crate::{
-    call::{Call, Key},
-    iommu::Container,
-    task::Task,
-};
-use vhost_accel_device::{
-    Errno,
-    dma::{Access, DmaSpace, PAGE_SIZE, Region},
-};
+use super::caps::Chain;
+use super::{Answer, Front, Node, last_of};
+use crate::call::{Call, Key};
+use crate::iommu::Container;
+use crate::task::Task;
 
 /// Opens a new container each time.
 pub(crate) struct ContainerNode {

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use vhost_accel_device::{Device, Errno, dma::DmaSpace, lock};
+use vhost_accel_device::dma::DmaSpace;
+use vhost_accel_device::{Device, Errno, lock};
 
 use crate::iommu::Container;
 

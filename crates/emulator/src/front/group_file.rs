@@ -1,15 +1,17 @@
 //! `/dev/vfio/N`, opened.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
-use vhost_accel_device::{Errno, dma::PAGE_SIZE};
+use vhost_accel_device::Errno;
+use vhost_accel_device::dma::PAGE_SIZE;
 use vhost_accel_uapi::vfio::{self, GroupStatus};
 
-use super::{Answer, Front, Node, group::Group, vfio_device::VfioDeviceNode};
-use crate::{
-    call::{Call, Key},
-    task::Task,
-};
+use super::group::Group;
+use super::vfio_device::VfioDeviceNode;
+use super::{Answer, Front, Node};
+use crate::call::{Call, Key};
+use crate::task::Task;
 
 impl Node for Arc<Group> {
     fn key(&self) -> Key {

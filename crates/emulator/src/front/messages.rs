@@ -1,11 +1,11 @@
 //! #1/A: messages in the CONFIG region.
 
-use std::{os::fd::OwnedFd, sync::Mutex};
+use std::os::fd::OwnedFd;
+use std::sync::Mutex;
 
-use vhost_accel_uapi::{
-    message::{self, Accepts, HEADER_LEN, MAX_BATCH, MAX_PAYLOAD, Message},
-    vfio,
-};
+use vhost_accel_device::{Errno, lock};
+use vhost_accel_uapi::message::{self, Accepts, HEADER_LEN, MAX_BATCH, MAX_PAYLOAD, Message};
+use vhost_accel_uapi::vfio;
 use virtio_bindings::virtio_config::{
     VIRTIO_CONFIG_S_ACKNOWLEDGE, VIRTIO_CONFIG_S_DRIVER, VIRTIO_CONFIG_S_DRIVER_OK,
     VIRTIO_CONFIG_S_FEATURES_OK,
@@ -13,7 +13,6 @@ use virtio_bindings::virtio_config::{
 
 use super::vhost::{Argument, Vhost};
 use crate::call::{Call, UserBuf};
-use vhost_accel_device::{Errno, lock};
 
 /// The status of a device that RFC v2's "running" stands for.
 const RUNNING: u8 = (VIRTIO_CONFIG_S_ACKNOWLEDGE

@@ -11,14 +11,15 @@ pub(crate) mod vhost;
 pub(crate) mod vhost_mdev;
 pub(crate) mod vhost_vdpa;
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
-use crate::{
-    call::{Call, Key, UserBuf},
-    iommu::Container,
-    task::Task,
-};
-use vhost_accel_device::{Errno, dma::PAGE_SIZE};
+use vhost_accel_device::Errno;
+use vhost_accel_device::dma::PAGE_SIZE;
+
+use crate::call::{Call, Key, UserBuf};
+use crate::iommu::Container;
+use crate::task::Task;
 
 /// An open file of the emulated kernel: a kernel's `struct file_operations`.
 ///

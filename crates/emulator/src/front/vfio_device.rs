@@ -1,27 +1,22 @@
 //! The VFIO device: #1/B's ioctls, VFIO's own, and the regions that #1/A uses.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
-use vhost_accel_uapi::{
-    ioc,
-    vfio::{self, DeviceInfo, IrqInfo, IrqSet, RegionInfo},
-    vhost,
-};
+use vhost_accel_device::dma::PAGE_SIZE;
+use vhost_accel_device::{Device, DoorbellPages, Errno};
+use vhost_accel_uapi::vfio::{self, DeviceInfo, IrqInfo, IrqSet, RegionInfo};
+use vhost_accel_uapi::{ioc, vhost};
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::{
-    Answer, Front, Key, Mapping, Node,
-    caps::Chain,
-    group::Group,
-    messages::Messages,
-    vhost::{Policy, UserArgument, Vhost},
-};
-use crate::{
-    call::{Call, UserBuf},
-    crossings::Kind,
-    task::Task,
-};
-use vhost_accel_device::{Device, DoorbellPages, Errno, dma::PAGE_SIZE};
+use super::caps::Chain;
+use super::group::Group;
+use super::messages::Messages;
+use super::vhost::{Policy, UserArgument, Vhost};
+use super::{Answer, Front, Key, Mapping, Node};
+use crate::call::{Call, UserBuf};
+use crate::crossings::Kind;
+use crate::task::Task;
 
 const NOTIFY: u64 = vfio::region_offset(vfio::REGION_INDEX_NOTIFY);
 

@@ -4,13 +4,9 @@
 //! goes through mainline's vhost and vhost_vdpa before the device sees it, and that those change
 //! some errors and lose others: `drivers/vhost/vdpa.c` and `vhost.c` of Linux 6.12.
 
-use std::{
-    os::fd::OwnedFd,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, AtomicU64, Ordering},
-    },
-};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use vhost_accel_device::{Device, Errno, lock};
 use vhost_accel_uapi::{ioc, vhost};

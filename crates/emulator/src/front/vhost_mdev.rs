@@ -1,23 +1,18 @@
 //! #2: `/dev/vhost-mdev-N`.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
+use vhost_accel_device::dma::{Access, DmaSpace, PAGE_SIZE, PinPolicy, Region};
+use vhost_accel_device::{Device, DoorbellPages, Errno};
 use vhost_accel_uapi::{mdev, vhost};
 
-use super::{
-    Answer, Front, Key, Mapping, Node, last_of,
-    mem_table::read_mem_table,
-    vhost::{Policy, UserArgument, Vhost},
-};
-use crate::{
-    call::{Call, UserBuf},
-    crossings::Kind,
-    task::Task,
-};
-use vhost_accel_device::{
-    Device, DoorbellPages, Errno,
-    dma::{Access, DmaSpace, PAGE_SIZE, PinPolicy, Region},
-};
+use super::mem_table::read_mem_table;
+use super::vhost::{Policy, UserArgument, Vhost};
+use super::{Answer, Front, Key, Mapping, Node, last_of};
+use crate::call::{Call, UserBuf};
+use crate::crossings::Kind;
+use crate::task::Task;
 
 /// The device behind one `/dev/vhost-mdev-N`.
 pub(crate) struct MdevNode(pub(crate) Arc<Device>);

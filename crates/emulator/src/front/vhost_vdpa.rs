@@ -1,28 +1,19 @@
 //! `/dev/vhost-vdpa-N`, as `drivers/vhost/vdpa.c` of Linux 6.12 has it.
 
-use std::{
-    os::fd::OwnedFd,
-    sync::{Arc, Mutex},
-};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
 
+use vhost_accel_device::dma::{Access, DmaSpace, PAGE_SIZE, PinPolicy, Region};
+use vhost_accel_device::{Device, DoorbellPages, Errno, lock};
 use vhost_accel_uapi::vhost::{self, IotlbMsg};
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::{
-    Answer, Front, Key, Mapping, Node,
-    mem_table::read_mem_table,
-    vhost::{Policy, UserArgument, Vhost},
-};
-use crate::{
-    call::{Call, UserBuf},
-    crossings::Kind,
-    task::Task,
-};
-use vhost_accel_device::{
-    Device, DoorbellPages, Errno,
-    dma::{Access, DmaSpace, PAGE_SIZE, PinPolicy, Region},
-    lock,
-};
+use super::mem_table::read_mem_table;
+use super::vhost::{Policy, UserArgument, Vhost};
+use super::{Answer, Front, Key, Mapping, Node};
+use crate::call::{Call, UserBuf};
+use crate::crossings::Kind;
+use crate::task::Task;
 
 /// `max_mem_regions` of the vhost module, unless it was loaded with another.
 const MAX_REGIONS: u32 = 64;

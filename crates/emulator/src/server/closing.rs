@@ -6,18 +6,15 @@
 //! before the answer. The client's thread lets go of the file then, while a copy of ours keeps it;
 //! and when that copy ends, the file is released or somebody else has it.
 
-use std::{fs, os::fd::OwnedFd};
+use std::fs;
+use std::os::fd::OwnedFd;
 
 use vhost_accel_device::Errno;
 
 use super::{CONTINUE, Reply, Server};
-use crate::{
-    files::Found,
-    sys::{
-        self, own_pid,
-        seccomp::{Notification, Response},
-    },
-};
+use crate::files::Found;
+use crate::sys::seccomp::{Notification, Response};
+use crate::sys::{self, own_pid};
 
 impl Server {
     /// close(2).

@@ -1,25 +1,19 @@
 //! System calls on descriptors: what they do where the descriptor is one of ours.
 
-use std::{
-    ops::Range,
-    os::fd::OwnedFd,
-    sync::{Arc, Mutex},
-};
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
 
-use super::{CONTINUE, Reply, Server};
 use vhost_accel_device::{Errno, lock};
 
-use crate::{
-    call::UserBuf,
-    chardevs::Chardev,
-    crossings::Kind,
-    front::{Answer, Mapping, Node},
-    proc::ProcPath,
-    sys::{
-        self,
-        seccomp::{Notification, Response},
-    },
-};
+use super::{CONTINUE, Reply, Server};
+use crate::call::UserBuf;
+use crate::chardevs::Chardev;
+use crate::crossings::Kind;
+use crate::front::{Answer, Mapping, Node};
+use crate::proc::ProcPath;
+use crate::sys;
+use crate::sys::seccomp::{Notification, Response};
 
 /// The number after the one that was given out last. Numbers are given out one at a time in this
 /// process: two kernels may have clients that share a descriptor table, and a number that was free

@@ -10,19 +10,20 @@ mod refusals;
 mod status;
 mod team;
 
-use std::{io, ops::Range, sync::Arc};
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 
 use descriptors::Place;
 pub(crate) use team::Team;
 
-use crate::{
-    call::{Call, UserBuf},
-    files::Found,
-    machine::Machine,
-    paths::Paths,
-    sys::seccomp::{Notification, Response},
-};
 use vhost_accel_device::Errno;
+
+use crate::call::{Call, UserBuf};
+use crate::files::Found;
+use crate::machine::Machine;
+use crate::paths::Paths;
+use crate::sys::seccomp::{Notification, Response};
 
 /// What comes of waiting for a system call.
 enum Received {

@@ -1,19 +1,19 @@
 //! open(2), openat(2), openat2(2) of what is ours.
 
-use std::{ffi::CStr, os::fd::OwnedFd, sync::Arc};
+use std::ffi::CStr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
-use super::{CONTINUE, Reply, Server, descriptors::Place, status::Identity};
 use vhost_accel_device::Errno;
 
-use crate::{
-    chardevs::Chardev,
-    paths::{Meaning, Scope},
-    shadow::Shadow,
-    sys::{
-        self,
-        seccomp::{Notification, Response},
-    },
-};
+use super::descriptors::Place;
+use super::status::Identity;
+use super::{CONTINUE, Reply, Server};
+use crate::chardevs::Chardev;
+use crate::paths::{Meaning, Scope};
+use crate::shadow::Shadow;
+use crate::sys;
+use crate::sys::seccomp::{Notification, Response};
 
 /// Flags that open(2) and openat(2) know. They ignore others, openat2(2) refuses them.
 const KNOWN_FLAGS: i32 = libc::O_ACCMODE

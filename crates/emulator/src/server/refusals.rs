@@ -1,14 +1,12 @@
 //! System calls that no file of ours takes, or that would pass the emulation by: refused with the
 //! errno that a device has for them, or with one that says that there is no such thing here.
 
-use super::{CONTINUE, Reply, Server};
 use vhost_accel_device::Errno;
 
+use super::{CONTINUE, Reply, Server};
 use crate::paths::Scope;
-use crate::sys::{
-    self,
-    seccomp::{Notification, Response},
-};
+use crate::sys;
+use crate::sys::seccomp::{Notification, Response};
 
 /// Where a `struct iocb` has its descriptor.
 const AIO_FILDES: u64 = 20;

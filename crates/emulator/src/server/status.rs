@@ -1,19 +1,16 @@
 //! What stat(2), access(2) and their relatives say of the files that are ours.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
-use super::{CONTINUE, Reply, Server};
 use vhost_accel_device::Errno;
 
-use crate::{
-    chardevs::Chardev,
-    files::OpenFile,
-    paths::Meaning,
-    sys::{
-        self,
-        seccomp::{Notification, Response},
-    },
-};
+use super::{CONTINUE, Reply, Server};
+use crate::chardevs::Chardev;
+use crate::files::OpenFile;
+use crate::paths::Meaning;
+use crate::sys;
+use crate::sys::seccomp::{Notification, Response};
 
 /// A file of ours that a client asks about.
 pub(super) enum Subject {

@@ -7,14 +7,11 @@
 //! does. If not, the spare begins to serve and starts another; and as long as a call is held up,
 //! whoever takes the last call of those that wait starts one more before it serves.
 
-use std::{
-    sync::{
-        Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst},
-    },
-    thread::{self, Thread},
-    time::Duration,
-};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Mutex, MutexGuard};
+use std::thread::{self, Thread};
+use std::time::Duration;
 
 use vhost_accel_device::lock;
 

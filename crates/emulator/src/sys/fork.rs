@@ -2,7 +2,9 @@
 
 #![expect(unsafe_code, reason = "what runs between fork and exec is limited in what it may do")]
 
-use std::{io, os::unix::process::CommandExt, process::Command};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 /// Has the child that `command` starts call `hook` before it executes the program.
 ///

@@ -5,12 +5,10 @@
     reason = "openat2(2), fstat(2), statx(2), readlinkat(2) and friends take raw pointers"
 )]
 
-use std::{
-    ffi::CStr,
-    io,
-    mem::MaybeUninit,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
-};
+use std::ffi::CStr;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use super::check;
 use crate::proc::ProcPath;

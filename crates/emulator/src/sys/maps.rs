@@ -1,6 +1,8 @@
 //! /proc/PID/maps.
 
-use std::{ffi::CStr, fs::File, io::Read};
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::Read;
 
 /// Whether the `len` bytes at `start` touch a mapping of a file whose name begins with `name`, by
 /// the text at `maps`. Does not allocate.

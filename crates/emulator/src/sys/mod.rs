@@ -9,7 +9,8 @@ pub(crate) mod remote;
 pub(crate) mod seccomp;
 pub(crate) mod wait;
 
-use std::{io, sync::OnceLock};
+use std::io;
+use std::sync::OnceLock;
 
 /// The outcome of a libc call: -1 is `errno`.
 fn check(ret: impl Into<i64>) -> io::Result<i64> {

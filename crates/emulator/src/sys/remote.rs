@@ -5,10 +5,8 @@
     reason = "process_vm_readv(2), process_vm_writev(2) and the pidfd calls take raw pointers"
 )]
 
-use std::{
-    io,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
-};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use super::check;
 

@@ -2,10 +2,8 @@
 
 #![expect(unsafe_code, reason = "seccomp(2), prctl(2) and the listener's ioctls take raw pointers")]
 
-use std::{
-    io,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
-};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use super::check;
 

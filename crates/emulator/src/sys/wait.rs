@@ -2,13 +2,12 @@
 
 #![expect(unsafe_code, reason = "inotify(7), epoll(7), futex(2) and mmap(2) take raw pointers")]
 
-use std::{
-    ffi::CStr,
-    io, mem,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
-    ptr::{self, NonNull},
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::ffi::CStr;
+use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use vmm_sys_util::eventfd::EventFd;
 

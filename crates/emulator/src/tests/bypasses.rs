@@ -1,6 +1,7 @@
 //! Ways past the emulation, which are refused.
 
-use std::{fs, os::unix::fs::FileTypeExt};
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
 
 use super::*;
 

@@ -1,6 +1,7 @@
 //! A client in another process lets go of a device: it is released before the call returns.
 
-use std::{fs::File, io::Read, io::Write};
+use std::fs::File;
+use std::io::{Read, Write};
 
 use super::processes::{fork, kernel};
 use super::*;

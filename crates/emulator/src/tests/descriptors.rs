@@ -1,12 +1,11 @@
 //! What a client may do with descriptors, ours and its own.
 
-use std::{
-    fs::File,
-    io::{IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write},
-    os::{fd::IntoRawFd, unix::fs::FileExt},
-    sync::atomic::Ordering,
-    thread,
-};
+use std::fs::File;
+use std::io::{IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
+use std::os::fd::IntoRawFd;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering;
+use std::thread;
 
 use super::*;
 

@@ -8,25 +8,20 @@ mod paths;
 mod processes;
 mod reopening;
 
-use std::{
-    ffi::CString,
-    io,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
-    sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use crate::{
-    EmulatedKernel,
-    call::{Call, Key, UserBuf},
-    chardevs::Chardevs,
-    front::{Answer, Front, Mapping, Node},
-    shadow::Shadow,
-    task::Task,
-};
 use vhost_accel_device::Errno;
+
+use crate::EmulatedKernel;
+use crate::call::{Call, Key, UserBuf};
+use crate::chardevs::Chardevs;
+use crate::front::{Answer, Front, Mapping, Node};
+use crate::shadow::Shadow;
+use crate::task::Task;
 
 /// Doubles the number at the argument.
 const DOUBLE: u64 = 0xc008_e001;

@@ -1,9 +1,7 @@
 //! What a client learns by path.
 
-use std::{
-    fs,
-    os::unix::fs::{FileTypeExt, MetadataExt},
-};
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use super::*;
 

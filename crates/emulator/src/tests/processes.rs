@@ -1,11 +1,9 @@
 //! Clients that fork, execute, die, or are programs of their own.
 
-use std::{
-    process::{Command, Stdio},
-    sync::mpsc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::Error;

@@ -1,13 +1,9 @@
 //! Opening again what is open, paths that are not opened, and the limits of openat2(2).
 
-use std::{
-    ffi::CStr,
-    fs,
-    os::{
-        fd::BorrowedFd,
-        unix::fs::{FileTypeExt, PermissionsExt},
-    },
-};
+use std::ffi::CStr;
+use std::fs;
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 
 use super::*;
 

@@ -1,12 +1,10 @@
 //! Bare system calls on emulated devices, and a ring or two to run them.
 #![expect(unsafe_code, reason = "tests make the system calls bare, as a client does")]
 
-use std::{
-    ffi::CString,
-    io,
-    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
-    path::Path,
-};
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
 
 use vhost_accel_emulator::{DeviceKind, EmulatedKernel};
 use vhost_accel_uapi::vfio;

@@ -5,11 +5,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use libc::{EAGAIN, EBADF, EFAULT, EINVAL, ENODEV, ENOTTY, EOPNOTSUPP, EPERM};
 use vhost_accel_emulator::EmulatedKernel;
-use vhost_accel_uapi::{
-    ioc,
-    vfio::{self, IrqSet},
-    vhost::{self, VringState},
-};
+use vhost_accel_uapi::ioc;
+use vhost_accel_uapi::vfio::{self, IrqSet};
+use vhost_accel_uapi::vhost::{self, VringState};
 use zerocopy::IntoBytes;
 
 use crate::common::*;

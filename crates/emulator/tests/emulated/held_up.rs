@@ -1,12 +1,10 @@
 //! A client whose memory is slow to come holds up itself alone.
 #![expect(unsafe_code, reason = "tests make the system calls bare, as a client does")]
 
-use std::{
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
-    sync::mpsc,
-    thread,
-    time::Duration,
-};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use libc::ENOENT;
 use vhost_accel_emulator::{DeviceKind, EmulatedKernel};

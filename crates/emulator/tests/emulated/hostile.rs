@@ -5,17 +5,13 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use vhost_accel_emulator::{DeviceKind, EmulatedKernel};
-use vhost_accel_uapi::{
-    mdev::{self, DmaMap},
-    vfio,
-    vhost::{self, ACCESS_RW, MsgV2, VringFile, VringState},
-};
+use vhost_accel_uapi::mdev::{self, DmaMap};
+use vhost_accel_uapi::vfio;
+use vhost_accel_uapi::vhost::{self, ACCESS_RW, MsgV2, VringFile, VringState};
 use zerocopy::IntoBytes;
 
-use crate::{
-    common::*,
-    rings::{self, Rings},
-};
+use crate::common::*;
+use crate::rings::{self, Rings};
 
 const MDEV: &str = "/dev/vhost-mdev-0";
 const VDPA: &str = "/dev/vhost-vdpa-0";

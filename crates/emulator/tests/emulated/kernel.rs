@@ -1,9 +1,7 @@
 //! The kernel as its users see it: what can be made, what is counted.
 
-use std::{
-    collections::HashSet,
-    os::fd::{AsRawFd, OwnedFd},
-};
+use std::collections::HashSet;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use libc::{EBUSY, ENOENT};
 use vhost_accel_emulator::{DeviceKind, EmulatedKernel, Error, MAX_DEVICES, probe};

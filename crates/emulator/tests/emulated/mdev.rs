@@ -4,15 +4,11 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use libc::{E2BIG, EBUSY, EEXIST, EFAULT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, ESPIPE};
 use vhost_accel_emulator::EmulatedKernel;
-use vhost_accel_uapi::{
-    mdev::{self, DmaInfo, DmaMap, DmaUnmap},
-    vhost::{self, MemoryRegion, VringFile, VringState},
-};
+use vhost_accel_uapi::mdev::{self, DmaInfo, DmaMap, DmaUnmap};
+use vhost_accel_uapi::vhost::{self, MemoryRegion, VringFile, VringState};
 
-use crate::{
-    common::*,
-    rings::{self, Rings},
-};
+use crate::common::*;
+use crate::rings::{self, Rings};
 
 const PATH: &str = "/dev/vhost-mdev-0";
 

@@ -4,15 +4,11 @@ use std::os::fd::OwnedFd;
 
 use libc::{EAGAIN, EBUSY, EFAULT, EINVAL, ENOBUFS, ENOTTY, EPERM};
 use vhost_accel_emulator::EmulatedKernel;
-use vhost_accel_uapi::{
-    message::{NEED_REPLY, SET_STATE},
-    vhost,
-};
+use vhost_accel_uapi::message::{NEED_REPLY, SET_STATE};
+use vhost_accel_uapi::vhost;
 
-use crate::{
-    common::*,
-    rings::{self, Rings},
-};
+use crate::common::*;
+use crate::rings::{self, Rings};
 
 fn with_device(case: impl FnOnce(&OwnedFd) + Send) {
     let kernel = EmulatedKernel::builder().build().unwrap();

@@ -1,19 +1,16 @@
 //! The requests of type 0xAF: the same on every interface that has them as ioctls, but where
 //! `docs/abi.md` says otherwise.
 
-use std::os::{
-    fd::{AsRawFd, OwnedFd},
-    unix::fs::OpenOptionsExt,
-};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 
 use libc::{EBADF, EBUSY, EFAULT, EINVAL, ENOBUFS, ENOTTY, EOPNOTSUPP, EPERM};
 use vhost_accel_emulator::{DeviceKind, EmulatedKernel};
-use vhost_accel_uapi::{
-    ioc,
-    vhost::{self, Config, VringAddr, VringFile, VringState},
-};
+use vhost_accel_uapi::ioc;
+use vhost_accel_uapi::vhost::{self, Config, VringAddr, VringFile, VringState};
 
-use crate::{common::*, rings::FEATURES};
+use crate::common::*;
+use crate::rings::FEATURES;
 
 /// An interface, and where it differs from the others.
 struct Interface {

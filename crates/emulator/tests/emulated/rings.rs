@@ -1,7 +1,8 @@
 //! The least that makes the loopback loop: one frame from a transmit to a receive queue.
 
-use crate::common::Mapped;
 use vhost_accel_uapi::vhost::VringAddr;
+
+use crate::common::Mapped;
 
 /// Where the memory of [`Rings`] lies for the device.
 pub(crate) const IOVA: u64 = 0x10_0000;

@@ -4,16 +4,12 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use libc::{E2BIG, EBUSY, EFAULT, EINVAL, ENOBUFS, ENOENT, ENOTTY, EOPNOTSUPP, EPERM, ESPIPE};
 use vhost_accel_emulator::EmulatedKernel;
-use vhost_accel_uapi::{
-    ioc,
-    vhost::{self, IotlbMsg, Memory, MsgV2, VringFile, VringState},
-};
+use vhost_accel_uapi::ioc;
+use vhost_accel_uapi::vhost::{self, IotlbMsg, Memory, MsgV2, VringFile, VringState};
 use zerocopy::IntoBytes;
 
-use crate::{
-    common::*,
-    rings::{self, Rings},
-};
+use crate::common::*;
+use crate::rings::{self, Rings};
 
 const PATH: &str = "/dev/vhost-vdpa-0";
 const RW: u8 = vhost::ACCESS_RW;

@@ -1,26 +1,20 @@
 //! VFIO: container, group, device, regions and interrupts.
 
-use std::{
-    fs,
-    os::{
-        fd::{AsRawFd, OwnedFd},
-        unix::fs::MetadataExt,
-    },
-};
+use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 
 use libc::{
     EBADF, EBADFD, EBUSY, EEXIST, EFAULT, EINVAL, ENOBUFS, ENODEV, ENOENT, ENOSPC, ENOTTY, ENXIO,
 };
 use vhost_accel_emulator::{DeviceKind, EmulatedKernel};
-use vhost_accel_uapi::{
-    vfio::{self, DeviceInfo, DmaMap, DmaUnmap, GroupStatus, IrqInfo, IrqSet, RegionInfo},
-    vhost::{self, VringState},
+use vhost_accel_uapi::vfio::{
+    self, DeviceInfo, DmaMap, DmaUnmap, GroupStatus, IrqInfo, IrqSet, RegionInfo,
 };
+use vhost_accel_uapi::vhost::{self, VringState};
 
-use crate::{
-    common::*,
-    rings::{self, Rings},
-};
+use crate::common::*;
+use crate::rings::{self, Rings};
 
 fn with_kernel(case: impl FnOnce(&EmulatedKernel) + Send) {
     let kernel = EmulatedKernel::builder().queue_pairs(2).build().unwrap();

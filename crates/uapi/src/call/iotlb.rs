@@ -2,10 +2,8 @@
 //!
 //! Every mistake in a message comes back as EFAULT.
 
-use std::{
-    io,
-    os::fd::{AsFd, AsRawFd},
-};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 
 use zerocopy::IntoBytes;
 

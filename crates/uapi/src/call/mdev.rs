@@ -1,6 +1,7 @@
 //! The DMA ioctls of a vhost-mdev.
 
-use std::{io, os::fd::AsFd};
+use std::io;
+use std::os::fd::AsFd;
 
 use zerocopy::IntoBytes;
 

@@ -13,10 +13,8 @@
 
 #![expect(unsafe_code, reason = "system calls; every other module of the crate is safe")]
 
-use std::{
-    io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd},
-};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use libc::{c_int, c_ulong};
 use vmm_sys_util::ioctl::{

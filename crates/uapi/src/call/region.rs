@@ -5,10 +5,8 @@
 //! VHOST_SET_LOG_BASE makes it write to this process's memory, and is to be sent by `unsafe` code
 //! alone.
 
-use std::{
-    io,
-    os::fd::{AsFd, AsRawFd},
-};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 
 /// Reads into `buf` at `offset` of the fd, and says how many bytes.
 pub fn read(device: impl AsFd, buf: &mut [u8], offset: u64) -> io::Result<usize> {

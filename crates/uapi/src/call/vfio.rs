@@ -1,19 +1,15 @@
 //! VFIO ioctls on a device and on a container.
 
-use std::{
-    io,
-    os::fd::{AsFd, BorrowedFd},
-};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::{exchange_bytes, invalid, raw, set_bytes, with_bytes};
-use crate::{
-    caps::Caps,
-    vfio::{
-        self as uapi, DeviceInfo, DmaMap, DmaUnmap, IRQ_SET_ACTION_TRIGGER, IRQ_SET_DATA_EVENTFD,
-        IRQ_SET_DATA_NONE, IommuInfo, IrqInfo, IrqSet, RegionInfo,
-    },
+use crate::caps::Caps;
+use crate::vfio::{
+    self as uapi, DeviceInfo, DmaMap, DmaUnmap, IRQ_SET_ACTION_TRIGGER, IRQ_SET_DATA_EVENTFD,
+    IRQ_SET_DATA_NONE, IommuInfo, IrqInfo, IrqSet, RegionInfo,
 };
 
 /// What a device has.

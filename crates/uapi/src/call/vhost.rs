@@ -2,18 +2,14 @@
 //!
 //! The errors are in section 2 of `docs/abi.md`.
 
-use std::{
-    io,
-    os::fd::{AsFd, BorrowedFd},
-};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use zerocopy::IntoBytes;
 
 use super::{act, exchange, exchange_bytes, get, invalid, raw, set, set_bytes, with_bytes};
-use crate::{
-    mem_table::MemTable,
-    vhost::{self as uapi, Config, IovaRange, VringAddr, VringFile, VringState},
-};
+use crate::mem_table::MemTable;
+use crate::vhost::{self as uapi, Config, IovaRange, VringAddr, VringFile, VringState};
 
 /// Features that the device offers.
 pub fn get_features(fd: impl AsFd) -> io::Result<u64> {

@@ -1,12 +1,11 @@
 //! Messages and replies out of bytes.
 
-use thiserror::Error;
 use zerocopy::FromBytes;
 
 use super::{Accepts, HEADER_LEN, Header, MAX_PAYLOAD, NEED_REPLY, is_get, is_taken, payload_len};
 
 /// Why a write, or a message in it, is refused; [`errno`](Self::errno) is what the writer gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Messages go to offset 0 of the region.
     #[error("a message was written to offset {offset:#x}")]
@@ -197,7 +196,7 @@ impl<'a> Iterator for Messages<'a> {
 
 /// Why the bytes that were read are not the answer to a request. A kernel half that keeps to
 /// `docs/abi.md` never gives cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyError {
     /// There are fewer bytes than a header has.
     #[error("{len} bytes are no reply")]

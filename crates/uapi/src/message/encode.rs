@@ -1,13 +1,12 @@
 //! Messages and replies into bytes.
 
-use thiserror::Error;
 use zerocopy::{Immutable, IntoBytes};
 
 use super::{Accepts, HEADER_LEN, Header, MAX_PAYLOAD, NEED_REPLY, is_get, is_taken, payload_len};
 use crate::vhost::{self, Config};
 
 /// Why a message was not put into the buffer. The buffer is as it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     /// #1/A has no such message, with any capability.
     #[error("request {request:#x} cannot be sent as a message")]

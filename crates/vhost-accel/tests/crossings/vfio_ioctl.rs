@@ -1,6 +1,7 @@
-use super::vhost_ioctls::assert_crossings;
 use vhost_accel_emulator::DeviceKind;
 use vhost_accel_vfio_ioctl::open;
+
+use super::vhost_ioctls::assert_crossings;
 
 fn life(pairs: u16) {
     assert_crossings(

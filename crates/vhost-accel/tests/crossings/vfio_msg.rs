@@ -1,6 +1,7 @@
-use super::life::{Crossed, assert_crossings};
 use vhost_accel_emulator::DeviceKind;
 use vhost_accel_vfio_msg::VfioMsgOptions;
+
+use super::life::{Crossed, assert_crossings};
 
 /// The crossings of `vfio-ioctls` at open, ours for the capabilities, and so many messages.
 fn opening(reads: u64, writes: u64) -> Vec<(&'static str, u64)> {

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::life::{self, Crossed};
 use vhost_accel_core::VhostAccel;
 use vhost_accel_emulator::DeviceKind;
+
+use super::life::{self, Crossed};
 
 /// [`life::assert_crossings`] of an interface whose control column is vhost's: `own` are the steps
 /// in which it is itself.

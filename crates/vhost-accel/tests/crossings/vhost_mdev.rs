@@ -1,7 +1,8 @@
-use super::life::Crossed;
-use super::vhost_ioctls::assert_crossings;
 use vhost_accel_emulator::DeviceKind;
 use vhost_accel_vhost_mdev::{DmaStyle, VhostMdevOptions, open};
+
+use super::life::Crossed;
+use super::vhost_ioctls::assert_crossings;
 
 fn life(pairs: u16, dma: DmaStyle) {
     let [map, three, unmap]: [Crossed<'_>; 3] = match dma {

@@ -1,6 +1,7 @@
-use super::vhost_ioctls::assert_crossings;
 use vhost_accel_emulator::DeviceKind;
 use vhost_accel_vhost_vdpa::{VhostVdpaOptions, open};
+
+use super::vhost_ioctls::assert_crossings;
 
 fn life(pairs: u16, batch: bool) {
     let three: &[_] = if batch {

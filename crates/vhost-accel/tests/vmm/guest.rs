@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 
 use vhost_accel::QueueIndex;
 use vhost_accel_driver::Event;
-use virtio_queue::desc::{RawDescriptor, split::Descriptor};
+use virtio_queue::desc::RawDescriptor;
+use virtio_queue::desc::split::Descriptor;
 use virtio_queue::{Queue, QueueT};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 

@@ -9,17 +9,21 @@ use clap::{Command, Parser};
 use crate::error::Error;
 use crate::terminal::{EXIT_CODES, Fault, note, one_line};
 
-/// The command line that `program` was given. Its help, and that of each of its commands, ends with
-/// [`EXIT_CODES`]; a command's own `after_help` stands below and says what codes it has besides.
+/// The command line that `program` was given, as [`described`].
 ///
 /// # Errors
 /// The code to end with when nothing is to be done: help has been shown, or the line is wrong and a
 /// line on stderr has said what would be right.
 pub fn parse<A: Parser>(program: &str) -> Result<A, ExitCode> {
-    let command = with_rule(A::command()).mut_subcommands(with_rule);
-    let matches = command.try_get_matches();
+    let matches = described::<A>().try_get_matches();
     let parsed = matches.and_then(|matches| A::from_arg_matches(&matches));
     parsed.map_err(|error| usage(program, &error))
+}
+
+/// A program's command line. Its help, and that of each of its commands, ends with [`EXIT_CODES`];
+/// a command's own `after_help` stands below and says what codes it has besides.
+pub fn described<A: Parser>() -> Command {
+    with_rule(A::command()).mut_subcommands(with_rule)
 }
 
 fn with_rule(command: Command) -> Command {

@@ -44,6 +44,11 @@ pub(crate) enum Command {
     ///
     /// It fails when something changed, and when the runs are not comparable.
     Compare(Compare),
+    /// Writes the manual pages and the completions for shells
+    ///
+    /// A page for each command, and completions for bash, zsh and fish, where those are looked for
+    /// below DIR. DIR is a directory such as /usr/local/share.
+    Manual(Manual),
     /// Runs a device until it is killed, for `check`
     #[command(hide = true)]
     Hold(Hold),
@@ -290,4 +295,11 @@ mod tests {
             assert!(percent(wrong).is_err(), "{wrong}");
         }
     }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Manual {
+    /// The directory for data that doesn't depend on the machine
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
 }

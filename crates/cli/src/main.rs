@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         Command::Emulate(args) => commands::emulate::run(&args),
         Command::Report(args) => commands::report::run(&args),
         Command::Compare(args) => commands::compare::run(&args),
+        Command::Manual(args) => commands::manual::run(&args),
         Command::Hold(args) => commands::check::run_hold(&args),
     };
     done.unwrap_or_else(|error| error.fault().end(NAME, &error))

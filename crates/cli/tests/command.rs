@@ -182,3 +182,37 @@ fn emulate_gives_the_exit_code_of_the_program() {
     let said = is_wrong(&["emulate", "--", "/no/such/program"]);
     assert!(said.contains("/no/such/program"), "{said}");
 }
+
+#[test]
+fn each_command_has_its_page_and_its_completions() {
+    let share = tempfile::tempdir().expect("a directory");
+    let dir = share.path().to_str().expect("a path that is text");
+    succeeds(&["manual", dir]);
+    let read = |path: &str| {
+        let path = share.path().join(path);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    let help = succeeds(&["--help"]);
+    let commands = help.split("Commands:\n").nth(1).expect("commands in the help");
+    let names: Vec<&str> = commands
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|&name| name != "help")
+        .collect();
+    assert!(names.contains(&"emulate"), "{names:?}");
+    for name in &names {
+        let page = read(&format!("man/man1/vhost-accel-{name}.1"));
+        assert!(page.contains("Exit codes:"), "{name}");
+    }
+    let pages = std::fs::read_dir(share.path().join("man/man1")).expect("pages").count();
+    assert_eq!(pages, names.len() + 1, "and one of the program");
+    for shell in [
+        "bash-completion/completions/vhost-accel",
+        "zsh/vendor-completions/_vhost-accel",
+        "fish/vendor_completions.d/vhost-accel.fish",
+    ] {
+        let text = read(shell);
+        assert!(names.iter().all(|name| text.contains(name)), "{shell}");
+    }
+}

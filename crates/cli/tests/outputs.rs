@@ -54,6 +54,7 @@ fn printing(root: &str) -> Vec<Vec<&str>> {
         vec!["check", "--list", "--emulated", DEVICE],
         vec!["loopback", "--frames", "10", "--emulated", DEVICE],
         vec!["report", "--mail", "--root", root],
+        vec!["manual", root],
     ]
 }
 
@@ -128,6 +129,7 @@ fn what_its_user_got_wrong_is_2_and_one_line() {
         &["emulate", "--", "/nowhere"],
         &["emulate", "--", env!("CARGO_BIN_EXE_vhost-accel"), "emulate", "--", "true"],
         &["check", "--emulated", DEVICE, "no such case"],
+        &["manual"],
     ];
     for args in cases {
         let output = vhost_accel(args).output().unwrap();

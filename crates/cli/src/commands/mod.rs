@@ -7,5 +7,6 @@ pub(crate) mod devices;
 pub(crate) mod emulate;
 pub(crate) mod interfaces;
 pub(crate) mod loopback;
+pub(crate) mod manual;
 pub(crate) mod probe;
 pub(crate) mod report;

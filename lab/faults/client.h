@@ -35,7 +35,7 @@
 		DIE(#call); \
 	ret_; \
 })
-static int wrong;
+static int wrong __attribute__((unused));
 #define EXPECT(so, ...) do { \
 	if (!(so)) { \
 		printf("FAILED: "); \

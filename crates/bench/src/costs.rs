@@ -1,4 +1,4 @@
-//! What each kind of crossing costs by itself: the terms of the cost model.
+//! What each kind of crossing costs by itself: a price list.
 //!
 //! They are taken call by call from setups with one queue pair. What larger setups and other
 //! scenarios take is then predicted from their counts, and compared with what was measured.

@@ -113,9 +113,12 @@ pub enum Error {
     /// What was to be resumed is another run: of other code, on another machine, or another choice.
     #[error("{}: a run of something else, which can't be resumed", .0.display())]
     Resume(PathBuf),
-    /// A plot could not be drawn.
-    #[error("plot: {0}")]
-    Plot(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A template is wrong, or asks for what no result has.
+    #[error("{0}")]
+    Template(#[source] Box<minijinja::Error>),
+    /// There is nothing to make a page of.
+    #[error("no template design-comparison.md in {}", .0.display())]
+    NoTemplate(PathBuf),
     /// A page lacks the markers between which a table goes.
     #[error("{}: no line `{marker}`", path.display())]
     Marker {
@@ -137,6 +140,8 @@ impl Error {
             | Self::Nothing(_)
             | Self::NoResults(_)
             | Self::Resume(_)
+            | Self::Template(_)
+            | Self::NoTemplate(_)
             | Self::Marker { .. } => Fault::Wrong,
             Self::Open(error) => Fault::of_open(error),
             Self::Emulator(error) => Fault::of_emulator(error),
@@ -150,8 +155,7 @@ impl Error {
             | Self::NoBaseline(_)
             | Self::Driver(_)
             | Self::Call { .. }
-            | Self::Stuck(_)
-            | Self::Plot(_) => Fault::Failed,
+            | Self::Stuck(_) => Fault::Failed,
         }
     }
 

@@ -41,7 +41,7 @@ pub struct ResultFile {
     pub ratios: Vec<Ratio>,
     /// Latencies of single iterations.
     pub distributions: Vec<Distribution>,
-    /// What each kind of crossing costs by itself, for the cost model.
+    /// What each kind of crossing costs by itself.
     pub costs: Vec<Cost>,
     /// Where an interface could not go on.
     pub limits: Vec<Limit>,

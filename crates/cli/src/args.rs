@@ -200,36 +200,13 @@ pub(crate) struct Report {
     /// The project's root, where results/ and docs/ are
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) root: PathBuf,
-    /// Prints the mail on stdout instead of writing documents
-    #[arg(long, conflicts_with = "check")]
-    pub(crate) mail: bool,
-    /// The Message-ID of the mail that it answers; that of RFC v2 if not said
-    #[arg(long, value_name = "ID", requires = "mail", value_parser = message_id)]
-    pub(crate) in_reply_to: Option<String>,
-    /// Adds a result file that is not in results/, for this output alone
+    /// Adds a result file that is not in results/, for the figures written by --out alone
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "check")]
     pub(crate) merge: Vec<PathBuf>,
-    /// Writes mail and documents below this directory instead of the project's
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["check", "mail"])]
+    /// Writes all figures and charts, and the comparison as one HTML page, below this directory
+    #[arg(long, value_name = "DIR", conflicts_with = "check")]
     pub(crate) out: Option<PathBuf>,
 }
-
-/// A Message-ID, in angle brackets or not.
-fn message_id(text: &str) -> Result<String, MessageId> {
-    let id = text.strip_prefix('<').and_then(|id| id.strip_suffix('>')).unwrap_or(text);
-    let plain = |letter: char| letter.is_ascii_graphic() && !matches!(letter, '<' | '>');
-    match id.split_once('@') {
-        Some((left, right)) if !left.is_empty() && !right.is_empty() && id.chars().all(plain) => {
-            Ok(id.to_owned())
-        }
-        _ => Err(MessageId),
-    }
-}
-
-/// A text is no Message-ID.
-#[derive(Debug, thiserror::Error)]
-#[error("a Message-ID reads <LEFT@RIGHT>")]
-struct MessageId;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Compare {
@@ -267,6 +244,13 @@ pub(crate) struct Hold {
     pub(crate) uri: Uri,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct Manual {
+    /// The directory for data that doesn't depend on the machine
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -279,15 +263,6 @@ mod tests {
     }
 
     #[test]
-    fn a_message_id_is_taken_with_its_brackets_or_without() {
-        assert_eq!(message_id("<a@b>").ok().as_deref(), Some("a@b"));
-        assert_eq!(message_id("a@b").ok().as_deref(), Some("a@b"));
-        for wrong in ["", "a", "@b", "<a@b", "a b@c", "a@b\nBcc: x@y"] {
-            assert!(message_id(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn a_threshold_is_a_percentage() {
         assert_eq!(percent("2").ok(), Some(2.0));
         assert_eq!(percent("0.1 %").ok(), Some(0.1));
@@ -295,11 +270,4 @@ mod tests {
             assert!(percent(wrong).is_err(), "{wrong}");
         }
     }
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Manual {
-    /// The directory for data that doesn't depend on the machine
-    #[arg(value_name = "DIR")]
-    pub(crate) dir: PathBuf,
 }

@@ -78,7 +78,7 @@ impl CliError {
             | Self::Devices(_)
             | Self::Bridge(_)
             | Self::Driver(_)
-            | Self::Drift(Drift::Changed(_))
+            | Self::Drift(Drift::Changed(_) | Drift::Refuted(_))
             | Self::Hold(_)
             | Self::Histogram
             | Self::Capture { .. }

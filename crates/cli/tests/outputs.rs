@@ -53,7 +53,7 @@ fn printing(root: &str) -> Vec<Vec<&str>> {
         vec!["probe", "--emulated", DEVICE],
         vec!["check", "--list", "--emulated", DEVICE],
         vec!["loopback", "--frames", "10", "--emulated", DEVICE],
-        vec!["report", "--mail", "--root", root],
+        vec!["report", "--out", root, "--root", root],
         vec!["manual", root],
     ]
 }

@@ -32,7 +32,9 @@ impl Project {
         let readme = "<!-- results:begin -->\n<!-- results:end -->\n";
         fs::write(project.path("README.md"), readme).expect("a file");
         let measuring = "<!-- scenarios:begin -->\n<!-- scenarios:end -->\n";
-        fs::create_dir(project.path("docs")).expect("a directory");
+        fs::create_dir_all(project.path("docs/templates")).expect("a directory");
+        let page = "# Page\n\n{{ figure('emulated', 'setup/1', '#2') }}\n";
+        fs::write(project.path("docs/templates/design-comparison.md"), page).expect("a file");
         fs::write(project.path("docs/measuring.md"), measuring).expect("a file");
         project
     }
@@ -63,24 +65,37 @@ fn a_report_is_written_and_then_has_not_drifted() {
     assert_eq!(project.report(&["--check"]).status.code(), Some(1));
     assert_eq!(project.report(&[]).status.code(), Some(0));
     assert_eq!(project.report(&["--check"]).status.code(), Some(0));
-    let page = project.path("docs/design-comparison.html");
+    let page = project.path("docs/design-comparison.md");
     fs::write(&page, "changed").expect("a file");
     let output = project.report(&["--check"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("docs/design-comparison.html"), "{output:?}");
+    assert!(text(&output.stderr).contains("docs/design-comparison.md"), "{output:?}");
 }
 
 #[test]
-fn a_mail_answers_what_is_said() {
+fn a_claim_that_is_not_borne_out_is_named() {
     let project = Project::new();
-    let output = project.report(&["--mail", "--in-reply-to", "<x@y>"]);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(text(&output.stdout).contains("\nIn-Reply-To: <x@y>\nReferences: <x@y>\n\n"));
-    for wrong in [&["--mail", "--in-reply-to", "x"][..], &["--in-reply-to", "<x@y>"]] {
-        let output = project.report(wrong);
-        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
-        assert_eq!(text(&output.stderr).lines().count(), 1, "{wrong:?}");
+    let page = project.path("docs/templates/design-comparison.md");
+    fs::write(&page, "{{ claim(1 > 2, 'One is more.') }}\n").expect("a file");
+    for args in [&[][..], &["--check"]] {
+        let output = project.report(args);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(text(&output.stderr).contains("One is more."), "{output:?}");
     }
+    let made = fs::read_to_string(project.path("docs/design-comparison.md")).expect("a page");
+    assert_eq!(made, "**Not borne out:** One is more.\n");
+}
+
+#[test]
+fn a_template_that_asks_for_what_is_not_there_is_wrong() {
+    let project = Project::new();
+    let page = project.path("docs/templates/design-comparison.md");
+    fs::write(&page, "{{ figure('kvm', 'setup/1', '#2') }}\n").expect("a file");
+    let output = project.report(&[]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = text(&output.stderr);
+    assert!(said.contains("there is no run \"kvm\""), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
 }
 
 #[test]
@@ -88,24 +103,22 @@ fn what_is_handed_in_is_merged_and_nothing_committed_changes() {
     let project = Project::new();
     let kvm = project.save("kvm.json", &fixture::kvm());
     let counted = project.save("counted.json", &fixture::instructions());
-    let mail = |args: &[&str]| text(&project.report(args).stdout).to_owned();
-    assert!(!mail(&["--mail"]).contains("Other CPU"));
-    let merged = mail(&["--mail", "--merge", &kvm, "--merge", &counted]);
-    assert!(merged.contains("Other CPU"), "{merged}");
-    assert!(merged.contains("cargo xtask bench --icount"), "{merged}");
-    assert_eq!(merged, mail(&["--mail", "--merge", &kvm, &counted]));
-
     let out = shown(&project.path("out"));
-    let output = project.report(&["--merge", &kvm, "--out", &out]);
+    let output = project.report(&["--merge", &kvm, &counted, "--out", &out]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let page = fs::read_to_string(project.path("out/design-comparison.md")).expect("a page");
-    assert!(page.contains("Other CPU"));
-    assert!(project.path("out/report.txt").exists());
-    assert!(!project.path("docs/design-comparison.md").exists());
+    let page = fs::read_to_string(project.path("out/measurements.md")).expect("a page");
+    assert!(page.contains("Other CPU") && page.contains("cargo xtask bench --icount"), "{page}");
+    // What people wrote is about what is committed.
+    assert!(!project.path("out/design-comparison.html").exists());
+    assert!(!project.path("docs/measurements.md").exists());
     // Without a place of its own it goes where builds go.
     assert_eq!(project.report(&["--merge", &kvm]).status.code(), Some(0));
-    assert!(project.path("target/vhost-accel/design-comparison.html").exists());
-    assert!(!project.path("docs/design-comparison.md").exists());
+    assert!(project.path("target/vhost-accel/measurements.html").exists());
+    assert!(!project.path("docs/measurements.md").exists());
+
+    assert_eq!(project.report(&["--out", &out]).status.code(), Some(0));
+    let page = fs::read_to_string(project.path("out/design-comparison.html")).expect("a page");
+    assert!(page.contains("<h1>Page</h1>") && page.contains("<h1>Measurements</h1>"), "{page}");
 }
 
 #[test]

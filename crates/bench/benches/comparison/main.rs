@@ -110,7 +110,7 @@ fn bench(arguments: &Arguments) -> Result<bool, Error> {
     }
     if options.selection.is_everything() {
         report::write_pages(&out, &files)?;
-        print(format_args!("Report and comparison: {}", out.display()))?;
+        print(format_args!("All figures and charts: {}", out.display()))?;
     }
     if arguments.save {
         let path = report::save(&root, result, |_| false)?;

@@ -1,326 +1,316 @@
-//! What the plots show: series of figures, before anything is drawn.
+//! The charts: figures against a size, by interface, as SVG.
+//!
+//! Lines are told apart by colour, marker, dash and a label at their end, so that grey print and
+//! colour-blind readers lose nothing. Both axes are logarithmic and say so.
 
-use vhost_accel::{Interface, KickKind};
+use std::fmt::Write as _;
 
-use super::document::{Block, Figure};
-use super::evidence::{Evidence, Kind};
+use vhost_accel::Interface;
+
+use super::evidence::Evidence;
 use super::numbers::{instructions, time};
-use crate::{
-    Client, Clock, Configuration, Distribution, LIVE, PAIRS, ResultFile, Scenario, Variant,
-};
+use super::tables::way;
+use crate::{Client, Clock, Configuration, LIVE, PAIRS, ResultFile, Scenario};
 
-/// A plot to be drawn.
-#[derive(Clone, Debug)]
+const WIDTH: f64 = 760.0;
+const HEIGHT: f64 = 404.0;
+const LEFT: f64 = 70.0;
+/// Behind it are the lines' labels.
+const RIGHT: f64 = 590.0;
+const TOP: f64 = 34.0;
+const BOTTOM: f64 = 360.0;
+/// Between the baselines of two labels.
+const LINE: f64 = 17.0;
+/// The ends of an axis are at least so many times apart: what hardly differs is not to look as if
+/// it did.
+const LEAST_RANGE: f64 = 5.0;
+
+/// A chart that has been drawn.
 pub(super) struct Chart {
     /// Its file below `img/`.
-    pub(super) file: &'static str,
+    pub(super) file: String,
     /// What it shows, in a sentence.
     pub(super) alt: String,
-    /// The figures.
-    pub(super) form: Form,
+    pub(super) svg: String,
 }
 
-/// How figures are drawn.
-#[derive(Clone, Debug)]
-pub(super) enum Form {
-    /// Lines between points, both axes logarithmic.
-    Lines { x: Axis, y: Axis, series: Vec<Series> },
-    /// A row for each name, on one logarithmic axis; filled and hollow markers.
-    Dots { x: Axis, rows: Vec<Row> },
+/// A line: its points, each with the interval that its figure is in.
+struct Series {
+    configuration: Configuration,
+    points: Vec<(f64, f64, [f64; 2])>,
 }
 
-/// A logarithmic axis.
-#[derive(Clone, Debug)]
-pub(super) struct Axis {
-    /// What it measures, with the unit.
-    pub(super) label: String,
-    /// Where it has marks; none: at 1, 2 and 5 times the powers of ten.
-    pub(super) marks: Vec<f64>,
-    /// How a mark is written.
-    pub(super) write: fn(f64) -> String,
-}
-
-/// How a line is drawn, besides its interface's colour and marker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stroke {
-    /// Through, with filled markers.
-    Solid,
-    /// In dashes, with hollow markers.
-    Dashed,
-    /// In dots, with hollow markers.
-    Dotted,
-}
-
-/// A line.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Series {
-    pub(super) name: String,
-    pub(super) interface: Interface,
-    pub(super) stroke: Stroke,
-    pub(super) points: Vec<(f64, f64)>,
-}
-
-/// A row of dots.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Row {
-    pub(super) name: String,
-    pub(super) interface: Interface,
-    pub(super) library: Option<f64>,
-    pub(super) baseline: Option<f64>,
-}
-
-/// The plots that there are figures for.
+/// The charts that there are figures for.
 pub(super) fn all(evidence: &Evidence<'_>) -> Vec<Chart> {
-    let counted = evidence.counts().and_then(|file| {
-        setup(
-            "setup-crossings.svg",
-            "Crossings of a setup against queue pairs, by interface".to_owned(),
-            whole("crossings of a setup"),
-            |scenario, configuration| file.total(scenario, configuration).map(|count| count as f64),
-        )
-    });
-    let mut all: Vec<Chart> = counted.into_iter().collect();
-    let runs = [
-        (evidence.real(), ["setup-real.svg", "churn-real.svg", "kick-real.svg"]),
-        (
-            evidence.instructions(),
-            ["setup-instructions.svg", "churn-instructions.svg", "kick-instructions.svg"],
-        ),
-        (evidence.emulated(), ["setup-time.svg", "churn-time.svg", "kick-time.svg"]),
-    ];
-    for (file, [setups, churns, kicks]) in runs {
-        let Some(file) = file else { continue };
-        let kind = Kind::of(file).name();
-        all.extend(setup(
-            setups,
-            format!("Setup against queue pairs, by interface ({kind})"),
-            clock(file, "of a setup"),
-            |scenario, configuration| file.median(scenario, configuration),
-        ));
-        all.extend(churn(churns, file));
-        all.extend(kick(kicks, file));
+    let mut all = Vec::new();
+    if let Some(file) = evidence.counts() {
+        let count = |scenario, configuration| {
+            let count = file.total(scenario, configuration)? as f64;
+            Some((count, [count; 2]))
+        };
+        let alt = "Crossings of a setup against queue pairs, by interface";
+        all.extend(setup("setup-crossings.svg".to_owned(), alt, "crossings", whole, count));
     }
-    let latencies = [
-        (evidence.real(), ["latency-kick-real.svg", "latency-call-real.svg"]),
-        (evidence.emulated(), ["latency-kick.svg", "latency-call.svg"]),
-    ];
-    for (file, [kicks, calls]) in latencies {
+    for (file, word) in [
+        (evidence.real(), "real"),
+        (evidence.instructions(), "instructions"),
+        (evidence.emulated(), "time"),
+    ] {
         let Some(file) = file else { continue };
-        let kinds = KickKind::ALL.map(Scenario::KickLatency);
-        all.extend(latency(
-            kicks,
-            file,
-            "from a kick until the device has used the buffer",
-            &kinds,
+        let (unit, write) = clock(file);
+        let figure = |scenario, configuration| median(file, scenario, configuration);
+        let alt = format!("Setup against queue pairs, by interface: {unit}");
+        all.extend(setup(format!("setup-{word}.svg"), &alt, &unit, write, figure));
+        let churn = Scenario::DmaChurn(LIVE[0]).configurations().map(|configuration| {
+            let points = LIVE
+                .iter()
+                .map(|&live| (f64::from(live), figure(Scenario::DmaChurn(live), configuration)));
+            series(configuration, points)
+        });
+        let alt = format!(
+            "One page mapped, used and unmapped against live mappings, by interface: {unit}"
+        );
+        let axes = ["other mappings that are live, of 4 KiB each", &unit];
+        all.extend(draw(
+            format!("churn-{word}.svg"),
+            &alt,
+            axes,
+            write,
+            &LIVE.map(f64::from),
+            churn.collect(),
         ));
-        let call = "from a kick until a thread on the call eventfd is awake";
-        all.extend(latency(calls, file, call, &[Scenario::Call]));
     }
     all
 }
 
-/// The figure of the plot in `file`, if it is drawn.
-pub(super) fn figure(charts: &[Chart], file: &str) -> Option<Block> {
-    let chart = charts.iter().find(|chart| chart.file == file)?;
-    Some(Block::Figure(Figure { file: chart.file, alt: chart.alt.clone() }))
-}
-
-fn whole(label: &str) -> Axis {
-    Axis { label: label.to_owned(), marks: Vec::new(), write: |mark| format!("{mark:.0}") }
-}
-
-/// The axis of what the clock of `file` counted.
-fn clock(file: &ResultFile, of: &str) -> Axis {
-    let kind = Kind::of(file).name();
+fn clock(file: &ResultFile) -> (String, fn(f64) -> String) {
+    let kind = super::evidence::Kind::of(file).name();
     match file.run.clock {
-        Clock::Wall => Axis {
-            label: format!("median time {of}, {kind}"),
-            marks: Vec::new(),
-            write: short_time,
-        },
-        Clock::Instructions => Axis {
-            label: format!("median instructions {of}, {}", kind.trim_end_matches(", instructions")),
-            marks: Vec::new(),
-            write: short_count,
-        },
+        Clock::Wall => (format!("median time, {}", kind.trim_end_matches(", wall clock")), |ns| {
+            short(&time(Some(ns)))
+        }),
+        Clock::Instructions => {
+            let unit = format!("median instructions, {}", kind.trim_end_matches(", instructions"));
+            (unit, |count| short(&instructions(Some(count))))
+        }
     }
 }
 
-fn short_time(ns: f64) -> String {
-    short(&time(Some(ns)))
-}
-
-fn short_count(count: f64) -> String {
-    short(&instructions(Some(count)))
+fn whole(mark: f64) -> String {
+    format!("{mark:.0}")
 }
 
 /// Without noughts behind the point.
 fn short(figure: &str) -> String {
     let end = figure.find(|letter: char| letter != '.' && !letter.is_ascii_digit());
     let (number, unit) = figure.split_at(end.unwrap_or(figure.len()));
-    if number.contains('.') {
-        let number = number.trim_end_matches('0').trim_end_matches('.');
-        return format!("{number}{unit}");
+    if !number.contains('.') {
+        return figure.to_owned();
     }
-    figure.to_owned()
+    format!("{}{unit}", number.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// A figure of `setup/N` and `setup-batched/N` against N.
-fn setup(
-    file: &'static str,
-    alt: String,
-    y: Axis,
-    figure: impl Fn(Scenario, Configuration) -> Option<f64>,
-) -> Option<Chart> {
-    let mut series = Vec::new();
-    for interface in Interface::ALL {
-        let plain = (Scenario::Setup as fn(u16) -> Scenario, Some(Configuration::plain(interface)));
-        let other =
-            (Scenario::SetupBatched as fn(u16) -> Scenario, Configuration::other(interface));
-        for ((scenario, configuration), stroke) in [(plain, Stroke::Solid), (other, Stroke::Dashed)]
-        {
-            let Some(configuration) = configuration else { continue };
-            let points = PAIRS.iter().filter_map(|&pairs| {
-                Some((f64::from(pairs), figure(scenario(pairs), configuration)?))
-            });
-            series.push(line(
-                format!("{} {configuration}", interface.thread_id()),
-                interface,
-                stroke,
-                points,
-            ));
-        }
-    }
-    let x = Axis { marks: PAIRS.map(f64::from).into(), ..whole("queue pairs") };
-    lines(file, alt, x, y, series)
+fn median(
+    file: &ResultFile,
+    scenario: Scenario,
+    configuration: Configuration,
+) -> Option<(f64, [f64; 2])> {
+    let figures = &file.timing(scenario, configuration, Client::Library)?.figures;
+    Some((figures.median, [figures.lower, figures.upper]))
 }
 
-/// `dma-churn/N` against N.
-fn churn(file: &'static str, run: &ResultFile) -> Option<Chart> {
-    let mut series = Vec::new();
-    for configuration in Scenario::DmaChurn(LIVE[0]).configurations() {
-        let points = LIVE.iter().filter_map(|&live| {
-            Some((f64::from(live), run.median(Scenario::DmaChurn(live), configuration)?))
-        });
-        let stroke =
-            if configuration.variant == Variant::Plain { Stroke::Solid } else { Stroke::Dashed };
-        let name = format!("{} {configuration}", configuration.interface.thread_id());
-        series.push(line(name, configuration.interface, stroke, points));
-    }
-    let x = Axis {
-        marks: LIVE.map(f64::from).into(),
-        ..whole("other mappings that are live, of 4 KiB each")
-    };
-    let alt = format!(
-        "One page mapped, used and unmapped against live mappings, by interface ({})",
-        Kind::of(run).name()
-    );
-    lines(file, alt, x, clock(run, "of map, use, unmap"), series)
-}
-
-/// How latencies are spread.
-fn latency(
-    file: &'static str,
-    run: &ResultFile,
-    what: &str,
-    scenarios: &[Scenario],
-) -> Option<Chart> {
-    let mut series = Vec::new();
-    for &scenario in scenarios {
-        let (stroke, kind) = match scenario {
-            Scenario::KickLatency(KickKind::Doorbell) => (Stroke::Solid, "doorbell"),
-            Scenario::KickLatency(KickKind::EventFd) => (Stroke::Dashed, "eventfd"),
-            Scenario::KickLatency(KickKind::RegionWrite) => (Stroke::Dotted, "region write"),
-            _ => (Stroke::Solid, "call"),
-        };
-        for configuration in scenario.configurations() {
-            let Some(spread) = run.distribution(scenario, configuration, Client::Library) else {
-                continue;
-            };
-            let name = format!("{} {kind}", configuration.interface.thread_id());
-            series.push(line(name, configuration.interface, stroke, curve(spread)));
-        }
-    }
-    let x = Axis {
-        label: "share of the iterations that took no longer".to_owned(),
-        marks: vec![1.0, 2.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0],
-        write: share,
-    };
-    let alt = format!("How long it takes {what}, by interface ({})", Kind::of(run).name());
-    let y = Axis {
-        label: format!("time, {}", Kind::of(run).name()),
-        marks: Vec::new(),
-        write: short_time,
-    };
-    lines(file, alt, x, y, series)
-}
-
-/// A distribution's percentiles, each at one over the share of iterations beyond it.
-fn curve(spread: &Distribution) -> impl Iterator<Item = (f64, f64)> {
-    spread
-        .curve
-        .iter()
-        .filter(|(percentile, _)| (0.0..100.0).contains(percentile))
-        .map(|&(percentile, value)| (1.0 / (1.0 - percentile / 100.0), value as f64))
-}
-
-/// One over the share beyond, as a percentile.
-fn share(x: f64) -> String {
-    // Rounded: what is left of the hundred has as many digits as it needs.
-    let percentile = (100.0 - 100.0 / x) * 1e6;
-    format!("{} %", percentile.round() / 1e6)
-}
-
-fn line(
-    name: String,
-    interface: Interface,
-    stroke: Stroke,
-    points: impl Iterator<Item = (f64, f64)>,
+/// What a logarithmic axis has no place for is left out.
+fn series(
+    configuration: Configuration,
+    points: impl Iterator<Item = (f64, Option<(f64, [f64; 2])>)>,
 ) -> Series {
-    let points = points.filter(|&(x, y)| has_place(x) && has_place(y)).collect();
-    Series { name, interface, stroke, points }
+    let has_place = |figure: f64| figure >= 1e-5;
+    let points = points.filter_map(|(x, figure)| {
+        let (y, [low, high]) = figure.filter(|&(y, _)| has_place(y))?;
+        Some((x, y, [if has_place(low) { low } else { y }, high.max(y)]))
+    });
+    Series { configuration, points: points.collect() }
 }
 
-/// Whether a logarithmic axis has a place for `figure`: nothing that isn't above zero, nor what is
-/// too small for any digit of a result, which would leave no room for the others.
-fn has_place(figure: f64) -> bool {
-    figure >= 1e-5
+/// `setup/N` and `setup-batched/N` against N.
+fn setup(
+    file: String,
+    alt: &str,
+    unit: &str,
+    write: fn(f64) -> String,
+    figure: impl Fn(Scenario, Configuration) -> Option<(f64, [f64; 2])>,
+) -> Option<Chart> {
+    let of = |scenario: fn(u16) -> Scenario, configuration| {
+        let points =
+            PAIRS.iter().map(|&pairs| (f64::from(pairs), figure(scenario(pairs), configuration)));
+        series(configuration, points)
+    };
+    let mut all = Vec::new();
+    for interface in Interface::ALL {
+        all.push(of(Scenario::Setup, Configuration::plain(interface)));
+        let other = Configuration::other(interface);
+        all.extend(other.map(|configuration| of(Scenario::SetupBatched, configuration)));
+    }
+    draw(file, alt, ["queue pairs", unit], write, &PAIRS.map(f64::from), all)
+}
+
+/// A logarithmic axis: from which figure to which, and between which pixels.
+struct Axis {
+    low: f64,
+    high: f64,
+    from: f64,
+    to: f64,
+}
+
+impl Axis {
+    fn new(figures: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
+        let (low, high) = figures
+            .fold((f64::INFINITY, 0.0_f64), |(low, high), one| (low.min(one), high.max(one)));
+        let widen = (LEAST_RANGE * low / high).max(1.0).sqrt() * 1.15;
+        Self { low: low / widen, high: high * widen, from, to }
+    }
+
+    fn at(&self, figure: f64) -> f64 {
+        let share = (figure / self.low).ln() / (self.high / self.low).ln();
+        self.from + share * (self.to - self.from)
+    }
+
+    /// At powers of ten, and at twice and five times these as long as that is not too many.
+    fn marks(&self) -> Vec<f64> {
+        let decades = self.low.log10().floor() as i32..=self.high.log10().ceil() as i32;
+        let steps: &[f64] = match (self.high / self.low).log10() {
+            decades if decades < 2.5 => &[1.0, 2.0, 5.0],
+            decades if decades < 10.0 => &[1.0],
+            _ => &[],
+        };
+        let marks =
+            decades.flat_map(|power| steps.iter().map(move |step| step * 10f64.powi(power)));
+        marks.filter(|mark| (self.low..=self.high).contains(mark)).collect()
+    }
 }
 
 /// A chart, if it has a point.
-fn lines(
-    file: &'static str,
-    alt: String,
-    x: Axis,
-    y: Axis,
-    mut series: Vec<Series>,
+fn draw(
+    file: String,
+    alt: &str,
+    [x_label, y_label]: [&str; 2],
+    write: fn(f64) -> String,
+    x_marks: &[f64],
+    mut all: Vec<Series>,
 ) -> Option<Chart> {
-    series.retain(|series| !series.points.is_empty());
-    (!series.is_empty()).then_some(Chart { file, alt, form: Form::Lines { x, y, series } })
+    all.retain(|series| !series.points.is_empty());
+    let points = || all.iter().flat_map(|series| &series.points);
+    points().next()?;
+    let x = Axis::new(points().map(|point| point.0), LEFT, RIGHT);
+    let y = Axis::new(points().flat_map(|point| point.2), BOTTOM, TOP);
+    let (title, x_label, y_label) = (escape(alt), escape(x_label), escape(y_label));
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
+         font-family=\"sans-serif\" font-size=\"13\">\n<title>{title}</title>\n<style>\n\
+         svg {{ background: #fff; color: #1a1a1a }}\n\
+         @media (prefers-color-scheme: dark) {{ svg {{ background: #16181b; color: #e6e6e6 }} }}\n\
+         text {{ fill: currentColor }}\n</style>\n"
+    );
+    for &mark in x_marks {
+        let at = x.at(mark);
+        let _ = writeln!(
+            svg,
+            "<path d=\"M{at:.1} {TOP}V{BOTTOM}\" stroke=\"#8886\"/>\
+             <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+            BOTTOM + 18.0,
+            whole(mark)
+        );
+    }
+    for mark in y.marks() {
+        let at = y.at(mark);
+        let _ = writeln!(
+            svg,
+            "<path d=\"M{LEFT} {at:.1}H{RIGHT}\" stroke=\"#8886\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            LEFT - 6.0,
+            at + 4.0,
+            escape(&write(mark))
+        );
+    }
+    let _ = writeln!(
+        svg,
+        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{x_label} (logarithmic)</text>\n\
+         <text x=\"8\" y=\"16\">{y_label} (logarithmic)</text>",
+        (LEFT + RIGHT) / 2.0,
+        HEIGHT - 6.0
+    );
+    // From the top to the bottom, so that labels push each other down.
+    let end = |series: &Series| series.points.last().map_or(BOTTOM, |point| y.at(point.1));
+    all.sort_by(|a, b| end(a).total_cmp(&end(b)));
+    let room = LINE * (all.len() as f64 - 1.0);
+    let mut label = f64::NEG_INFINITY;
+    for (number, series) in all.iter().enumerate() {
+        let left = BOTTOM - room + LINE * number as f64;
+        label = end(series).max(label + LINE).min(left.max(label + LINE));
+        line(&mut svg, series, &x, &y, label);
+    }
+    svg.push_str("</svg>\n");
+    Some(Chart { file, alt: alt.to_owned(), svg })
 }
 
-/// The cost of each kind of kick: a row for each interface.
-fn kick(file: &'static str, run: &ResultFile) -> Option<Chart> {
-    let mut rows = Vec::new();
-    for kind in KickKind::ALL {
-        let scenario = Scenario::Kick(kind);
-        for configuration in scenario.configurations() {
-            let above = |figure: Option<f64>| figure.filter(|&figure| has_place(figure));
-            let library = above(run.median(scenario, configuration));
-            let baseline = above(run.baseline(scenario, configuration));
-            if library.is_some() {
-                let name = format!("{kind} {}", configuration.interface.thread_id());
-                rows.push(Row { name, interface: configuration.interface, library, baseline });
-            }
+/// Okabe and Ito's colours, which differ in lightness too.
+fn colour(interface: Interface) -> &'static str {
+    match interface {
+        Interface::VfioMsg => "#d55e00",
+        Interface::VfioIoctl => "#0072b2",
+        Interface::VhostMdev => "#009e73",
+        Interface::VhostVdpa => "currentColor",
+        Interface::Other(_) => "#cc79a7",
+    }
+}
+
+/// The path of a marker around a point.
+fn marker(interface: Interface) -> &'static str {
+    match interface {
+        Interface::VfioMsg => "m-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
+        Interface::VfioIoctl => "m0-6l5.5 10h-11z",
+        Interface::VhostMdev => "m-4.5-4.5h9v9h-9z",
+        Interface::VhostVdpa => "m0-6.5l6.5 6.5-6.5 6.5-6.5-6.5z",
+        Interface::Other(_) => "m0 6l5.5-10h-11z",
+    }
+}
+
+fn line(svg: &mut String, series: &Series, x: &Axis, y: &Axis, label: f64) {
+    let Configuration { interface, .. } = series.configuration;
+    let colour = colour(interface);
+    let plain = series.configuration.is_plain();
+    let dash = if plain { "" } else { " stroke-dasharray=\"6 4\"" };
+    let fill = if plain { colour } else { "none" };
+    let (mut path, mut marks, mut spread) = (String::new(), String::new(), String::new());
+    let mut last = (LEFT, BOTTOM);
+    for &(at, figure, [low, high]) in &series.points {
+        last = (x.at(at), y.at(figure));
+        let to = if path.is_empty() { 'M' } else { 'L' };
+        let _ = write!(path, "{to}{:.1} {:.1}", last.0, last.1);
+        let _ = write!(marks, "M{:.1} {:.1}{}", last.0, last.1, marker(interface));
+        let (low, high) = (y.at(low), y.at(high));
+        if low - high > 2.0 {
+            let _ =
+                write!(spread, "M{:.1} {low:.1}V{high:.1}m-4 0h8M{0:.1} {low:.1}m-4 0h8", last.0);
         }
     }
-    let x = clock(run, "of a kick to its caller");
-    let x = Axis { label: format!("{}; filled: library, hollow: bare libc", x.label), ..x };
-    let alt = format!(
-        "Cost of a kick by kind and interface, library and baseline ({})",
-        Kind::of(run).name()
+    let _ = writeln!(
+        svg,
+        "<g fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\"><path d=\"{path}\"{dash}/>\
+         <path d=\"{marks}\" fill=\"{fill}\"/><path d=\"{spread}\"/>\
+         <path d=\"M{:.1} {:.1}L{:.1} {label:.1}\" stroke-width=\"0.6\"/></g>\
+         <text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+        last.0 + 8.0,
+        last.1,
+        RIGHT + 26.0,
+        RIGHT + 30.0,
+        label + 4.0,
+        escape(&way(series.configuration))
     );
-    (!rows.is_empty()).then_some(Chart { file, alt, form: Form::Dots { x, rows } })
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -328,10 +318,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_axis_has_neither_too_few_marks_nor_too_many() {
+        for high in [1.0, 2.0, 10.0, 1e3, 1e6, 1e9] {
+            let marks = Axis::new([1.0, high].into_iter(), 0.0, 1.0).marks();
+            assert!((2..=11).contains(&marks.len()), "{high}: {marks:?}");
+        }
+    }
+
+    #[test]
     fn marks_are_short() {
-        assert_eq!([2e3, 5e4, 1e6].map(short_time), ["2 µs", "50 µs", "1 ms"]);
-        assert_eq!([500.0, 2e4, 1e6].map(short_count), ["500", "20k", "1M"]);
-        let shares = [1.0, 2.0, 10.0, 100.0, 1_000.0, 100_000.0].map(share);
-        assert_eq!(shares, ["0 %", "50 %", "90 %", "99 %", "99.9 %", "99.999 %"]);
+        assert_eq!([2e3, 5e4, 1e6].map(|ns| short(&time(Some(ns)))), ["2 µs", "50 µs", "1 ms"]);
+        let counts = [500.0, 2e4, 1e6].map(|count| short(&instructions(Some(count))));
+        assert_eq!(counts, ["500", "20k", "1M"]);
+    }
+
+    #[test]
+    fn no_points_are_no_chart_and_one_is_one() {
+        let chart = |points: Vec<(f64, f64, [f64; 2])>| {
+            let configuration = Configuration::plain(Interface::VhostMdev);
+            let series = vec![Series { configuration, points }];
+            draw("a.svg".to_owned(), "A & b", ["x", "y"], whole, &[1.0], series)
+        };
+        assert!(chart(Vec::new()).is_none());
+        let svg = chart(vec![(1.0, 10.0, [5.0, 20.0])]).unwrap().svg;
+        assert!(svg.contains("<title>A &amp; b</title>") && svg.contains(">#2</text>"), "{svg}");
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
     }
 }

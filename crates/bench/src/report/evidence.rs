@@ -50,6 +50,18 @@ impl Kind {
         Self::new(file.run.kernel_half, file.run.clock, machine)
     }
 
+    /// What a template calls it.
+    pub(super) const fn key(self) -> &'static str {
+        match (self.half, self.clock, self.machine) {
+            (KernelHalf::Emulated, Clock::Wall, _) => "emulated",
+            (KernelHalf::Emulated, Clock::Instructions, _) => "emulated-instructions",
+            (KernelHalf::Native, Clock::Instructions, _) => "instructions",
+            (KernelHalf::Native, Clock::Wall, Platform::Host) => "native",
+            (KernelHalf::Native, Clock::Wall, Platform::Kvm) => "kvm",
+            (KernelHalf::Native, Clock::Wall, Platform::Tcg) => "translated",
+        }
+    }
+
     /// In a caption.
     pub(super) const fn name(self) -> &'static str {
         match (self.half, self.clock, self.machine) {
@@ -74,11 +86,6 @@ impl<'a> Evidence<'a> {
     pub fn new(files: &'a [ResultFile]) -> Self {
         let entries = files.iter().map(|file| Entry { file, elsewhere: false }).collect();
         Self { entries }
-    }
-
-    /// One run alone.
-    pub(super) fn one(file: &'a ResultFile) -> Self {
-        Self::new(std::slice::from_ref(file))
     }
 
     /// With results that are not in `results/`.
@@ -115,11 +122,6 @@ impl<'a> Evidence<'a> {
     /// The run that counted instructions of a native kernel.
     pub(super) fn instructions(&self) -> Option<&'a ResultFile> {
         self.of(Kind::new(KernelHalf::Native, Clock::Instructions, Platform::Tcg))
-    }
-
-    /// The run that took the time of a native kernel on QEMU's translator.
-    pub(super) fn translated(&self) -> Option<&'a ResultFile> {
-        self.of(Kind::new(KernelHalf::Native, Clock::Wall, Platform::Tcg))
     }
 
     /// The run that took the time of a native kernel on a CPU.

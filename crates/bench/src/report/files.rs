@@ -1,12 +1,12 @@
-//! The committed reports: written from `results/`, and checked against it.
+//! The committed documents: written from `results/` and `docs/templates/`, and checked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::content::{RFC_V2, html, mail, markdown, readme_table};
+use super::chart::{self, Chart};
 use super::evidence::Evidence;
-use super::{chart, plot};
+use super::template::{Templates, page};
 use crate::schema::schema;
 use crate::store::{SCHEMA_FILE, load_all, replace_all, with_result, write_all};
 use crate::{Error, Result, ResultFile, Scenario};
@@ -15,8 +15,14 @@ use crate::{Error, Result, ResultFile, Scenario};
 type Markers = [&'static str; 2];
 const RESULTS: Markers = ["<!-- results:begin -->", "<!-- results:end -->"];
 const SCENARIOS: Markers = ["<!-- scenarios:begin -->", "<!-- scenarios:end -->"];
-/// Where the plots are, below `docs/`.
+/// Where the charts are, below `docs/`.
 const IMAGES: &str = "img";
+/// The template of the comparison, below the root.
+pub const COMPARISON: &str = "docs/templates/design-comparison.md";
+/// Where people write.
+const TEMPLATES: &str = "docs/templates";
+/// The template whose text goes between the markers of the page of this name.
+const README: &str = "README.md";
 
 /// The reports are not what the results make.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +30,9 @@ pub enum Drift {
     /// These files differ.
     #[error("not what results/ makes; `vhost-accel report` writes it anew: {}", names(.0))]
     Changed(Vec<PathBuf>),
+    /// The results don't bear these sentences.
+    #[error("the results don't bear what docs/templates/ say: {}", .0.join(" | "))]
+    Refuted(Vec<String>),
     /// It couldn't be found out.
     #[error(transparent)]
     Unknown(#[from] Error),
@@ -34,14 +43,17 @@ fn names(paths: &[PathBuf]) -> String {
     names.join(", ")
 }
 
-/// Writes `docs/design-comparison.md`, the same as HTML, their plots and the README's tables below
-/// `root` from `root/results`, the table of scenarios in `docs/measuring.md` and
-/// `results/schema.json`. Plots that no result makes any more are removed.
+/// Writes below `root` what `root/results` makes: a document for each of `docs/templates/`,
+/// `docs/measurements.md` and the charts, the README's table, the table of scenarios in
+/// `docs/measuring.md` and `results/schema.json`. Charts that no result makes any more are removed.
+/// A claim that the results don't bear is marked where it stands.
 ///
 /// # Errors
-/// [`Error`].
-pub fn write(root: &Path) -> Result<()> {
-    write_committed(root, committed(root, &load_all(root)?)?, Vec::new())
+/// [`Drift::Refuted`] when everything is written and a claim is not borne out.
+pub fn write(root: &Path) -> std::result::Result<(), Drift> {
+    let made = committed(root, &load_all(root)?)?;
+    write_committed(root, made.files, Vec::new())?;
+    if made.refuted.is_empty() { Ok(()) } else { Err(Drift::Refuted(made.refuted)) }
 }
 
 /// Keeps `result` in `root/results`, in place of those that it `replaces`, and does what
@@ -58,13 +70,13 @@ pub fn save(
     let path = Path::new("results").join(result.file_name());
     let text = result.text(&path)?;
     let (files, gone) = with_result(root, (&path, &text), replaces)?;
-    let mut all = committed(root, &files)?;
+    let mut all = committed(root, &files)?.files;
     all.push((path.clone(), text));
     write_committed(root, all, gone)?;
     Ok(path)
 }
 
-/// Writes what is `committed`, and removes what is `gone` and the plots that are left over.
+/// Writes what is `committed`, and removes what is `gone` and the charts that are left over.
 fn write_committed(
     root: &Path,
     committed: Vec<(PathBuf, String)>,
@@ -75,15 +87,18 @@ fn write_committed(
     replace_all(below(root, &committed), &gone)
 }
 
-/// Whether `docs/design-comparison.md`, the same as HTML, their plots and the README's tables below
-/// `root` are what `root/results` makes, and no plot is left over.
+/// Whether all that [`write()`] writes is what `root/results` makes, no chart is left over, and the
+/// results bear every claim.
 ///
 /// # Errors
-/// [`Drift::Changed`] if not.
+/// [`Drift::Changed`] and [`Drift::Refuted`] if not.
 pub fn check(root: &Path) -> std::result::Result<(), Drift> {
-    let committed = committed(root, &load_all(root)?)?;
-    let mut changed = stale(root, &committed)?;
-    for (path, text) in committed {
+    let made = committed(root, &load_all(root)?)?;
+    if !made.refuted.is_empty() {
+        return Err(Drift::Refuted(made.refuted));
+    }
+    let mut changed = stale(root, &made.files)?;
+    for (path, text) in made.files {
         if fs::read_to_string(root.join(&path)).ok().as_deref() != Some(&text) {
             changed.push(path);
         }
@@ -91,7 +106,7 @@ pub fn check(root: &Path) -> std::result::Result<(), Drift> {
     if changed.is_empty() { Ok(()) } else { Err(Drift::Changed(changed)) }
 }
 
-/// The plots below `root` that are not among what is `committed`.
+/// The charts below `root` that are not among what is `committed`.
 fn stale(root: &Path, committed: &[(PathBuf, String)]) -> Result<Vec<PathBuf>> {
     let made: BTreeSet<&Path> = committed.iter().map(|(path, _)| path.as_path()).collect();
     let below = Path::new("docs").join(IMAGES);
@@ -111,8 +126,8 @@ fn stale(root: &Path, committed: &[(PathBuf, String)]) -> Result<Vec<PathBuf>> {
     Ok(stale)
 }
 
-/// Writes the mail and the comparison with its plots into `dir`: `report.txt`,
-/// `design-comparison.md`, `design-comparison.html` and `img/`.
+/// Writes all figures of `files` and their charts into `dir`: `measurements.md`, the same as HTML,
+/// and `img/`.
 ///
 /// # Errors
 /// [`Error`].
@@ -125,7 +140,31 @@ pub fn write_pages(dir: &Path, files: &[ResultFile]) -> Result<()> {
 /// # Errors
 /// [`Error`].
 pub fn write_evidence(dir: &Path, evidence: &Evidence<'_>) -> Result<()> {
-    write_all(below(dir, &pages(evidence)?))
+    let charts = chart::all(evidence);
+    let mut files = measurements(&Templates::new(evidence, &charts), &charts)?;
+    let page = page(&files[0].1, &charts);
+    files.push((PathBuf::from("measurements.html"), page));
+    write_all(below(dir, &files))
+}
+
+/// Writes `docs/design-comparison.md` below `root` and all figures behind it as one HTML page,
+/// `design-comparison.html` in `dir`.
+///
+/// # Errors
+/// [`Error`].
+pub fn write_html(root: &Path, dir: &Path) -> Result<PathBuf> {
+    let results = load_all(root)?;
+    let made = committed(root, &results)?;
+    let files: Vec<ResultFile> = results.into_iter().map(|(_, file)| file).collect();
+    let of = |path: &str| {
+        let file = made.files.iter().find(|(made, _)| made == Path::new(path));
+        file.map(|(_, text)| text.as_str()).ok_or_else(|| Error::NoTemplate(root.join(TEMPLATES)))
+    };
+    let text = format!("{}\n{}", of("docs/design-comparison.md")?, of("docs/measurements.md")?);
+    let html = page(&text, &chart::all(&Evidence::new(&files)));
+    let path = dir.join("design-comparison.html");
+    write_all([(path.clone(), html.as_bytes())])?;
+    Ok(path)
 }
 
 fn below<'a>(
@@ -135,39 +174,84 @@ fn below<'a>(
     files.iter().map(|(path, text)| (dir.join(path), text.as_bytes()))
 }
 
-/// Every file that is made from results, by its path below the root.
-fn committed(root: &Path, results: &[(PathBuf, ResultFile)]) -> Result<Vec<(PathBuf, String)>> {
-    let files: Vec<ResultFile> = results.iter().map(|(_, file)| file.clone()).collect();
-    if files.is_empty() {
+/// What is made from results: each file, by its path below the root, and what of it the results
+/// don't bear.
+struct Made {
+    files: Vec<(PathBuf, String)>,
+    refuted: Vec<String>,
+}
+
+/// What is committed.
+fn committed(root: &Path, results: &[(PathBuf, ResultFile)]) -> Result<Made> {
+    let results: Vec<ResultFile> = results.iter().map(|(_, file)| file.clone()).collect();
+    if results.is_empty() {
         return Err(Error::NoResults(root.join("results")));
     }
-    let evidence = Evidence::new(&files);
-    let mut all: Vec<_> = pages(&evidence)?
-        .into_iter()
-        .map(|(path, text)| (Path::new("docs").join(path), text))
-        .collect();
-    for (page, markers, table) in [
-        ("README.md", RESULTS, readme_table(&evidence)),
-        ("docs/measuring.md", SCENARIOS, Scenario::table()),
-    ] {
-        let path = root.join(page);
-        let text = fs::read_to_string(&path).map_err(Error::read(&path))?;
-        all.push((PathBuf::from(page), with_table(&path, &text, markers, &table)?));
+    let evidence = Evidence::new(&results);
+    let charts = chart::all(&evidence);
+    let templates = Templates::new(&evidence, &charts);
+    let docs = |path: &Path| Path::new("docs").join(path);
+    let mut made = Made { files: Vec::new(), refuted: Vec::new() };
+    for (path, text) in measurements(&templates, &charts)? {
+        made.files.push((docs(&path), text));
     }
-    all.push((Path::new("results").join(SCHEMA_FILE), schema()));
+    for (name, template) in of_people(root)? {
+        let rendered = templates.render(&format!("{TEMPLATES}/{name}"), &template)?;
+        made.refuted.extend(rendered.refuted);
+        if name == README {
+            made.files.push(marked(root, README, RESULTS, &rendered.text)?);
+        } else {
+            made.files.push((docs(Path::new(&name)), rendered.text));
+        }
+    }
+    made.files.push(marked(root, "docs/measuring.md", SCENARIOS, &Scenario::table())?);
+    made.files.push((Path::new("results").join(SCHEMA_FILE), schema()));
+    Ok(made)
+}
+
+/// The templates below `root`, by their name.
+fn of_people(root: &Path) -> Result<BTreeMap<String, String>> {
+    let dir = root.join(TEMPLATES);
+    let mut all = BTreeMap::new();
+    if !dir.exists() {
+        return Ok(all);
+    }
+    for entry in fs::read_dir(&dir).map_err(Error::file(&dir))? {
+        let path = entry.map_err(Error::file(&dir))?.path();
+        let text = fs::read_to_string(&path).map_err(Error::read(&path))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        all.insert(name, text);
+    }
     Ok(all)
 }
 
-fn pages(evidence: &Evidence<'_>) -> Result<Vec<(PathBuf, String)>> {
-    let mut pages = vec![
-        (PathBuf::from("design-comparison.md"), markdown(evidence)),
-        (PathBuf::from("design-comparison.html"), html(evidence)?),
-    ];
-    for chart in chart::all(evidence) {
-        pages.push((Path::new(IMAGES).join(chart.file), plot::draw(&chart)?));
+/// All figures, and the charts.
+fn measurements(templates: &Templates, charts: &[Chart]) -> Result<Vec<(PathBuf, String)>> {
+    let text = templates.render("measurements.md", include_str!("measurements.md"))?.text;
+    let mut files = vec![(PathBuf::from("measurements.md"), tidy(&text))];
+    for chart in charts {
+        files.push((Path::new(IMAGES).join(&chart.file), chart.svg.clone()));
     }
-    pages.push((PathBuf::from("report.txt"), mail(evidence, RFC_V2)));
-    Ok(pages)
+    Ok(files)
+}
+
+/// Without the second of two empty lines, which stand where a run has nothing for a table.
+fn tidy(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines().map(str::trim_end) {
+        if !(line.is_empty() && out.ends_with("\n\n")) {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    format!("{}\n", out.trim_end())
+}
+
+/// The page at `path` below `root` with `text` between its markers.
+fn marked(root: &Path, path: &str, markers: Markers, text: &str) -> Result<(PathBuf, String)> {
+    let page = root.join(path);
+    let old = fs::read_to_string(&page).map_err(Error::read(&page))?;
+    Ok((PathBuf::from(path), with_table(&page, &old, markers, text)?))
 }
 
 /// `text` with `table` between its markers.

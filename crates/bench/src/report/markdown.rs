@@ -1,32 +1,8 @@
-//! Blocks as Markdown.
+//! Text and tables as Markdown.
 
 use std::fmt::Write as _;
 
-use super::document::{Block, Table};
-
-/// Markdown.
-pub(super) fn markdown(blocks: &[Block]) -> String {
-    let mut out = String::new();
-    for block in blocks {
-        if !out.is_empty() {
-            out.push('\n');
-        }
-        let _ = match block {
-            Block::Heading(heading) => writeln!(out, "## {}", inline(heading)),
-            Block::Subheading(heading) => writeln!(out, "### {}", inline(heading)),
-            Block::Paragraph(paragraph) => writeln!(out, "{}", inline(paragraph)),
-            Block::List(points) => {
-                points.iter().try_for_each(|point| writeln!(out, "- {}", inline(point)))
-            }
-            Block::Table(table) => write!(out, "{}", self::table(table)),
-            Block::Figure(figure) => {
-                writeln!(out, "![{}](img/{})", inline(&figure.alt), figure.file)
-            }
-            Block::Code(lines) => writeln!(out, "```sh\n{}\n```", lines.join("\n")),
-        };
-    }
-    out
-}
+use super::table::Table;
 
 /// A table below its caption.
 pub(super) fn table(table: &Table) -> String {
@@ -76,7 +52,7 @@ pub(super) fn inline(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::document::tests::table as example;
+    use super::super::table::example;
     use super::*;
 
     #[test]
@@ -91,7 +67,7 @@ mod tests {
     #[test]
     fn a_table_is_markdown() {
         assert_eq!(
-            markdown(&[Block::Table(example())]),
+            table(&example()),
             "Median.\n\n\
              | scenario | #1/A | #2 |\n|---|--:|--:|\n\
              | call | 2.1 µs | - |\n| kick/doorbell | 1 ns | 1 ns |\n"

@@ -54,14 +54,6 @@ pub(super) fn work(clock: Clock, value: Option<f64>) -> String {
     }
 }
 
-/// As [`work`], for a sentence: with its unit.
-pub(super) fn said(clock: Clock, value: f64) -> String {
-    match clock {
-        Clock::Wall => time(Some(value)),
-        Clock::Instructions => format!("{} instructions", instructions(Some(value))),
-    }
-}
-
 /// A ratio with its interval, where it has one: `0.93 (0.91-0.95)`.
 pub(super) fn interval(figures: Option<&Figures>) -> String {
     let Some(figures) = figures else {

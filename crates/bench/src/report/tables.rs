@@ -1,11 +1,32 @@
-//! The tables that several reports share.
+//! The tables, each of one run.
 
-use vhost_accel::Interface;
+use std::collections::BTreeSet;
 
-use super::document::Table;
+use vhost_accel::{Interface, KickKind};
+
 use super::evidence::Kind;
-use super::numbers::{count, cpus, interval, ratio, rows, work};
-use crate::{Client, Clock, Configuration, Over, ResultFile, Scenario};
+use super::numbers::{count, cpus, instructions, interval, percent, ratio, rows, scaled, work};
+use super::table::Table;
+use crate::{
+    BATCHES, Burst, CONTROL, Client, Clock, Configuration, Cost, FRAMES, LIVE, MapSize, Over,
+    ResultFile, STEP_PAIRS, Scenario, Step, Variant,
+};
+
+/// An interface in a sentence.
+pub(super) fn name(interface: Interface) -> &'static str {
+    match interface {
+        Interface::VhostVdpa => interface.name(),
+        _ => interface.thread_id(),
+    }
+}
+
+/// `#2`, `#1/A batch`: an interface in one of its ways.
+pub(super) fn way(configuration: Configuration) -> String {
+    match configuration.variant {
+        Variant::Plain => name(configuration.interface).to_owned(),
+        variant => format!("{} {}", name(configuration.interface), variant.name()),
+    }
+}
 
 /// The name of the first column and of the four.
 pub(super) fn head(first: &str) -> Vec<String> {
@@ -52,11 +73,11 @@ pub(super) fn on(file: &ResultFile) -> String {
 }
 
 /// Crossings of one iteration, by scenario.
-pub(super) fn crossings(file: &ResultFile) -> Table {
+pub(super) fn crossings(file: &ResultFile, scenarios: Vec<Scenario>) -> Table {
     Table {
         caption: "Crossings of one iteration, exact. N queue pairs are 2 N + 1 vrings.".to_owned(),
         head: head("scenario"),
-        rows: by_scenario(Scenario::all(), |scenario, configuration| {
+        rows: by_scenario(scenarios, |scenario, configuration| {
             count(file.total(scenario, configuration))
         }),
     }
@@ -125,8 +146,8 @@ pub(super) fn medians(
     })
 }
 
-/// All of the library's medians.
-pub(super) fn times(file: &ResultFile) -> Table {
+/// The library's medians.
+pub(super) fn times(file: &ResultFile, scenarios: Vec<Scenario>) -> Table {
     let what = match file.run.clock {
         Clock::Wall => "Median time",
         Clock::Instructions => "Median instructions",
@@ -134,7 +155,7 @@ pub(super) fn times(file: &ResultFile) -> Table {
     Table {
         caption: format!("{what} of one iteration, through the library ({}).", on(file)),
         head: head("scenario"),
-        rows: medians(file, Scenario::all()),
+        rows: medians(file, scenarios),
     }
 }
 
@@ -220,5 +241,259 @@ pub(super) fn over_control(
         ),
         head,
         rows,
+    }
+}
+
+/// Where a setup's cost lies: each step and its share of all steps.
+pub(super) fn steps(file: &ResultFile) -> Table {
+    let cost =
+        |step, interface| file.median(Scenario::SetupStep(step), Configuration::plain(interface));
+    let sum = |interface| -> Option<f64> {
+        Step::ALL.into_iter().map(|step| cost(step, interface)).sum::<Option<f64>>()
+    };
+    let cell = |step, interface| {
+        let cost = cost(step, interface)?;
+        let share = sum(interface).filter(|&sum| sum > 0.0).map(|sum| percent(cost / sum));
+        Some(format!("{} {}", work(file.run.clock, Some(cost)), share.unwrap_or_default()))
+    };
+    let mut rows: Vec<Vec<String>> = Step::ALL
+        .into_iter()
+        .map(|step| {
+            let cells = Interface::ALL
+                .map(|interface| cell(step, interface).unwrap_or_else(|| "-".to_owned()));
+            std::iter::once(Scenario::SetupStep(step).to_string()).chain(cells).collect()
+        })
+        .collect();
+    rows.retain(|row: &Vec<String>| row[1..].iter().any(|cell| cell != "-"));
+    Table {
+        caption: format!("The steps of `setup/{STEP_PAIRS}`, each with its share of their sum."),
+        head: head("step"),
+        rows,
+    }
+}
+
+/// What each kind of crossing costs.
+pub(super) fn prices(file: &ResultFile) -> Table {
+    let mut kinds: Vec<&str> = file.costs.iter().map(|cost| cost.kind.as_str()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let price = |interface, kind: &str| {
+        let of = Configuration::plain(interface);
+        let is_it = |cost: &&Cost| {
+            (cost.interface, cost.variant) == (of.interface, of.variant) && cost.kind == kind
+        };
+        file.costs.iter().find(is_it).map(|cost| cost.cost)
+    };
+    let mut rows: Vec<Vec<String>> = kinds
+        .into_iter()
+        .map(|kind| {
+            let cells =
+                Interface::ALL.map(|interface| work(file.run.clock, price(interface, kind)));
+            std::iter::once(kind.to_owned()).chain(cells).collect()
+        })
+        .collect();
+    rows.retain(|row| row[1..].iter().any(|cell| cell != "-"));
+    Table {
+        caption: format!(
+            "What one crossing of each kind takes in the baseline's `setup/1`, on a device of {} \
+             pairs; `userspace` is the library's own work for each crossing.",
+            file.device.queue_pairs
+        ),
+        head: head("kind"),
+        rows,
+    }
+}
+
+/// How single iterations are spread.
+pub(super) fn spread(file: &ResultFile) -> Table {
+    let mut rows = Vec::new();
+    for scenario in Scenario::all() {
+        for configuration in scenario.configurations() {
+            let Some(spread) = file.distribution(scenario, configuration, Client::Library) else {
+                continue;
+            };
+            let cells = [spread.min, spread.p50, spread.p99, spread.p99_9, spread.max]
+                .map(|figure| work(file.run.clock, Some(figure as f64)));
+            let name = format!("{scenario} {}", way(configuration));
+            rows.push(std::iter::once(name).chain(cells).collect());
+        }
+    }
+    let head = ["single iterations", "min", "p50", "p99", "p99.9", "max"];
+    Table {
+        caption: "How single iterations are spread. Their median is no sample's: a sample is the \
+                  mean of many iterations, slow ones too."
+            .to_owned(),
+        head: head.map(str::to_owned).to_vec(),
+        rows,
+    }
+}
+
+/// Frames in a second, or what a frame takes in instructions.
+pub(super) fn throughput(file: &ResultFile) -> Table {
+    let scenarios = FRAMES
+        .into_iter()
+        .flat_map(|bytes| BATCHES.map(|batch| Scenario::Throughput(Burst { batch, bytes })));
+    let rows = by_scenario(scenarios, |scenario, configuration| {
+        let Scenario::Throughput(Burst { batch, .. }) = scenario else { return "-".to_owned() };
+        let batch = f64::from(batch);
+        let median = file.median(scenario, configuration).filter(|&median| median > 0.0);
+        match file.run.clock {
+            Clock::Wall => rate(median.map(|ns| batch * 1e9 / ns)),
+            Clock::Instructions => instructions(median.map(|count| count / batch)),
+        }
+    });
+    let what = match file.run.clock {
+        Clock::Wall => "Frames in a second",
+        Clock::Instructions => "Instructions of a frame, client and device and kernel together",
+    };
+    Table {
+        caption: format!("{what}, by frames for a kick and their bytes."),
+        head: head("frames/bytes"),
+        rows,
+    }
+}
+
+/// The `vhost` crate over the library, scenario by scenario.
+pub(super) fn peer(file: &ResultFile) -> Table {
+    let clock = file.run.clock;
+    let rows = Scenario::all()
+        .into_iter()
+        .filter_map(|scenario| {
+            let over = file.ratio(scenario, CONTROL, Client::Peer, Over::Library)?;
+            let peer = file.timing(scenario, CONTROL, Client::Peer);
+            Some(vec![
+                scenario.to_string(),
+                work(clock, peer.map(|timing| timing.figures.median)),
+                work(clock, file.median(scenario, CONTROL)),
+                interval(Some(&over.figures)),
+            ])
+        })
+        .collect();
+    Table {
+        caption: format!(
+            "The `vhost` crate of rust-vmm on vhost-vdpa, by eventfds alone, over the library, {}.",
+            quotient(clock)
+        ),
+        head: ["on vhost-vdpa", "vhost crate", "library", "over library"]
+            .map(str::to_owned)
+            .to_vec(),
+        rows,
+    }
+}
+
+/// Where an interface could not go on.
+pub(super) fn limits(file: &ResultFile) -> Table {
+    let rows = file
+        .limits
+        .iter()
+        .map(|limit| {
+            let configuration = Configuration::new(limit.interface, limit.variant);
+            vec![limit.scenario.clone(), way(configuration), limit.mappings.to_string()]
+        })
+        .collect();
+    Table {
+        caption: "Where an interface could not go on.".to_owned(),
+        head: ["not done to the end", "by", "mappings, at most"].map(str::to_owned).to_vec(),
+        rows,
+    }
+}
+
+/// What other random seeds change by more than a thousandth.
+pub(super) fn seeds(file: &ResultFile) -> Table {
+    let reseeded = file.run.reseeded.as_ref();
+    let rows = reseeded
+        .into_iter()
+        .flat_map(|reseeded| &reseeded.beyond)
+        .filter(|differs| differs.key.client == Client::Library)
+        .map(|differs| {
+            let clock = file.run.clock;
+            vec![
+                format!("{} {}", differs.key.scenario, way(differs.key.configuration())),
+                work(clock, Some(differs.before)),
+                work(clock, Some(differs.now)),
+                format!("{:+.2}%", (differs.now / differs.before - 1.0) * 100.0),
+            ]
+        })
+        .collect();
+    Table {
+        caption: "Medians that differ by more than 0.1% in a second boot with other random seeds."
+            .to_owned(),
+        head: ["median", "first boot", "second boot", "difference"].map(str::to_owned).to_vec(),
+        rows,
+    }
+}
+
+/// Runs of one kind on several machines, side by side.
+pub(super) fn machines(runs: &[&ResultFile]) -> Table {
+    let key = [
+        Scenario::Setup(1),
+        Scenario::Setup(64),
+        Scenario::Kick(KickKind::Doorbell),
+        Scenario::Kick(KickKind::EventFd),
+        Scenario::KickLatency(KickKind::Doorbell),
+        Scenario::Call,
+        Scenario::RoundTrip,
+        Scenario::DmaReady(MapSize::Huge),
+        Scenario::DmaChurn(LIVE[1]),
+    ];
+    let mut rows = Vec::new();
+    for scenario in key {
+        for interface in Interface::ALL {
+            let cells = runs.iter().map(|file| {
+                work(file.run.clock, file.median(scenario, Configuration::plain(interface)))
+            });
+            let row = std::iter::once(format!("{scenario} {}", name(interface))).chain(cells);
+            rows.push(row.collect::<Vec<_>>());
+        }
+    }
+    rows.retain(|row| row[1..].iter().any(|cell| cell != "-"));
+    let head = std::iter::once("scenario".to_owned())
+        .chain((1..=runs.len()).map(|number| format!("M{number}")))
+        .collect();
+    Table { caption: "Machines side by side, median.".to_owned(), head, rows }
+}
+
+/// Whether a backend makes a crossing that the baseline doesn't make.
+pub(super) fn same_crossings(file: &ResultFile) -> Option<String> {
+    let mut compared = false;
+    let mut differ = BTreeSet::new();
+    for counted in file.crossings.iter().filter(|counted| counted.key.client == Client::Library) {
+        let baseline = file.crossings.iter().find(|other| {
+            other.key.client == Client::Baseline
+                && other.key.scenario == counted.key.scenario
+                && other.key.configuration() == counted.key.configuration()
+        });
+        let Some(baseline) = baseline else { continue };
+        compared = true;
+        if baseline.kinds != counted.kinds {
+            differ.insert(counted.key.to_string());
+        }
+    }
+    if !compared {
+        return None;
+    }
+    Some(if differ.is_empty() {
+        "No backend makes a crossing that the baseline doesn't make: their counts are the same, \
+         kind by kind, in every scenario that both do."
+            .to_owned()
+    } else {
+        let differ: Vec<String> = differ.into_iter().collect();
+        format!("Crossings differ from the baseline's in: {}.", differ.join(", "))
+    })
+}
+
+/// So many a second, three digits.
+fn rate(rate: Option<f64>) -> String {
+    rate.map_or_else(|| "-".to_owned(), |rate| scaled(rate, ["/s", "k/s", "M/s"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_have_three_digits() {
+        let rates = [12.0, 1_234.0, 999_600.0, 12_345_678.0].map(|one| rate(Some(one)));
+        assert_eq!(rates, ["12.0/s", "1.23k/s", "1.00M/s", "12.3M/s"]);
     }
 }

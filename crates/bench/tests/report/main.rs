@@ -4,24 +4,15 @@
 #[path = "../fixture/mod.rs"]
 mod fixture;
 
-mod claims;
-mod content;
 mod files;
-mod mail;
-mod model;
+mod measurements;
+mod promises;
 mod schema;
+mod templates;
 
 use std::fs;
 
 use vhost_accel_bench::{Clock, Error, KernelHalf, Platform, ResultFile};
-
-/// Whether a line of `text` begins with these words.
-fn has_row(text: &str, cells: &[&str]) -> bool {
-    text.lines().any(|line| {
-        let mut words = line.split_whitespace();
-        cells.iter().all(|cell| words.next() == Some(cell))
-    })
-}
 
 #[test]
 fn a_result_survives_its_file() {

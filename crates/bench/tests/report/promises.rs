@@ -1,13 +1,13 @@
 //! Promises held against figures.
 
 use vhost_accel::Interface;
-use vhost_accel_bench::report::{self, Claim};
+use vhost_accel_bench::report::{self, Promise};
 use vhost_accel_bench::{Client, Configuration, Difference, Key, Repeat, ResultFile, Scenario};
 
 use crate::fixture;
 
 fn holds(result: &ResultFile) -> Vec<bool> {
-    report::claims(result).iter().map(|claim: &Claim| claim.holds).collect()
+    report::promises(result).iter().map(|promise: &Promise| promise.holds).collect()
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn times_are_held_against_the_emulated_kernel() {
         }
     }
     assert_eq!(holds(&result), [false, false, false]);
-    assert!(report::text(&[result]).contains("DOES NOT HOLD"));
+    assert!(report::table(&result).contains("DOES NOT HOLD"));
 }
 
 #[test]
@@ -64,11 +64,11 @@ fn instructions_are_held_against_the_native_kernel() {
     // What other seeds change is said, and no promise.
     differs(&mut result.run.reseeded);
     assert_eq!(holds(&result), [false, false, false, true]);
-    let said = report::claims(&result)[3].measured.clone();
+    let said = report::promises(&result)[3].measured.clone();
     assert!(said.ends_with(" (setup/1/vhost-mdev differs most, by 10.00%)"), "{said}");
     differs(&mut result.run.repeat);
     assert_eq!(holds(&result), [false, false, false, false]);
-    let said = report::text(&[result.clone()]);
+    let said = report::table(&result);
     assert_eq!(said.matches("DOES NOT HOLD").count(), 4, "{said}");
     result.timings = first;
     result.run.repeat = None;
@@ -77,7 +77,7 @@ fn instructions_are_held_against_the_native_kernel() {
 
 #[test]
 fn a_translators_time_proves_nothing() {
-    assert_eq!(report::claims(&fixture::translated()), []);
+    assert_eq!(report::promises(&fixture::translated()), []);
     // On a CPU a kick's cost is real, and a crossing is not trapped.
     assert_eq!(holds(&fixture::kvm()).len(), 2);
 }
@@ -88,5 +88,5 @@ fn what_was_not_measured_is_not_claimed() {
     result.timings.clear();
     result.ratios.clear();
     result.run.repeat = None;
-    assert_eq!(report::claims(&result), []);
+    assert_eq!(report::promises(&result), []);
 }

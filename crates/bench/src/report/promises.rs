@@ -4,14 +4,14 @@ use vhost_accel::{Interface, KickKind};
 
 use super::evidence::Kind;
 use super::numbers::{instructions, ratio, time};
-use super::words::name;
+use super::tables::name;
 use crate::{
     Argument, Client, Clock, Configuration, KernelHalf, Key, Over, Platform, ResultFile, Scenario,
 };
 
 /// A promise and what was measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub struct Promise {
     /// What is promised.
     pub promise: &'static str,
     /// What was measured.
@@ -36,7 +36,7 @@ const RAW_STORE: f64 = 3.0;
 const REPEATED: [&str; 3] = ["kick/", "setup/", "dma-map/"];
 
 /// The promises that `file` has figures for: each is held against the kind of run that can tell.
-pub fn claims(file: &ResultFile) -> Vec<Claim> {
+pub fn promises(file: &ResultFile) -> Vec<Promise> {
     let run = &file.run;
     let all = match (run.kernel_half, run.clock, run.machine) {
         (_, Clock::Instructions, _) => {
@@ -50,7 +50,7 @@ pub fn claims(file: &ResultFile) -> Vec<Claim> {
     all.into_iter().flatten().collect()
 }
 
-impl Claim {
+impl Promise {
     /// A sentence that begins with the verdict.
     pub(super) fn sentence(&self, file: &ResultFile) -> String {
         let verdict = if self.holds { "Holds" } else { "DOES NOT HOLD" };
@@ -58,18 +58,18 @@ impl Claim {
     }
 }
 
-fn copied(file: &ResultFile) -> Option<Claim> {
+fn copied(file: &ResultFile) -> Option<Promise> {
     let scenario = Scenario::Crossing(Argument::In);
     let (worst, interface) =
         worst(|configuration| file.over(scenario, configuration, Client::Baseline, Over::Bare))?;
-    Some(Claim {
+    Some(Promise {
         promise: "a trapped crossing with its argument copied costs at most 1.6 bare ones",
         measured: format!("{} on {}", ratio(Some(worst)), name(interface)),
         holds: worst <= COPY_LIMIT,
     })
 }
 
-fn doorbell(file: &ResultFile) -> Option<Claim> {
+fn doorbell(file: &ResultFile) -> Option<Promise> {
     let scenario = Scenario::Kick(KickKind::Doorbell);
     let difference = |configuration| {
         Some(file.median(scenario, configuration)? - file.baseline(scenario, configuration)?)
@@ -84,7 +84,7 @@ fn doorbell(file: &ResultFile) -> Option<Claim> {
     // waits.
     let cycle = file.host.cpu_mhz.map_or(0.0, |mhz| 1e3 / f64::from(mhz));
     let configuration = Configuration::plain(interface);
-    Some(Claim {
+    Some(Promise {
         promise: "kick/doorbell is one store: within noise of a raw volatile store",
         measured: format!(
             "{} against {} on {}; raw stores to different devices differ by {}, a clock cycle is {}",
@@ -98,10 +98,10 @@ fn doorbell(file: &ResultFile) -> Option<Claim> {
     })
 }
 
-fn eventfd(file: &ResultFile) -> Option<Claim> {
+fn eventfd(file: &ResultFile) -> Option<Promise> {
     let scenario = Scenario::Kick(KickKind::EventFd);
     let (worst, interface) = worst(|configuration| file.over_baseline(scenario, configuration))?;
-    Some(Claim {
+    Some(Promise {
         promise: "kick/eventfd takes at most 1.02 of the time of a bare write(2)",
         measured: format!("{} on {}", ratio(Some(worst)), name(interface)),
         holds: worst <= EVENTFD_LIMIT,
@@ -121,10 +121,10 @@ fn of_baseline(
     scenario: Scenario,
     promise: &'static str,
     limit: f64,
-) -> Option<Claim> {
+) -> Option<Promise> {
     let (worst, interface) = quotient(file, scenario)?;
     let configuration = Configuration::plain(interface);
-    Some(Claim {
+    Some(Promise {
         promise,
         measured: format!(
             "{worst:.4} on {}, {} over {}",
@@ -136,17 +136,17 @@ fn of_baseline(
     })
 }
 
-fn eventfd_instructions(file: &ResultFile) -> Option<Claim> {
+fn eventfd_instructions(file: &ResultFile) -> Option<Promise> {
     let promise = "kick/eventfd takes at most 1.01 of the instructions of a bare write(2)";
     of_baseline(file, Scenario::Kick(KickKind::EventFd), promise, EVENTFD_INSTRUCTIONS)
 }
 
-fn setup(file: &ResultFile) -> Option<Claim> {
+fn setup(file: &ResultFile) -> Option<Promise> {
     let promise = "setup/16 takes at most 1.05 of the instructions of the baseline";
     of_baseline(file, Scenario::Setup(16), promise, SETUP_LIMIT)
 }
 
-fn doorbell_instructions(file: &ResultFile) -> Option<Claim> {
+fn doorbell_instructions(file: &ResultFile) -> Option<Promise> {
     // The loop is the same on both sides, and there is nothing else in it but the store.
     let scenario = Scenario::Kick(KickKind::Doorbell);
     let more = |configuration| {
@@ -155,7 +155,7 @@ fn doorbell_instructions(file: &ResultFile) -> Option<Claim> {
     let (more, interface) = worst(more)?;
     // The baselines' own loops differ by less than this.
     let kick = ((more + RAW_STORE) * 10.0).round() / 10.0;
-    Some(Claim {
+    Some(Promise {
         promise: "kick/doorbell takes at most 5 instructions",
         measured: format!(
             "{kick:.1} on {}: {more:.1} more than a raw store's {RAW_STORE:.0} (load where, load what, store)",
@@ -165,7 +165,7 @@ fn doorbell_instructions(file: &ResultFile) -> Option<Claim> {
     })
 }
 
-fn repeat(file: &ResultFile) -> Option<Claim> {
+fn repeat(file: &ResultFile) -> Option<Promise> {
     let repeat = file.run.repeat.as_ref()?;
     let promised = |key: &Key| REPEATED.iter().any(|begins| key.scenario.starts_with(begins));
     let of = file.timings.iter().filter(|timing| promised(&timing.key)).count();
@@ -175,7 +175,7 @@ fn repeat(file: &ResultFile) -> Option<Claim> {
         let within = of.saturating_sub(beyond);
         format!("; in a guest with other random seeds {within} of {of}{}", furthest(worst))
     });
-    Some(Claim {
+    Some(Promise {
         promise: "kick, setup and dma-map repeat: their medians are within 0.1% when the run is made again",
         measured: format!(
             "{} of {of} are{}, and of all medians {} of {}{}",

@@ -8,12 +8,20 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
 use vhost_accel::Uri;
 use vhost_accel_emulator::EmulatedKernel;
 
 const SYMBOLS: &str = include_str!("../symbols.txt");
+
+/// These tests start processes and open a device again at once, and so run one after the other: see
+/// the documentation of `vhost-accel-emulator`.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -72,6 +80,7 @@ fn on_every_device(program: &Path) -> Vec<(Uri, String)> {
 
 #[test]
 fn the_examples_frame_comes_back() {
+    let _alone = alone();
     let (_dir, program) = compile("examples/first_frame.c");
     for (uri, line) in on_every_device(&program) {
         let frame = "sixty bytes are the least that a network card puts on a wire";
@@ -81,6 +90,7 @@ fn the_examples_frame_comes_back() {
 
 #[test]
 fn every_function_refuses_what_is_wrong() {
+    let _alone = alone();
     let (_dir, program) = compile("tests/misuse.c");
     on_every_device(&program);
 }
@@ -88,6 +98,7 @@ fn every_function_refuses_what_is_wrong() {
 /// What the library exports is what the header declares, and what the last release had.
 #[test]
 fn the_symbols_are_those_of_the_header() {
+    let _alone = alone();
     let table = run(Command::new("nm").args(["-D", "--defined-only"]).arg(library()));
     let symbols: BTreeSet<_> = table.lines().filter_map(|line| line.split(' ').nth(2)).collect();
     let committed: BTreeSet<_> = SYMBOLS.lines().collect();

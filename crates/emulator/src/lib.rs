@@ -36,8 +36,10 @@
 //! - Of the calls that take a path, open, stat, access, readlink and truncate see the emulated
 //!   names. A descriptor's link in `/proc` or `/dev/fd` leads to the device.
 //! - A forked child has copies of all descriptors until it executes a program: for that moment an
-//!   open device stays open, whoever closes it, as with any kernel. Tests that start processes and
-//!   tests that open a device again at once had better not run at the same time in one process.
+//!   open device stays open, whoever closes it, as with any kernel. This process has a copy of a
+//!   client's device for a moment at its open, close or duplicate, even where the client is another
+//!   process: a child that another thread forks just then has it, too. So tests that start
+//!   processes and tests that open a device again at once had better not run at the same time.
 //! - [`Builder::build`] raises the soft limit of open files of this process.
 //! - This is a test bed and an embedded default, not a security boundary.
 //!

@@ -21,7 +21,7 @@ use std::sync::{PoisonError, RwLock};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use vhost_accel::{Interface, OpenError, Uri, VhostAccel};
 use vhost_accel_conformance::{Case, Outcome, Target, cases, hold};
-use vhost_accel_emulator::{DeviceKind, EmulatedKernel, probe};
+use vhost_accel_emulator::{Ability, Builder, DeviceKind, EmulatedKernel, probe};
 
 /// A URI whose device the process is to hold until it is killed.
 const HOLD: &str = "VHOST_ACCEL_HOLD";
@@ -122,6 +122,25 @@ fn emulated() -> Vec<Trial> {
             })
         })
     });
+    // A device that can little: each case passes, or says which ability it needs.
+    let plain = VARIANTS.iter().filter(|variant| !variant.contains('?'));
+    let lacking = plain.flat_map(|&variant| {
+        cases().iter().map(move |case| {
+            trial(&format!("lacking::{variant}"), case, move || {
+                let builder = EmulatedKernel::builder().queue_pairs(case.pairs());
+                let kernel = Ability::ALL.into_iter().fold(builder, Builder::without).build()?;
+                let uri = uri(&kernel, variant);
+                let client = || client(&uri);
+                let open = || open(&uri);
+                let outcome = kernel.run(|| case.run(&Target::new(&open).with_client(&client)))?;
+                match outcome {
+                    Outcome::Passed => Ok(Completion::Completed),
+                    Outcome::NotApplicable(need) => Ok(Completion::ignored_with(need)),
+                    Outcome::Failed(failure) => Err(failure.into()),
+                }
+            })
+        })
+    });
     let in_process = cases().iter().map(|case| {
         trial(FIFTH, case, move || {
             let accelerator = fifth_backend::accelerator(case.pairs())?;
@@ -130,7 +149,7 @@ fn emulated() -> Vec<Trial> {
         })
     });
     let list = Trial::test("suite::the_list_of_what_is_not_applicable_is_sound", the_list_is_sound);
-    on_kernel.chain(in_process).chain([list]).collect()
+    on_kernel.chain(lacking).chain(in_process).chain([list]).collect()
 }
 
 fn machine(uris: &str) -> Vec<Trial> {

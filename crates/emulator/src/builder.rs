@@ -7,11 +7,13 @@ use vhost_accel_device::{Device, DeviceConfig, Errno};
 use vhost_accel_uapi::vfio;
 
 use crate::MAX_DEVICES;
+use crate::ability::Ability;
 use crate::chardevs::Chardevs;
 use crate::devices::{DeviceKind, EmulatedDevice, uuid};
 use crate::error::Error;
 use crate::front::container::ContainerNode;
 use crate::front::group::Group;
+use crate::front::vhost::Policy;
 use crate::front::vhost_mdev::MdevNode;
 use crate::front::vhost_vdpa::VdpaNode;
 use crate::kernel::EmulatedKernel;
@@ -26,6 +28,7 @@ pub struct Builder {
     mtu: u16,
     devices: u16,
     dma_entry_limit: u32,
+    lacking: Vec<Ability>,
     everything: bool,
 }
 
@@ -45,6 +48,7 @@ impl Default for Builder {
             mtu: 9000,
             devices: 1,
             dma_entry_limit: vfio::DMA_ENTRY_LIMIT,
+            lacking: Vec::new(),
             everything: false,
         }
     }
@@ -87,6 +91,13 @@ impl Builder {
         self
     }
 
+    /// Makes devices without this, for tests of what a VMM does then. May be called for several.
+    #[must_use]
+    pub fn without(mut self, ability: Ability) -> Self {
+        self.lacking.push(ability);
+        self
+    }
+
     /// Whether [`EmulatedKernel::crossings`] counts every system call of a client, eventfds and
     /// munmap of doorbells among them, and not only those that an emulated device has to do with.
     /// Each then costs a notification; what is left out is a process's own housekeeping: its
@@ -113,7 +124,12 @@ impl Builder {
         let numbers = Numbers::new().map_err(Error::setup("a device number of each kind"))?;
         shadow.file("/proc/devices", &numbers.devices).map_err(setup)?;
         shadow.file("/proc/misc", &numbers.misc).map_err(setup)?;
-        let mut nodes = Nodes { shadow: &shadow, numbers: &numbers, chardevs: Chardevs::default() };
+        let mut nodes = Nodes {
+            shadow: &shadow,
+            numbers: &numbers,
+            lacking: &self.lacking,
+            chardevs: Chardevs::default(),
+        };
         let mut devices = Vec::new();
         for number in 0..self.devices {
             for kind in DeviceKind::ALL {
@@ -145,7 +161,7 @@ impl Builder {
             // Locally administered; the last bytes tell the devices of a kernel apart.
             mac: [0x52, 0x54, 0, 0, kind as u8, number as u8],
             mtu: self.mtu,
-            log: kind != DeviceKind::VhostVdpa,
+            log: kind != DeviceKind::VhostVdpa && !self.lacking.contains(&Ability::DirtyLog),
         };
         Device::new(config).map_err(|errno| match errno {
             Errno::EINVAL => {
@@ -161,6 +177,7 @@ impl Builder {
 struct Nodes<'a> {
     shadow: &'a Shadow,
     numbers: &'a Numbers,
+    lacking: &'a [Ability],
     chardevs: Chardevs,
 }
 
@@ -180,7 +197,8 @@ impl Nodes<'_> {
         let entry = format!("/sys/devices/virtual/vfio/{number}");
         let target = format!("../../devices/virtual/vfio/{number}");
         self.shadow.link(&format!("/sys/class/vfio/{number}"), &target)?;
-        let group = Arc::new(Group::new(Arc::clone(device), uuid));
+        let policy = Policy::VFIO.without(self.lacking);
+        let group = Arc::new(Group::new(Arc::clone(device), policy, uuid));
         let path = format!("/dev/vfio/{number}");
         self.chardevs.add(self.shadow, &path, self.numbers.group(number), &entry, group)
     }
@@ -198,7 +216,10 @@ impl Nodes<'_> {
         let name = format!("vhost-mdev-{number}");
         // Of a class of its own, which the driver core gives a directory.
         let entry = format!("/sys/bus/mdev/devices/{uuid}/vhost_mdev/{name}");
-        let node = Arc::new(MdevNode(Arc::clone(device)));
+        let node = Arc::new(MdevNode {
+            device: Arc::clone(device),
+            policy: Policy::MDEV.without(self.lacking),
+        });
         let path = format!("/dev/{name}");
         self.chardevs.add(self.shadow, &path, self.numbers.vhost_mdev(number), &entry, node)
     }
@@ -206,7 +227,10 @@ impl Nodes<'_> {
     fn vhost_vdpa(&mut self, number: u16, device: &Arc<Device>) -> io::Result<()> {
         let name = format!("vhost-vdpa-{number}");
         let entry = format!("/sys/bus/vdpa/devices/vdpa{number}/{name}");
-        let node = Arc::new(VdpaNode(Arc::clone(device)));
+        let node = Arc::new(VdpaNode {
+            device: Arc::clone(device),
+            policy: Policy::VDPA.without(self.lacking),
+        });
         let path = format!("/dev/{name}");
         self.chardevs.add(self.shadow, &path, self.numbers.vhost_vdpa(number), &entry, node)
     }

@@ -45,6 +45,7 @@
 //!
 #![doc = include_str!("../limits.md")]
 
+mod ability;
 mod builder;
 mod call;
 mod chardevs;
@@ -70,6 +71,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+pub use ability::Ability;
 pub use builder::Builder;
 pub use crossings::{Crossings, Kind};
 pub use devices::{DeviceKind, EmulatedDevice};

@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex};
 use vhost_accel_device::dma::DmaSpace;
 use vhost_accel_device::{Device, Errno, lock};
 
+use super::vhost::Policy;
 use crate::iommu::Container;
 
 /// A group and the device in it.
 pub(crate) struct Group {
     device: Arc<Device>,
+    policy: Policy,
     uuid: String,
     state: Mutex<State>,
 }
@@ -35,8 +37,12 @@ impl State {
 }
 
 impl Group {
-    pub(crate) fn new(device: Arc<Device>, uuid: String) -> Arc<Self> {
-        Arc::new(Self { device, uuid, state: Mutex::default() })
+    pub(crate) fn new(device: Arc<Device>, policy: Policy, uuid: String) -> Arc<Self> {
+        Arc::new(Self { device, policy, uuid, state: Mutex::default() })
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        self.policy
     }
 
     pub(crate) fn device(&self) -> &Arc<Device> {

@@ -12,7 +12,7 @@ use zerocopy::{FromZeros, IntoBytes};
 use super::caps::Chain;
 use super::group::Group;
 use super::messages::Messages;
-use super::vhost::{Policy, UserArgument, Vhost};
+use super::vhost::{UserArgument, Vhost};
 use super::{Answer, Front, Key, Mapping, Node};
 use crate::call::{Call, UserBuf};
 use crate::crossings::Kind;
@@ -38,7 +38,7 @@ impl Node for VfioDeviceNode {
             .inspect_err(|_| group.close_device())?;
         Ok(Arc::new(OpenVfioDevice {
             group: Arc::clone(group),
-            vhost: Vhost::new(Arc::clone(device), Policy::VFIO),
+            vhost: Vhost::new(Arc::clone(device), group.policy()),
             messages: Messages::default(),
         }))
     }
@@ -95,7 +95,11 @@ impl Front for OpenVfioDevice {
 
     fn mmap(&self, call: &Call<'_>, mapping: &Mapping) -> Result<(), Errno> {
         call.count(Kind::MmapDoorbell);
-        if !mapping.is_shared() || !mapping.is_within(NOTIFY, self.device().queue_count()) {
+        let doorbells = self.vhost.has_doorbells();
+        if !doorbells
+            || !mapping.is_shared()
+            || !mapping.is_within(NOTIFY, self.device().queue_count())
+        {
             return Err(Errno::EINVAL);
         }
         self.device().set_doorbells_mapped(true);
@@ -173,7 +177,9 @@ impl OpenVfioDevice {
                 chain.push(vfio::REGION_INFO_CAP_VHOST, &Messages::capability());
             }
             vfio::REGION_INDEX_NOTIFY => {
-                info.flags |= vfio::REGION_INFO_FLAG_MMAP;
+                if self.vhost.has_doorbells() {
+                    info.flags |= vfio::REGION_INFO_FLAG_MMAP;
+                }
                 info.size = self.notify_size();
                 let subtype = vfio::REGION_SUBTYPE_VHOST_NOTIFY;
                 chain.push(vfio::REGION_INFO_CAP_TYPE, &region(subtype));

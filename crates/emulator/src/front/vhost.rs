@@ -13,6 +13,7 @@ use vhost_accel_uapi::{ioc, vhost};
 use virtio_bindings::virtio_config::{VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_CONFIG_S_FEATURES_OK};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use crate::ability::Ability;
 use crate::call::Call;
 
 const DRIVER_OK: u8 = VIRTIO_CONFIG_S_DRIVER_OK as u8;
@@ -25,6 +26,8 @@ pub(crate) struct Policy {
     pub(crate) backend_features: u64,
     /// GET_IOVA_RANGE.
     pub(crate) iova_range: bool,
+    /// There are doorbell pages to be mapped.
+    pub(crate) doorbells: bool,
     /// Requests pass mainline's vhost_vdpa: it has address spaces, no dirty log, no RESET_OWNER.
     pub(crate) mainline: bool,
 }
@@ -33,11 +36,14 @@ const SUSPEND_RESUME: u64 = 1 << vhost::BACKEND_F_SUSPEND | 1 << vhost::BACKEND_
 
 impl Policy {
     /// #1/A and #1/B.
-    pub(crate) const VFIO: Self =
-        Self { backend_features: SUSPEND_RESUME, iova_range: false, mainline: false };
+    pub(crate) const VFIO: Self = Self {
+        backend_features: SUSPEND_RESUME,
+        iova_range: false,
+        doorbells: true,
+        mainline: false,
+    };
     /// #2.
-    pub(crate) const MDEV: Self =
-        Self { backend_features: SUSPEND_RESUME, iova_range: true, mainline: false };
+    pub(crate) const MDEV: Self = Self { iova_range: true, ..Self::VFIO };
     /// vhost-vdpa. Mainline offers the three IOTLB bits whatever the device can do, IOTLB_PERSIST
     /// where a reset leaves the mappings alone, and ENABLE_AFTER_DRIVER_OK because the parent says
     /// so.
@@ -49,8 +55,25 @@ impl Policy {
             | 1 << vhost::BACKEND_F_ENABLE_AFTER_DRIVER_OK
             | 1 << vhost::BACKEND_F_IOTLB_PERSIST,
         iova_range: true,
+        doorbells: true,
         mainline: true,
     };
+
+    /// The same of a device or a kernel without some abilities.
+    pub(crate) fn without(mut self, lacking: &[Ability]) -> Self {
+        for ability in lacking {
+            match ability {
+                Ability::Suspend => self.backend_features &= !SUSPEND_RESUME,
+                Ability::IotlbBatch => {
+                    self.backend_features &= !(1 << vhost::BACKEND_F_IOTLB_BATCH);
+                }
+                Ability::Doorbell => self.doorbells = false,
+                // A feature of the device.
+                Ability::DirtyLog => {}
+            }
+        }
+        self
+    }
 }
 
 /// The argument of a request, wherever it lies.
@@ -131,6 +154,11 @@ impl Vhost {
         &self.device
     }
 
+    /// Whether there are doorbell pages to be mapped.
+    pub(crate) fn has_doorbells(&self) -> bool {
+        self.policy.doorbells
+    }
+
     /// Whether the client accepted this backend feature.
     pub(crate) fn has_backend_feature(&self, bit: u32) -> bool {
         self.backend_features.load(Ordering::Relaxed) & (1 << bit) != 0
@@ -165,6 +193,11 @@ impl Vhost {
             vhost::SET_CONFIG_CALL => self.set_config_call(&arg),
             vhost::SUSPEND if self.ignores_suspend() => Ok(()),
             vhost::RESUME if self.ignores_suspend() => Ok(()),
+            vhost::SUSPEND | vhost::RESUME
+                if self.policy.backend_features & SUSPEND_RESUME == 0 =>
+            {
+                Err(Errno::EOPNOTSUPP)
+            }
             vhost::SUSPEND => device.suspend(),
             vhost::RESUME => device.resume(),
             vhost::GET_IOVA_RANGE if self.policy.iova_range => {

@@ -15,20 +15,23 @@ use crate::crossings::Kind;
 use crate::task::Task;
 
 /// The device behind one `/dev/vhost-mdev-N`.
-pub(crate) struct MdevNode(pub(crate) Arc<Device>);
+pub(crate) struct MdevNode {
+    pub(crate) device: Arc<Device>,
+    pub(crate) policy: Policy,
+}
 
 impl Node for MdevNode {
     fn key(&self) -> Key {
-        Key::of(&self.0)
+        Key::of(&self.device)
     }
 
     fn open(&self, task: &Arc<Task>, memfd: &OwnedFd) -> Result<Arc<dyn Front>, Errno> {
         let memory = task.memory()?;
         let dma = DmaSpace::new(memory.clone(), PinPolicy::Eager, mdev::MAX_MAPPINGS as usize);
         let dma = Arc::new(dma);
-        let doorbells = DoorbellPages::map(memfd, 0, self.0.queue_count())?;
-        self.0.bind(memory, Arc::clone(&dma), Some(doorbells))?;
-        let vhost = Vhost::new(Arc::clone(&self.0), Policy::MDEV);
+        let doorbells = DoorbellPages::map(memfd, 0, self.device.queue_count())?;
+        self.device.bind(memory, Arc::clone(&dma), Some(doorbells))?;
+        let vhost = Vhost::new(Arc::clone(&self.device), self.policy);
         Ok(Arc::new(OpenMdev { vhost, dma }))
     }
 }
@@ -71,6 +74,9 @@ impl Front for OpenMdev {
 
     fn mmap(&self, call: &Call<'_>, mapping: &Mapping) -> Result<(), Errno> {
         call.count(Kind::MmapDoorbell);
+        if !self.vhost.has_doorbells() {
+            return Err(Errno(libc::ENODEV));
+        }
         let device = self.vhost.device();
         if !mapping.is_shared() || !mapping.is_within(0, device.queue_count()) {
             return Err(Errno::EINVAL);

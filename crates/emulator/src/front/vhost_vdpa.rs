@@ -22,19 +22,22 @@ const MAX_REGIONS: u32 = 64;
 const ENOTSUPP: i32 = 524;
 
 /// The device behind one `/dev/vhost-vdpa-N`.
-pub(crate) struct VdpaNode(pub(crate) Arc<Device>);
+pub(crate) struct VdpaNode {
+    pub(crate) device: Arc<Device>,
+    pub(crate) policy: Policy,
+}
 
 impl Node for VdpaNode {
     fn key(&self) -> Key {
-        Key::of(&self.0)
+        Key::of(&self.device)
     }
 
     fn open(&self, task: &Arc<Task>, memfd: &OwnedFd) -> Result<Arc<dyn Front>, Errno> {
         let memory = task.memory()?;
         let dma = Arc::new(DmaSpace::new(memory.clone(), PinPolicy::Eager, usize::MAX));
-        let doorbells = DoorbellPages::map(memfd, 0, self.0.queue_count())?;
-        self.0.bind(memory, Arc::clone(&dma), Some(doorbells))?;
-        let vhost = Vhost::new(Arc::clone(&self.0), Policy::VDPA);
+        let doorbells = DoorbellPages::map(memfd, 0, self.device.queue_count())?;
+        self.device.bind(memory, Arc::clone(&dma), Some(doorbells))?;
+        let vhost = Vhost::new(Arc::clone(&self.device), self.policy);
         let batch = Mutex::default();
         Ok(Arc::new(OpenVdpa { vhost, dma, batch }))
     }
@@ -107,7 +110,7 @@ impl Front for OpenVdpa {
         if !one_page || !mapping.is_shared() || readable || index > u64::from(u16::MAX) {
             return Err(Errno::EINVAL);
         }
-        if index >= u64::from(device.queue_count()) {
+        if index >= u64::from(device.queue_count()) || !self.vhost.has_doorbells() {
             // What the parent says of a vring without a doorbell.
             return Err(Errno(ENOTSUPP));
         }

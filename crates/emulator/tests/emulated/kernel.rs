@@ -4,7 +4,10 @@ use std::collections::HashSet;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use libc::{EBUSY, ENOENT};
-use vhost_accel_emulator::{DeviceKind, EmulatedKernel, Error, MAX_DEVICES, probe};
+use vhost_accel_emulator::{
+    Ability, Builder, DeviceKind, EmulatedKernel, Error, MAX_DEVICES, probe,
+};
+use vhost_accel_uapi::vfio::{REGION_INDEX_NOTIFY, region_offset};
 use vhost_accel_uapi::vhost;
 
 use crate::common::*;
@@ -31,6 +34,39 @@ fn what_cannot_be_made_is_refused() {
     let many = builder().devices(MAX_DEVICES + 1).build().err().unwrap();
     assert!(matches!(many, Error::TooManyDevices(65)));
     assert_eq!(many.to_string(), "65 devices were asked for, the most is 64");
+}
+
+#[test]
+fn what_a_device_is_without_is_refused() {
+    let builder = EmulatedKernel::builder();
+    let kernel = Ability::ALL.into_iter().fold(builder, Builder::without).build().unwrap();
+    let (shared, write) = (libc::MAP_SHARED, libc::PROT_WRITE);
+    kernel
+        .run(|| {
+            let vfio = Vfio::open(&kernel);
+            let vdpa = open("/dev/vhost-vdpa-0").unwrap();
+            let mdev = open("/dev/vhost-mdev-0").unwrap();
+            // What is left of vhost-vdpa's: IOTLB v2, ASID, ENABLE_AFTER_DRIVER_OK, PERSIST.
+            for (fd, offers) in [(&vfio.device, 0), (&mdev, 0), (&vdpa, 0b1_0100_1010)] {
+                assert_eq!(get::<u64>(fd, vhost::GET_BACKEND_FEATURES), Ok(offers));
+                let suspend = &mut (1_u64 << vhost::BACKEND_F_SUSPEND);
+                let refused = Err(libc::EOPNOTSUPP);
+                assert_eq!(ioctl(fd, vhost::SET_BACKEND_FEATURES, suspend), refused);
+                assert_eq!(get::<u64>(fd, vhost::GET_FEATURES).unwrap() & (1 << 26), 0);
+            }
+            for fd in [&vfio.device, &mdev] {
+                assert_eq!(ioctl_at(fd, vhost::SUSPEND, 0), Err(libc::EOPNOTSUPP));
+                assert_eq!(ioctl_at(fd, vhost::RESUME, 0), Err(libc::EOPNOTSUPP));
+            }
+            let notify = region_offset(REGION_INDEX_NOTIFY);
+            for (fd, offset, errno) in
+                [(&vfio.device, notify, libc::EINVAL), (&mdev, 0, libc::ENODEV), (&vdpa, 0, 524)]
+            {
+                let page = Mapped::new(fd, 4096, write, shared, offset);
+                assert_eq!(page.map(drop), Err(errno));
+            }
+        })
+        .unwrap();
 }
 
 #[test]

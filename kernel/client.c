@@ -306,7 +306,7 @@ int vhost_accel_request(struct vhost_accel_client *client, u32 cmd, void *arg)
 }
 EXPORT_SYMBOL_GPL(vhost_accel_request);
 
-static bool known(u32 cmd)
+bool vhost_accel_known(u32 cmd)
 {
 	switch (cmd) {
 	case VHOST_GET_FEATURES:
@@ -343,30 +343,41 @@ static bool known(u32 cmd)
 		return false;
 	}
 }
+EXPORT_SYMBOL_GPL(vhost_accel_known);
 
-long vhost_accel_ioctl(struct vhost_accel_client *client, u32 cmd,
-		       void __user *uarg)
+int vhost_accel_get_arg(struct vhost_accel_client *client, u32 cmd, void *arg,
+			const void __user *uarg)
 {
 	bool config = cmd == VHOST_VDPA_GET_CONFIG ||
 		      cmd == VHOST_VDPA_SET_CONFIG;
 	/* GET_CONFIG is declared to read only, but its head comes in. */
 	bool in = (_IOC_DIR(cmd) & _IOC_WRITE) || config;
-	int len = _IOC_SIZE(cmd), ret;
-	u8 arg[VHOST_ACCEL_MAX_ARG] __aligned(8) = {};
+	int len = _IOC_SIZE(cmd);
 
-	if (!known(cmd))
-		return -ENOTTY;
 	if (in && copy_from_user(arg, uarg, len))
 		return -EFAULT;
-	if (config) {
-		len = vhost_accel_config_len(client, arg);
-		if (len < 0)
-			return len;
-		if (copy_from_user(arg + sizeof(struct vhost_vdpa_config),
-				   uarg + sizeof(struct vhost_vdpa_config),
-				   len - sizeof(struct vhost_vdpa_config)))
-			return -EFAULT;
-	}
+	if (!config)
+		return len;
+	len = vhost_accel_config_len(client, arg);
+	if (len > 0 && copy_from_user(arg + sizeof(struct vhost_vdpa_config),
+				      uarg + sizeof(struct vhost_vdpa_config),
+				      len - sizeof(struct vhost_vdpa_config)))
+		return -EFAULT;
+	return len;
+}
+EXPORT_SYMBOL_GPL(vhost_accel_get_arg);
+
+long vhost_accel_ioctl(struct vhost_accel_client *client, u32 cmd,
+		       void __user *uarg)
+{
+	u8 arg[VHOST_ACCEL_MAX_ARG] __aligned(8) = {};
+	int len, ret;
+
+	if (!vhost_accel_known(cmd))
+		return -ENOTTY;
+	len = vhost_accel_get_arg(client, cmd, arg, uarg);
+	if (len < 0)
+		return len;
 	if (mutex_lock_killable(&client->lock))
 		return -EINTR;
 	ret = vhost_accel_request(client, cmd, arg);

@@ -52,6 +52,11 @@ int vhost_accel_check_owner(const struct vhost_accel_client *client);
 void vhost_accel_client_reset(struct vhost_accel_client *client);
 /* Of a request and its argument in kernel memory; the caller holds @lock. */
 int vhost_accel_request(struct vhost_accel_client *client, u32 cmd, void *arg);
+/* Whether it is a request of docs/abi.md, section 2. */
+bool vhost_accel_known(u32 cmd);
+/* Copies the argument of a known request into @arg; its bytes, or an error. */
+int vhost_accel_get_arg(struct vhost_accel_client *client, u32 cmd, void *arg,
+			const void __user *uarg);
 /* EINVAL or the bytes of a request's argument, of which the head is at hand. */
 int vhost_accel_config_len(const struct vhost_accel_client *client,
 			   const void *head);

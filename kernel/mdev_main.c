@@ -4,9 +4,9 @@
  * /dev/vhost-mdev-N, that takes vhost's ioctls and maps DMA itself.
  *
  *	echo UUID > /sys/class/mdev_bus/vhost_mdev/mdev_supported_types/.../create
+ *
+ * A second type of device, vhost_mdev-vdpa, has the control's ABI: mdev_vdpa.c.
  */
-#include <linux/cdev.h>
-#include <linux/device.h>
 #include <linux/fs.h>
 #include <linux/idr.h>
 #include <linux/mdev.h>
@@ -15,23 +15,10 @@
 #include <linux/uaccess.h>
 #include <linux/vhost.h>
 
-#include "client.h"
 #include "include/uapi/vhost_accel.h"
-#include "pin.h"
-#include "vhost_accel.h"
+#include "mdev.h"
 
 #define VHOST_MDEV_MINORS	BIT(MINORBITS)
-
-struct vhost_mdev {
-	struct device dev;
-	struct cdev cdev;
-	struct vhost_accel *va;
-	struct vhost_accel_client client;
-	struct vhost_accel_pin pin;
-	atomic_t opened;
-	struct completion closed;
-	bool created;		/* va and client are there */
-};
 
 static dev_t vhost_mdev_first;
 static DEFINE_IDA(vhost_mdev_ida);
@@ -54,7 +41,7 @@ static const struct vhost_accel_host_ops mdev_host_ops = {
 	.rearm = mdev_rearm,
 };
 
-static int vhost_mdev_open(struct inode *inode, struct file *file)
+int vhost_mdev_open(struct inode *inode, struct file *file)
 {
 	struct vhost_mdev *vm = container_of(inode->i_cdev, struct vhost_mdev,
 					     cdev);
@@ -65,16 +52,15 @@ static int vhost_mdev_open(struct inode *inode, struct file *file)
 	return nonseekable_open(inode, file);
 }
 
-static int vhost_mdev_release(struct inode *inode, struct file *file)
+int vhost_mdev_release(struct inode *inode, struct file *file)
 {
 	struct vhost_mdev *vm = file->private_data;
 
 	/* Stops the device; then nothing uses what is mapped. */
-	mutex_lock(&vm->client.lock);
-	vhost_accel_client_reset(&vm->client);
-	vhost_accel_pin_unmap_all(&vm->pin);
-	mutex_unlock(&vm->client.lock);
 	vhost_accel_client_close(&vm->client);
+	vhost_accel_pin_unmap_all(&vm->pin);
+	vm->backend_features = 0;
+	vm->address_space = false;
 	atomic_set(&vm->opened, 0);
 	complete(&vm->closed);
 	return 0;
@@ -90,7 +76,7 @@ static long mdev_map(struct vhost_mdev *vm, void __user *uarg)
 	ret = vhost_accel_check_owner(&vm->client);
 	if (ret)
 		return ret;
-	if (map.flags)
+	if (map.flags || !map.perm || (map.perm & ~VHOST_MAP_RW))
 		return -EINVAL;
 	return vhost_accel_pin_map(&vm->pin, vm->client.mm, map.iova, map.size,
 				   map.uaddr, map.perm);
@@ -178,7 +164,7 @@ static long vhost_mdev_ioctl(struct file *file, unsigned int cmd,
 	return ret;
 }
 
-static int vhost_mdev_mmap(struct file *file, struct vm_area_struct *vma)
+int vhost_mdev_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct vhost_mdev *vm = file->private_data;
 
@@ -192,6 +178,12 @@ static const struct file_operations vhost_mdev_fops = {
 	.unlocked_ioctl = vhost_mdev_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = vhost_mdev_mmap,
+};
+
+static const struct vhost_mdev_abi vhost_mdev_abi = {
+	.fops = &vhost_mdev_fops,
+	.node = "vhost-mdev-%d",
+	.features = BIT_ULL(VHOST_F_LOG_ALL),
 };
 
 static void vhost_mdev_free(struct device *dev)
@@ -219,9 +211,31 @@ static const struct class vhost_mdev_class = {
 	.devnode = vhost_mdev_devnode,
 };
 
+static struct mdev_type vhost_mdev_type = {
+	.sysfs_name = "net",
+	.pretty_name = "virtio-net loopback, vhost character device",
+};
+
+static struct mdev_type vhost_mdev_vdpa_type = {
+	.sysfs_name = "vdpa",
+	.pretty_name = "virtio-net loopback, vhost-vdpa's ABI",
+};
+
+static struct mdev_type *vhost_mdev_types[] = {
+	&vhost_mdev_type,
+	&vhost_mdev_vdpa_type,
+};
+
+static const struct vhost_mdev_abi *abi_of(const struct mdev_type *type)
+{
+	return type == &vhost_mdev_vdpa_type ? &vhost_mdev_vdpa_abi :
+					       &vhost_mdev_abi;
+}
+
 static int vhost_mdev_probe(struct mdev_device *mdev)
 {
 	static const struct vhost_accel_net_config usual;
+	const struct vhost_mdev_abi *abi = abi_of(mdev->type);
 	struct vhost_mdev *vm;
 	int ret, minor;
 
@@ -243,12 +257,12 @@ static int vhost_mdev_probe(struct mdev_device *mdev)
 	ret = vhost_accel_pin_init(&vm->pin);
 	if (ret)
 		goto put;
-	ret = dev_set_name(&vm->dev, "vhost-mdev-%d", minor);
+	ret = dev_set_name(&vm->dev, abi->node, minor);
 	if (ret)
 		goto put;
 
 	vm->va = vhost_accel_net_create(dev_name(&vm->dev), &mdev_host_ops, vm,
-					BIT_ULL(VHOST_F_LOG_ALL), &usual);
+					abi->features, &usual);
 	if (IS_ERR(vm->va)) {
 		ret = PTR_ERR(vm->va);
 		goto put;
@@ -261,7 +275,7 @@ static int vhost_mdev_probe(struct mdev_device *mdev)
 	vm->created = true;
 	vm->pin.va = vm->va;
 
-	cdev_init(&vm->cdev, &vhost_mdev_fops);
+	cdev_init(&vm->cdev, abi->fops);
 	vm->cdev.owner = THIS_MODULE;
 	ret = cdev_device_add(&vm->cdev, &vm->dev);
 	if (ret)
@@ -302,12 +316,6 @@ static struct mdev_driver vhost_mdev_driver = {
 	.get_available = vhost_mdev_available,
 };
 
-static struct mdev_type vhost_mdev_type = {
-	.sysfs_name = "net",
-	.pretty_name = "virtio-net loopback, vhost character device",
-};
-
-static struct mdev_type *vhost_mdev_types[] = { &vhost_mdev_type };
 static struct mdev_parent vhost_mdev_parent;
 static struct device *vhost_mdev_parent_dev;
 

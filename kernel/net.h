@@ -137,6 +137,7 @@ struct net_dev {
 	u32 nr_absent;
 	bool finding;
 	u32 rings;		/* another one when a ring may be another */
+	u16 nr_faulted;		/* vrings that stopped */
 	u64 frames;
 	u64 rx_dropped;
 	u64 tx_dropped;

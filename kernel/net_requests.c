@@ -35,6 +35,7 @@ void net_reset(struct net_dev *nd)
 	nd->driver_features = 0;
 	net_rings_changed(nd);
 	nd->active_pairs = 1;
+	nd->nr_faulted = 0;
 	ether_addr_copy(nd->mac, nd->first_mac);
 	nd->generation++;
 	for (q = 0; q < nd->va.nvqs; q++) {
@@ -135,14 +136,9 @@ static u64 net_get_features(struct vhost_accel *va)
 
 static u8 net_shown_status(const struct net_dev *nd)
 {
-	u8 status = nd->status;
-	u16 q;
-
 	lockdep_assert_held(&nd->lock);
-	for (q = 0; q < nd->va.nvqs; q++)
-		if (nd->vqs[q].faulted)
-			status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	return status;
+	return nd->status |
+	       (nd->nr_faulted ? VIRTIO_CONFIG_S_NEEDS_RESET : 0);
 }
 
 /* Bits that are not a driver's are ignored. */

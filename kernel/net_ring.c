@@ -49,6 +49,8 @@ static u64 used_log(const struct net_vq *vq, u64 at)
 /* Stops the queue until reset, and says so. */
 int net_ring_fault(struct net_dev *nd, struct net_vq *vq, enum net_fault fault)
 {
+	if (!vq->faulted)
+		nd->nr_faulted++;
 	vq->faulted = true;
 	nd->faults[fault]++;
 	net_signal(&vq->err);

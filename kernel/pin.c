@@ -148,11 +148,9 @@ static int check_range(u64 iova, u64 size)
 	return 0;
 }
 
-static int check_map(u64 iova, u64 size, u64 uaddr, u32 perm)
+static int check_map(u64 iova, u64 size, u64 uaddr)
 {
-	if (!perm || (perm & ~VHOST_MAP_RW) || !PAGE_ALIGNED(uaddr))
-		return -EINVAL;
-	return check_range(iova, size);
+	return PAGE_ALIGNED(uaddr) ? check_range(iova, size) : -EINVAL;
 }
 
 /* One mapping into @maps and @sink; it was charged for. */
@@ -176,7 +174,7 @@ int vhost_accel_pin_map(struct vhost_accel_pin *pin, struct mm_struct *mm,
 			u64 iova, u64 size, u64 uaddr, u32 perm)
 {
 	const struct sink sink = { .va = pin->va };
-	int ret = check_map(iova, size, uaddr, perm);
+	int ret = check_map(iova, size, uaddr);
 
 	if (ret)
 		return ret;
@@ -248,6 +246,16 @@ int vhost_accel_pin_unmap(struct vhost_accel_pin *pin, u64 iova, u64 *size)
 	return 0;
 }
 
+void vhost_accel_pin_invalidate(struct vhost_accel_pin *pin, u64 iova, u64 last)
+{
+	struct vhost_iotlb_map *map;
+
+	while ((map = vhost_iotlb_itree_first(pin->maps, iova, last))) {
+		pin->va->ops->dma_unmap(pin->va, map->start, map->last);
+		uncharge_maps(pin, map->start, map->last);
+	}
+}
+
 void vhost_accel_pin_unmap_all(struct vhost_accel_pin *pin)
 {
 	pin->va->ops->dma_unmap(pin->va, 0, U64_MAX);
@@ -277,8 +285,7 @@ int vhost_accel_pin_replace(struct vhost_accel_pin *pin, struct mm_struct *mm,
 		const struct vhost_memory_region *region = &regions[i];
 		u64 iova = region->guest_phys_addr, size = region->memory_size;
 
-		ret = check_map(iova, size, region->userspace_addr,
-				VHOST_MAP_RW);
+		ret = check_map(iova, size, region->userspace_addr);
 		if (!ret && vhost_iotlb_itree_first(maps, iova, iova + size - 1))
 			ret = -EINVAL;
 		if (!ret && check_add_overflow(new, size, &new))

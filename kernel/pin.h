@@ -31,6 +31,8 @@ int vhost_accel_pin_map(struct vhost_accel_pin *pin, struct mm_struct *mm,
 int vhost_accel_pin_unmap(struct vhost_accel_pin *pin, u64 iova, u64 *size);
 int vhost_accel_pin_replace(struct vhost_accel_pin *pin, struct mm_struct *mm,
 			    const struct vhost_memory_region *regions, u32 n);
+/* Every mapping that the range touches, whole. */
+void vhost_accel_pin_invalidate(struct vhost_accel_pin *pin, u64 iova, u64 last);
 void vhost_accel_pin_unmap_all(struct vhost_accel_pin *pin);
 
 void vhost_accel_unpin_run(const struct vhost_iotlb_map *map);

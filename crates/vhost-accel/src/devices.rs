@@ -16,7 +16,8 @@ const DEVICE_API: &str = "vfio-vhost";
 /// [`Interface::ALL`].
 ///
 /// Found in sysfs, without opening a device: mdevs whose type says `vfio-vhost`, the character
-/// devices below the mdevs of the vhost-mdev driver, and those of vhost-vdpa. A machine without
+/// devices below the mdevs of the vhost-mdev driver, and those of vhost-vdpa. The vhost-mdev driver
+/// can also make devices with vhost-vdpa's ABI; they are told by their name. A machine without
 /// these buses has none.
 ///
 /// # Errors
@@ -28,7 +29,7 @@ pub fn devices() -> io::Result<Vec<Uri>> {
 /// As [`devices`], in a tree that begins at `root`.
 fn below(root: &Path) -> io::Result<Vec<Uri>> {
     let mdevs = Path::new("/sys/bus/mdev/devices");
-    let (mut vfio, mut mdev_nodes) = (Vec::new(), Vec::new());
+    let (mut vfio, mut mdev_nodes, mut vdpa_nodes) = (Vec::new(), Vec::new(), Vec::new());
     for name in names(&in_root(root, mdevs))? {
         let device = mdevs.join(name);
         let here = in_root(root, &device);
@@ -40,9 +41,10 @@ fn below(root: &Path) -> io::Result<Vec<Uri>> {
             Err(error) => return Err(error),
         }
         // In a directory of its class, as the driver core puts it below a parent without one.
-        mdev_nodes.extend(nodes(&here.join("vhost_mdev"), "vhost-mdev-")?);
+        let class = here.join("vhost_mdev");
+        mdev_nodes.extend(nodes(&class, "vhost-mdev-")?);
+        vdpa_nodes.extend(nodes(&class, "vhost-vdpa-")?);
     }
-    let mut vdpa_nodes = Vec::new();
     let vdpas = in_root(root, Path::new("/sys/bus/vdpa/devices"));
     for name in names(&vdpas)? {
         vdpa_nodes.extend(nodes(&vdpas.join(name), "vhost-vdpa-")?);
@@ -83,7 +85,7 @@ fn names(directory: &Path) -> io::Result<Vec<OsString>> {
 mod tests {
     use super::*;
 
-    // ABI-MDEV-1, ABI-VFIO-3
+    // ABI-MDEV-1, ABI-VFIO-3, ABI-VDPA-36
     #[test]
     fn devices_are_found_by_what_sysfs_says() {
         let root = tempfile::tempdir().unwrap();
@@ -95,6 +97,7 @@ mod tests {
             fs::write(file, api).unwrap();
         }
         make(&format!("{mdevs}/d/vhost_mdev/vhost-mdev-3"));
+        make(&format!("{mdevs}/e/vhost_mdev/vhost-vdpa-own-4"));
         for node in ["vdpa0/vhost-vdpa-10", "vdpa1/vhost-vdpa-9", "vdpa2/net"] {
             make(&format!("sys/bus/vdpa/devices/{node}"));
         }
@@ -107,6 +110,7 @@ mod tests {
             "vhost-mdev:/dev/vhost-mdev-3",
             "vhost-vdpa:/dev/vhost-vdpa-9",
             "vhost-vdpa:/dev/vhost-vdpa-10",
+            "vhost-vdpa:/dev/vhost-vdpa-own-4",
         ];
         assert_eq!(found, expected);
     }

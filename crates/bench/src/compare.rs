@@ -36,6 +36,8 @@ pub enum Incomparable {
     KernelHalf,
     /// One ran on a CPU, and the other on another kind of machine.
     Machine,
+    /// The kernel half was set otherwise.
+    Setting,
     /// The device or its vrings had another size.
     Device,
 }
@@ -47,6 +49,7 @@ impl Incomparable {
             Self::Clock => "the clocks count different things",
             Self::KernelHalf => "the kernel halves differ",
             Self::Machine => "the kinds of machine differ",
+            Self::Setting => "the settings differ",
             Self::Device => "the devices differ in size",
         }
     }
@@ -192,6 +195,7 @@ fn incomparable(before: &ResultFile, after: &ResultFile) -> Vec<Incomparable> {
         (a.clock != b.clock, Incomparable::Clock),
         (a.kernel_half != b.kernel_half, Incomparable::KernelHalf),
         (machine, Incomparable::Machine),
+        (a.setting != b.setting, Incomparable::Setting),
         (before.device != after.device, Incomparable::Device),
     ]
     .into_iter()
@@ -263,4 +267,4 @@ fn changed(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -47,7 +47,7 @@ pub(crate) fn costs(
         (Clock::Wall, Mode::Full) => 60,
     };
     let devices = Devices::find(&options.externals)?;
-    let guest = Guest::new(options.waiting(placement))?;
+    let guest = Guest::new(options.queue_pairs, options.waiting(placement))?;
     let clock = clock_cost();
     let unit = match options.clock {
         Clock::Wall => Unit::Nanoseconds,

@@ -45,7 +45,7 @@ pub(crate) fn every<W: Watch>(
     watch: impl Fn(&Key) -> W,
     mut watched: impl FnMut(Key, W) -> Result<()>,
 ) -> Result<()> {
-    let (devices, guest) = (Devices::find(externals)?, Guest::new(Waiting::Watch)?);
+    let (devices, guest) = (Devices::find(externals)?, Guest::new(QUEUE_PAIRS, Waiting::Watch)?);
     let all = configurations(externals);
     for scenario in Scenario::all().into_iter().filter(|scenario| scenario.traits().counted) {
         for configuration in scenario.among(all.iter().copied()) {

@@ -38,7 +38,7 @@ pub(crate) fn distributions(
         Mode::Quick => (500, Duration::from_millis(50)),
     };
     let devices = Devices::find(&options.externals)?;
-    let guest = Guest::new(options.waiting(placement))?;
+    let guest = Guest::new(options.queue_pairs, options.waiting(placement))?;
     let mut recorders: Vec<Recorder> = configurations.iter().map(|_| Recorder::new()).collect();
     for _ in 0..ROUNDS {
         for (&configuration, recorder) in configurations.iter().zip(&mut recorders) {

@@ -10,7 +10,7 @@ use vhost_accel_driver::{Config, Lease, RawRing, Region};
 use crate::baseline;
 use crate::configuration::Configuration;
 use crate::error::Result;
-use crate::sizes::{MapSize, QUEUE_PAIRS};
+use crate::sizes::MapSize;
 
 /// Entries of each vring.
 pub(crate) const QUEUE_SIZE: u16 = 256;
@@ -83,14 +83,14 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Memory for the vrings of one device.
+    /// Memory for the vrings of one device that has `queue_pairs`.
     ///
     /// # Errors
     /// Those of mmap(2) and eventfd(2).
-    pub(crate) fn new(waiting: Waiting) -> Result<Self> {
+    pub(crate) fn new(queue_pairs: u16, waiting: Waiting) -> Result<Self> {
         // One region lent in part or whole; this process touches none of it.
         let extra = Region::huge(MapSize::Gigantic.bytes() as usize)?;
-        Self::with_extra(2 * QUEUE_PAIRS + 1, waiting, &extra)
+        Self::with_extra(2 * queue_pairs + 1, waiting, &extra)
     }
 
     /// Another like it for a second device. They share the third region.

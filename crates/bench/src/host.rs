@@ -27,6 +27,30 @@ impl Host {
     }
 }
 
+/// The command line of the kernel that this machine runs.
+pub fn kernel_command_line() -> Option<String> {
+    let text = fs::read_to_string("/proc/cmdline").ok()?;
+    Some(plain_text(text.trim()))
+}
+
+/// What this program was built with, and the programs of `others` that it uses: under its name what
+/// each says of its version. What can't be found out is left out.
+pub fn software(others: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let rustc = Some(env!("BENCH_RUSTC").to_owned()).filter(|version| !version.is_empty());
+    let others = others.iter().map(|&(name, program)| (name, version(program)));
+    std::iter::once(("rustc", rustc))
+        .chain(others)
+        .filter_map(|(name, version)| Some((name.to_owned(), version?)))
+        .collect()
+}
+
+/// The first line that `program` says of its version.
+fn version(program: &str) -> Option<String> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    output.status.success().then(|| plain_text(text.lines().next().unwrap_or_default()))
+}
+
 fn line(path: &str) -> String {
     match fs::read_to_string(path) {
         Ok(text) => plain_text(text.trim()),

@@ -40,6 +40,7 @@ mod results;
 mod run;
 mod scenario;
 mod schema;
+mod seeds;
 mod selection;
 mod session;
 pub mod signals;
@@ -60,14 +61,15 @@ pub use configuration::{CONTROL, Configuration, Variant};
 pub use count::count_crossings;
 pub use devices::{External, Open};
 pub use error::{Error, Result};
-pub use host::{revision, utc_now};
+pub use host::{kernel_command_line, revision, software, utc_now};
 pub use mark::{BEGIN, END, mark_crossings};
 pub use options::RunOptions;
 pub use plausible::Implausible;
 pub use quiet::Quiet;
 pub use results::{
     Clock, Cost, Crossings, Device, Difference, Distribution, Figures, Host, KernelHalf, Key,
-    Limit, Mode, Over, Platform, Ratio, Repeat, ResultFile, Run, SCHEMA, Timing, Unit,
+    Limit, Mode, Over, Platform, Ratio, Repeat, ResultFile, Run, SCHEMA, Seeds, Setting, Spread,
+    Timing, Unit,
 };
 pub use run::{Progress, run};
 pub use scenario::{
@@ -75,6 +77,7 @@ pub use scenario::{
     Step,
 };
 pub use schema::schema;
+pub use seeds::ENOUGH;
 pub use selection::Selection;
 pub use sizes::{LIVE, MapSize, PAIRS};
 pub use staged::Staged;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::devices::External;
 use crate::guest::Waiting;
 use crate::placement::Placement;
-use crate::results::{Clock, Crossings, KernelHalf, Mode, Platform};
+use crate::results::{Clock, Crossings, KernelHalf, Mode, Platform, Setting};
 use crate::selection::Selection;
 
 /// What to run and how.
@@ -20,6 +20,11 @@ pub struct RunOptions {
     pub clock: Clock,
     /// What runs this machine.
     pub machine: Platform,
+    /// What of the kernel half is otherwise than usual.
+    pub setting: Setting,
+    /// Queue pairs of a device, of a native one; the emulated ones have as many as the largest of
+    /// [`PAIRS`](crate::PAIRS).
+    pub queue_pairs: u16,
     /// What of it all.
     pub selection: Selection,
     /// Interfaces from outside, measured beside the four.

@@ -33,6 +33,8 @@ pub(crate) struct Peer {
     device: VhostKernVdpa<Arc<GuestMemoryMmap>>,
     // Last: what was lent stays until the device is closed.
     lent: Vec<Arc<Region>>,
+    /// Features that the device offers.
+    features: u64,
 }
 
 impl std::fmt::Debug for Peer {
@@ -74,11 +76,11 @@ impl Session for Peer {
             | bit(uapi::BACKEND_F_RESUME);
         let accepted = offered & wanted;
         device.set_backend_features(accepted).map_err(failed("set_backend_features"))?;
-        device.get_features().map_err(failed("get_features"))?;
+        let features = device.get_features().map_err(failed("get_features"))?;
         device.get_device_id().map_err(failed("get_device_id"))?;
         device.get_vqs_count().map_err(failed("get_vqs_count"))?;
         device.get_vring_num().map_err(failed("get_vring_num"))?;
-        Ok(Self { device, lent: Vec::new() })
+        Ok(Self { device, features, lent: Vec::new() })
     }
 
     fn map_all(&mut self, leases: &[Lease]) -> Result<()> {
@@ -99,7 +101,9 @@ impl Session for Peer {
     fn negotiate(&mut self) -> Result<()> {
         let known = Status::ACKNOWLEDGE | Status::DRIVER;
         self.device.set_status(known.bits()).map_err(failed("set_status"))?;
-        self.device.set_features(FEATURES.bits()).map_err(failed("set_features"))?;
+        self.device
+            .set_features(self.features & FEATURES.bits())
+            .map_err(failed("set_features"))?;
         let status = known | Status::FEATURES_OK;
         self.device.set_status(status.bits()).map_err(failed("set_status"))?;
         self.status().map(drop)

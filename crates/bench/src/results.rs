@@ -15,7 +15,7 @@ use crate::configuration::{Configuration, Variant};
 use crate::scenario::Scenario;
 
 /// The version of the schema that this crate writes, and the only one that it reads.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 const DATE: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$";
 const SCENARIO: &str = "^[a-z0-9-]+(/[A-Za-z0-9-]+)*$";
@@ -66,6 +66,12 @@ pub struct Run {
     pub clock: Clock,
     /// What ran the kernel half.
     pub machine: Platform,
+    /// What of the kernel half was otherwise than usual.
+    pub setting: Setting,
+    /// The command line of a native kernel; null for the emulated one.
+    pub kernel_command_line: Option<String>,
+    /// What it was built and run with, and the version of each: rustc, libc, QEMU.
+    pub software: BTreeMap<String, String>,
     /// How long the run took, in seconds of the clock of the machine that it ran on.
     pub seconds: u64,
     /// Whether it was stopped before it had measured everything.
@@ -74,10 +80,48 @@ pub struct Run {
     /// instructions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Repeat>,
-    /// How far the same run comes out otherwise in a guest with another seed: hash keys, the
-    /// order of free memory. Only where `repeat` is.
+    /// What the same run gives in guests with other random seeds: addresses, hash keys, the order
+    /// of free memory. Only where the clock counts instructions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reseeded: Option<Repeat>,
+    pub seeds: Option<Seeds>,
+}
+
+/// What of the kernel half is otherwise than usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Setting {
+    /// Nothing.
+    Usual,
+    /// vhost-vdpa's ABI is that of our module, on the core that #2 runs on, in place of mainline's.
+    OwnControl,
+    /// vhost-vdpa is mainline's with `patches/`.
+    PatchedControl,
+    /// The kernel does not clear memory that it allocates (`init_on_alloc=0`).
+    NoInitOnAlloc,
+    /// Each setup is on a device that has no more queue pairs than it sets up.
+    SizedDevice,
+}
+
+impl Setting {
+    /// Every one.
+    pub const ALL: [Self; 5] = [
+        Self::Usual,
+        Self::OwnControl,
+        Self::PatchedControl,
+        Self::NoInitOnAlloc,
+        Self::SizedDevice,
+    ];
+
+    /// As in a result file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Usual => "usual",
+            Self::OwnControl => "own-control",
+            Self::PatchedControl => "patched-control",
+            Self::NoInitOnAlloc => "no-init-on-alloc",
+            Self::SizedDevice => "sized-device",
+        }
+    }
 }
 
 /// What a run's clock counts.
@@ -115,6 +159,35 @@ pub struct Repeat {
     pub within_thousandth: usize,
     /// Those that differ by more.
     pub beyond: Vec<Difference>,
+}
+
+/// The medians of the same run in several guests, each with another random seed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Seeds {
+    /// Guests, the one whose figures are in this file among them.
+    #[schemars(range(min = 1))]
+    pub boots: usize,
+    /// Between what each median was.
+    pub spread: Vec<Spread>,
+}
+
+/// What a median was in several guests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Spread {
+    /// Of what.
+    #[serde(flatten)]
+    pub key: Key,
+    /// The least.
+    #[schemars(range(min = 0.0))]
+    pub low: f64,
+    /// The one in the middle: the figure that the reports quote.
+    #[schemars(range(min = 0.0))]
+    pub median: f64,
+    /// The greatest.
+    #[schemars(range(min = 0.0))]
+    pub high: f64,
 }
 
 /// Two medians that differ.

@@ -10,13 +10,13 @@ use crate::devices::configurations;
 use crate::distribution::distributions;
 use crate::error::{Error, Result};
 use crate::guest::QUEUE_SIZE;
+use crate::host::{kernel_command_line, software};
 use crate::measured::Measured;
 use crate::options::RunOptions;
 use crate::placement::Placement;
 use crate::plausible::plain_text;
 use crate::results::{Clock, Device, Host, KernelHalf, ResultFile, Run, SCHEMA};
 use crate::scenario::{Activity, Scenario};
-use crate::sizes::QUEUE_PAIRS;
 use crate::timing::Timer;
 
 /// How far a run is.
@@ -76,11 +76,17 @@ pub fn run(options: &RunOptions, mut progress: impl FnMut(&Progress)) -> Result<
             machine: options.machine,
             seconds: 0,
             interrupted: true,
+            setting: options.setting,
+            kernel_command_line: match options.kernel_half {
+                KernelHalf::Emulated => None,
+                KernelHalf::Native => kernel_command_line(),
+            },
+            software: software(&[("libc", "ldd")]),
             repeat: None,
-            reseeded: None,
+            seeds: None,
         },
         host,
-        device: Device { queue_pairs: QUEUE_PAIRS, queue_size: QUEUE_SIZE },
+        device: Device { queue_pairs: options.queue_pairs, queue_size: QUEUE_SIZE },
         crossings,
         timings: Vec::new(),
         ratios: Vec::new(),

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::plausible;
-use crate::results::{Clock, Crossings, Platform, ResultFile, SCHEMA};
+use crate::results::{Clock, Crossings, Platform, ResultFile, SCHEMA, Setting};
 use crate::staged::Staged;
 
 impl ResultFile {
@@ -51,7 +51,7 @@ impl ResultFile {
     }
 
     /// The name of its file in `results/`: date, kernel half, where it tells runs of a day apart
-    /// machine and clock, CPU.
+    /// machine, clock and setting, CPU.
     pub fn file_name(&self) -> String {
         let run = &self.run;
         let mut parts = vec![word(run.date.split('T').next().unwrap_or_default())];
@@ -62,6 +62,7 @@ impl ResultFile {
             Platform::Kvm => Some("kvm".to_owned()),
         });
         parts.extend((run.clock == Clock::Instructions).then(|| "instructions".to_owned()));
+        parts.extend((run.setting != Setting::Usual).then(|| run.setting.name().to_owned()));
         parts.push(word(&self.host.cpu));
         parts.retain(|part| !part.is_empty());
         format!("{}.json", parts.join("-"))

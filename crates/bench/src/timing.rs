@@ -96,7 +96,7 @@ impl<'a> Timer<'a> {
         scenario: Scenario,
     ) -> Result<Self> {
         let devices = Devices::find(&options.externals)?;
-        let guest = Guest::new(options.waiting(placement))?;
+        let guest = Guest::new(options.queue_pairs, options.waiting(placement))?;
         let twin = guest.twin()?;
         let runs = scenario.traits().activity != Activity::Idle;
         if let Some(placement) = placement.filter(|_| runs) {

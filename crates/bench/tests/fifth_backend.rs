@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use vhost_accel::VhostAccel;
 use vhost_accel_bench::{
     CONTROL, Client, Clock, Configuration, External, KernelHalf, Mode, Over, PAIRS, Platform,
-    ResultFile, RunOptions, Scenario, Selection, count_crossings, report, run,
+    ResultFile, RunOptions, Scenario, Selection, Setting, count_crossings, report, run,
 };
 
 #[path = "../../conformance/examples/fifth_backend/backend.rs"]
@@ -55,6 +55,8 @@ fn a_run_gives_it_rows_of_its_own() {
         kernel_half: KernelHalf::Emulated,
         clock: Clock::Wall,
         machine: Platform::Host,
+        setting: Setting::Usual,
+        queue_pairs: 64,
         selection: Selection { scenarios: vec!["setup/1".to_owned()], ..Selection::default() },
         externals: vec![FIFTH],
         criterion: dir.path().join("criterion"),

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use vhost_accel::Interface;
 use vhost_accel_bench::{
-    Client, Clock, Error, KernelHalf, Mode, Over, Platform, ResultFile, RunOptions, Selection, run,
+    Client, Clock, Error, KernelHalf, Mode, Over, Platform, ResultFile, RunOptions, Selection,
+    Setting, run,
 };
 
 static GO: AtomicBool = AtomicBool::new(false);
@@ -17,6 +18,8 @@ fn options(dir: &Path) -> RunOptions {
         kernel_half: KernelHalf::Emulated,
         clock: Clock::Wall,
         machine: Platform::Host,
+        setting: Setting::Usual,
+        queue_pairs: 64,
         selection: Selection { scenarios: vec!["crossing".to_owned()], ..Selection::default() },
         externals: Vec::new(),
         criterion: dir.join("criterion"),

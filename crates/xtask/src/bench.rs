@@ -2,20 +2,21 @@
 //!
 //! First every scenario runs once under strace, which counts its crossings: they must be those that
 //! the emulated kernel counts. Then the comparison runs. Where the clock counts instructions the
-//! guest is sealed, so that nothing from outside is counted; the comparison runs there twice, to
-//! say that it is repeated, and once more with other random seeds, to say how much of it is luck.
+//! guest is sealed, so that nothing from outside is counted, and addresses are drawn by lot. The
+//! comparison runs there once for each random seed, to say how much of it is luck, and once more
+//! with the first, to say that it is repeated.
 
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use clap::Args;
 use vhost_accel_bench::terminal::{Fault, one_line, print};
 use vhost_accel_bench::{
-    Crossings, Key, Repeat, ResultFile, Scenario, load_crossings, report, revision, utc_now,
-    write_all,
+    Crossings, ENOUGH, Key, PAIRS, Repeat, ResultFile, Scenario, Seeds, Setting, load_crossings,
+    report, revision, software, utc_now, write_all,
 };
 
 use crate::lab::{self, Accel, ROOT};
@@ -24,7 +25,21 @@ use crate::strace;
 /// Memory of the guest: the scenarios pin 1 GiB of it.
 const MEMORY: &str = "4096";
 /// Queue pairs of a device, as many as the largest setup uses.
-const PAIRS: &str = "64";
+const MOST_PAIRS: u16 = 64;
+/// What of all scenarios is measured with other settings: what decides, and what explains it.
+const DECIDING: [&str; 9] = [
+    "setup",
+    "setup-batched",
+    "setup-eventfd",
+    "setup-step",
+    "dma-map",
+    "dma-churn",
+    "migrate",
+    "kick",
+    "reset",
+];
+/// The modules that `patches/` change.
+const CONTROL_MODULES: [&str; 2] = ["vhost.ko", "vhost_vdpa.ko"];
 /// Mappings of a VFIO container, as many as the scenarios keep.
 const VFIO_ENTRIES: &str = "1048640";
 
@@ -34,9 +49,15 @@ pub(crate) struct Options {
     /// What runs the guest
     #[arg(long, default_value = "tcg")]
     accel: Option<Accel>,
-    /// The guest's clock counts instructions: a nanosecond is one. Runs three times
+    /// The guest's clock counts instructions: a nanosecond is one
     #[arg(long)]
     icount: bool,
+    /// Guests with different random seeds, to count instructions in [default: 10]
+    #[arg(long, value_name = "N", requires = "icount", value_parser = clap::value_parser!(u32).range(1..))]
+    boots: Option<u32>,
+    /// What of the kernel is to be otherwise than usual
+    #[arg(long, value_name = "SETTING", requires = "icount", value_parser = setting)]
+    setting: Option<Setting>,
     /// Few short samples, once
     #[arg(long, conflicts_with = "save")]
     quick: bool,
@@ -71,6 +92,8 @@ pub(crate) enum Error {
     Unknown(String),
     #[error("{0} crossings on the real kernel are not those on the emulated one")]
     Differ(usize),
+    #[error("lab/mainline/build says {0:?}, which is no directory")]
+    NoModules(String),
 }
 
 impl Error {
@@ -84,7 +107,8 @@ impl Error {
             | Self::Ended { .. }
             | Self::Left(_)
             | Self::Unknown(_)
-            | Self::Differ(_) => Fault::Failed,
+            | Self::Differ(_)
+            | Self::NoModules(_) => Fault::Failed,
         }
     }
 }
@@ -103,7 +127,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     };
     let counted = out.join("crossings.json");
     // What only some scenarios are wanted for is not worth a count of all.
-    let with_counts = options.more.is_empty();
+    let with_counts = options.more.is_empty() && options.setting.is_none();
     if with_counts {
         say("crossings, counted by strace")?;
         let crossings = count(options, &program, &out)?;
@@ -111,28 +135,48 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
             serde_json::to_vec(&crossings).map_err(io::Error::from).map_err(file(&counted))?;
         write_all([(counted.clone(), &*text)])?;
     }
-    let seeds: &[u32] = if options.icount && !options.quick { &[1, 1, 2] } else { &[1] };
-    let mut results = Vec::new();
-    for (number, &seed) in (1..).zip(seeds) {
-        say(format_args!("run {number} of {}", seeds.len()))?;
-        let dir = out.join(format!("run-{number}"));
-        let mut arguments = options.comparison(&program);
-        let mut needed = vec![program.clone()];
-        if with_counts {
-            arguments.extend(["--crossings".into(), counted.clone().into()]);
-            needed.push(counted.clone());
-        }
-        let sealed = options.icount.then_some(Sealed { seed, needed: &needed });
-        in_lab(options, &dir, sealed, arguments)?;
-        let mut result = ResultFile::load(&dir.join("latest.json")).map_err(Error::Left)?;
-        // A sealed guest knows no date.
-        result.run.date = utc_now();
-        results.push(result);
+    let mut arguments = options.comparison(&program);
+    let mut needed = vec![program];
+    if with_counts {
+        arguments.extend(["--crossings".into(), counted.clone().into()]);
+        needed.push(counted);
     }
+    let patched = match options.setting {
+        Some(Setting::PatchedControl) => Some(patched()?),
+        Some(
+            Setting::Usual | Setting::OwnControl | Setting::NoInitOnAlloc | Setting::SizedDevice,
+        )
+        | None => None,
+    };
+    needed
+        .extend(patched.iter().flat_map(|modules| CONTROL_MODULES.map(|name| modules.join(name))));
+    let boots = options.boots();
+    // The first seed once more, to see whether it is repeated.
+    let mut seeds: Vec<u32> = (1..=boots).collect();
+    seeds.extend((boots > 1).then_some(1));
+    let parts = options.parts();
+    let run = |number: usize| {
+        let (seed, needed, patched) = (seeds[number], &*needed, patched.as_deref());
+        let runs = parts.iter().map(|part| {
+            let dir = out.join(format!("run-{}{}", number + 1, part.name));
+            let sealed = options.icount.then_some(Sealed { seed, needed, patched });
+            let arguments = [&*arguments, &part.arguments].concat();
+            in_lab(options, &dir, part.pairs, sealed, arguments)?;
+            ResultFile::load(&dir.join("latest.json")).map_err(Error::Left)
+        });
+        runs.reduce(|whole, part| Ok(joined(whole?, part?))).unwrap_or_else(|| unreachable!())
+    };
+    let mut results = all(seeds.len(), options.at_once(), &run)?;
+    let again = (boots > 1).then(|| results.pop()).flatten();
     let latest = out.join("latest.json");
     let mut result = results[0].clone();
-    result.run.repeat = results.get(1).map(|again| Repeat::of(again, &result));
-    result.run.reseeded = results.get(2).map(|other| Repeat::of(other, &result));
+    // A sealed guest knows no date, and none of the programs around it.
+    if options.icount {
+        result.run.date = utc_now();
+        result.run.seeds = Some(Seeds::of(&results));
+    }
+    result.run.software = software(&[("libc", "ldd"), ("qemu", "qemu-system-x86_64")]);
+    result.run.repeat = again.map(|again| Repeat::of(&again, &result));
     result.save(&latest)?;
     say(report::table(&result))?;
     say(format_args!("Result: {}", latest.display()))?;
@@ -155,6 +199,10 @@ pub(crate) fn evidence() -> Result<ExitCode, Error> {
     save(&ResultFile::load(&latest).map_err(Error::Left)?)?;
     say("== a real kernel, instructions")?;
     run(&Options { icount: true, save: true, ..Options::default() })?;
+    for setting in Setting::ALL.into_iter().filter(|&setting| setting != Setting::Usual) {
+        say(format_args!("== the same, {}", setting.name()))?;
+        run(&Options { icount: true, save: true, setting: Some(setting), ..Options::default() })?;
+    }
     say("== a real kernel, time under QEMU's translator")?;
     run(&Options { save: true, ..Options::default() })
 }
@@ -164,7 +212,7 @@ fn save(result: &ResultFile) -> Result<(), Error> {
     let root = Path::new(ROOT);
     let kind = |file: &ResultFile| {
         let run = &file.run;
-        (run.kernel_half, run.clock, run.machine, file.host.cpu.clone())
+        (run.kernel_half, run.clock, run.machine, run.setting, file.host.cpu.clone())
     };
     let path = report::save(root, result, |old| kind(old) == kind(result))?;
     say(format_args!("Saved, and docs/ and README.md made anew: {}", path.display()))?;
@@ -180,7 +228,7 @@ fn count(options: &Options, program: &Path, out: &Path) -> Result<Vec<Crossings>
         ["strace", "-f", "-y", "-X", "raw", "-x", "-s", "256", "-o"].map(OsString::from).to_vec();
     arguments.extend([trace.clone().into(), program.into()]);
     arguments.extend(["--native", "--mark"].map(OsString::from));
-    in_lab(options, &dir, None, arguments)?;
+    in_lab(options, &dir, MOST_PAIRS, None, arguments)?;
     let text = std::fs::read_to_string(&trace).map_err(file(&trace))?;
     let native = by_key(strace::crossings(&text)?)?;
     // By the same program: what std does on its own differs between builds.
@@ -242,17 +290,68 @@ fn differences(native: &[Crossings], emulated: &[Crossings]) -> Vec<String> {
 }
 
 impl Options {
+    /// What each boot is made of: for devices of other sizes, one for each size.
+    fn parts(&self) -> Vec<Part> {
+        let of = |pairs: u16| {
+            let ids = [format!("setup/{pairs}"), format!("setup-batched/{pairs}")];
+            let ids = ids.into_iter().flat_map(|id| ["--scenario".to_owned(), id]);
+            let arguments = ids.chain(["--queue-pairs".to_owned(), pairs.to_string()]);
+            let arguments = arguments.map(OsString::from).collect();
+            Part { name: format!("-{pairs}"), pairs, arguments }
+        };
+        match self.setting {
+            Some(Setting::SizedDevice) => PAIRS.map(of).into(),
+            Some(
+                Setting::Usual
+                | Setting::OwnControl
+                | Setting::PatchedControl
+                | Setting::NoInitOnAlloc,
+            )
+            | None => {
+                let chosen = self.setting.is_some() && self.more.is_empty();
+                let ids = DECIDING.iter().filter(|_| chosen);
+                let arguments = ids.flat_map(|id| ["--scenario".into(), id.into()]).collect();
+                vec![Part { name: String::new(), pairs: MOST_PAIRS, arguments }]
+            }
+        }
+    }
+
+    /// Guests that are booted, each with another seed.
+    fn boots(&self) -> u32 {
+        match self.boots {
+            Some(boots) => boots,
+            None if self.icount && !self.quick => ENOUGH as u32,
+            None => 1,
+        }
+    }
+
+    /// Guests that run at a time. One that counts instructions has one CPU, and another beside it
+    /// changes nothing.
+    fn at_once(&self) -> usize {
+        let cpus = || std::thread::available_parallelism().map_or(1, usize::from);
+        // Each has its memory.
+        if self.icount { cpus().min(4) } else { 1 }
+    }
+
     fn accel(&self) -> Accel {
         self.accel.unwrap_or(Accel::Tcg)
     }
 
     /// The comparison, as it is called in the guest.
     fn comparison(&self, program: &Path) -> Vec<OsString> {
-        // Where memory lies is part of what is measured, and not to be random.
-        let mut words: Vec<OsString> = vec!["setarch".into(), "-R".into(), program.into()];
+        // Where memory lies is part of what is measured. Over several seeds it is drawn by lot;
+        // where there is one run, it is not to be.
+        let mut words: Vec<OsString> = Vec::new();
+        if !self.icount {
+            words.extend(["setarch", "-R"].map(OsString::from));
+        }
+        words.push(program.into());
         words.extend(["--native", "--machine", self.accel().name()].map(OsString::from));
         if self.icount {
             words.push("--instructions".into());
+        }
+        if let Some(setting) = self.setting {
+            words.extend(["--setting", setting.name()].map(OsString::from));
         }
         if self.quick {
             words.push("--quick".into());
@@ -273,6 +372,8 @@ impl Options {
             words.push(format!("--accel {}", self.accel().name()));
         }
         words.extend(self.icount.then(|| "--icount".to_owned()));
+        words.extend(self.boots.map(|boots| format!("--boots {boots}")));
+        words.extend(self.setting.map(|setting| format!("--setting {}", setting.name())));
         words.extend(self.quick.then(|| "--quick".to_owned()));
         if !self.more.is_empty() {
             words.push(format!("-- {}", self.more.join(" ")));
@@ -281,39 +382,120 @@ impl Options {
     }
 }
 
+/// A part of a run that has a guest of its own.
+struct Part {
+    /// Behind the name of its directory.
+    name: String,
+    /// Queue pairs of its devices.
+    pairs: u16,
+    /// More for the comparison.
+    arguments: Vec<OsString>,
+}
+
+/// `whole`, with what `part` has besides.
+fn joined(mut whole: ResultFile, part: ResultFile) -> ResultFile {
+    whole.timings.extend(part.timings);
+    whole.ratios.extend(part.ratios);
+    whole.limits.extend(part.limits);
+    whole.run.seconds += part.run.seconds;
+    whole.device.queue_pairs = whole.device.queue_pairs.max(part.device.queue_pairs);
+    whole
+}
+
 /// A guest whose clock counts instructions and that sees nothing of the host.
 struct Sealed<'a> {
     seed: u32,
     /// But these files.
     needed: &'a [PathBuf],
+    /// Where its vhost_vdpa is, if not with the kernel.
+    patched: Option<&'a Path>,
 }
 
 /// Runs a command in the lab, with devices to compare; what it leaves in `dir` it finds there.
 fn in_lab(
     options: &Options,
     dir: &Path,
+    pairs: u16,
     sealed: Option<Sealed<'_>>,
     mut command: Vec<OsString>,
 ) -> Result<(), Error> {
     std::fs::create_dir_all(dir).map_err(file(dir))?;
-    if command.first().is_some_and(|first| first == "setarch") {
+    if command.first().is_some_and(|first| first != "strace") {
         command.extend(["--out".into(), "$LAB_OUT".into()]);
     }
     let mut lab = Command::new(Path::new(ROOT).join("lab/run"));
     lab.args(["--accel", options.accel().name(), "--devices", "2", "--timeout", "2400"]);
-    lab.args(["--memory", MEMORY, "--pairs", PAIRS, "--vfio-entries", VFIO_ENTRIES, "--out"]);
-    lab.arg(dir);
-    if let Some(Sealed { seed, needed }) = sealed {
-        lab.args(["--icount", "--sealed", "--seed", &seed.to_string()]);
+    lab.args(["--memory", MEMORY, "--pairs", &pairs.to_string()]);
+    lab.args(["--vfio-entries", VFIO_ENTRIES, "--out"]).arg(dir);
+    if let Some(Sealed { seed, needed, patched }) = sealed {
+        lab.args(["--icount", "--random", "--sealed", "--seed", &seed.to_string()]);
         for file in needed {
             lab.arg("--with").arg(file);
         }
+        lab.envs(patched.map(|modules| ("LAB_PATCHED", modules)));
+    }
+    match options.setting {
+        Some(Setting::OwnControl) => {
+            lab.env("LAB_CONTROL", "own");
+        }
+        Some(Setting::NoInitOnAlloc) => {
+            lab.args(["--append", "init_on_alloc=0"]);
+        }
+        Some(Setting::Usual | Setting::PatchedControl | Setting::SizedDevice) | None => {}
     }
     // A shell in the guest knows where that directory is there.
     let words: Vec<String> =
         command.iter().map(|word| quoted(&word.to_string_lossy(), dir)).collect();
     lab.args(["--", "sh", "-c", &words.join(" ")]);
     call(&mut lab)
+}
+
+/// Where mainline's modules with `patches/` are.
+fn patched() -> Result<PathBuf, Error> {
+    let program = Path::new(ROOT).join("lab/mainline/build");
+    let output =
+        Command::new(&program).stderr(Stdio::inherit()).output().map_err(file(&program))?;
+    if !output.status.success() {
+        let what = program.display().to_string();
+        return Err(Error::Ended { what, status: output.status });
+    }
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let modules = PathBuf::from(&said);
+    if modules.is_dir() { Ok(modules) } else { Err(Error::NoModules(said)) }
+}
+
+/// What `run` gives for each number below `count`, `at_once` at a time.
+fn all(
+    count: usize,
+    at_once: usize,
+    run: &(dyn Fn(usize) -> Result<ResultFile, Error> + Sync),
+) -> Result<Vec<ResultFile>, Error> {
+    let mut results = Vec::new();
+    for first in (0..count).step_by(at_once) {
+        let last = (first + at_once).min(count);
+        say(format_args!("boots {} to {last} of {count}", first + 1))?;
+        let done = std::thread::scope(|scope| {
+            let runs: Vec<_> =
+                (first..last).map(|number| scope.spawn(move || run(number))).collect();
+            runs.into_iter().map(|run| run.join()).collect::<Vec<_>>()
+        });
+        for result in done {
+            match result {
+                Ok(result) => results.push(result?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    }
+    Ok(results)
+}
+
+/// A setting by its name.
+fn setting(name: &str) -> Result<Setting, String> {
+    let found = Setting::ALL.into_iter().find(|setting| setting.name() == name);
+    found.ok_or_else(|| {
+        let names = Setting::ALL.map(Setting::name).join(", ");
+        format!("there are {names}")
+    })
 }
 
 /// A word for the guest's shell, in which `dir` is `$LAB_OUT`.
@@ -377,6 +559,30 @@ mod tests {
         assert_eq!(found[0].key.to_string(), "setup/4/vhost-mdev floor");
         let unknown = [("nobody".to_owned(), none())];
         assert!(matches!(by_key(unknown), Err(Error::Unknown(_))));
+    }
+
+    #[test]
+    fn a_device_of_each_size_has_a_guest_of_its_own() {
+        let options = Options { icount: true, ..Options::default() };
+        let usual = options.parts();
+        assert_eq!((usual.len(), usual[0].pairs, usual[0].arguments.len()), (1, 64, 0));
+        let sized = Options { setting: Some(Setting::SizedDevice), ..options };
+        let pairs: Vec<_> = sized.parts().iter().map(|part| part.pairs).collect();
+        assert_eq!(pairs, PAIRS);
+        let arguments = sized.parts().swap_remove(1).arguments;
+        let expected =
+            ["--scenario", "setup/4", "--scenario", "setup-batched/4", "--queue-pairs", "4"];
+        assert_eq!(arguments, expected);
+        assert_eq!(sized.command(), "cargo xtask bench --icount --setting sized-device");
+    }
+
+    #[test]
+    fn fewer_boots_are_asked_for() {
+        let options = Options { icount: true, ..Options::default() };
+        assert_eq!(options.boots(), 10);
+        assert_eq!(Options { quick: true, ..options }.boots(), 1);
+        assert_eq!(Options { boots: Some(3), ..Options::default() }.boots(), 3);
+        assert_eq!(Options::default().boots(), 1);
     }
 
     #[test]

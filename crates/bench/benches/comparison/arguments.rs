@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use vhost_accel::Interface;
-use vhost_accel_bench::Platform;
+use vhost_accel_bench::{Platform, Setting};
 
 /// The four interfaces side by side: crossings, times, ratios.
 #[derive(Debug, Parser)]
@@ -37,6 +37,12 @@ pub(crate) struct Arguments {
     /// What runs this machine
     #[arg(long, value_enum, value_name = "WHAT", default_value = "host")]
     pub(crate) machine: MachineArg,
+    /// Queue pairs that each of them has
+    #[arg(long, value_name = "N", requires = "native", default_value = "64", hide = true)]
+    pub(crate) queue_pairs: u16,
+    /// What of the kernel half is otherwise than usual
+    #[arg(long, value_name = "SETTING", requires = "native", value_parser = setting, hide = true)]
+    pub(crate) setting: Option<Setting>,
     /// Where results go, instead of target/vhost-accel
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -72,6 +78,12 @@ pub(crate) enum MachineArg {
     Tcg,
     /// KVM
     Kvm,
+}
+
+/// A setting by its name.
+fn setting(name: &str) -> Result<Setting, String> {
+    let found = Setting::ALL.into_iter().find(|setting| setting.name() == name);
+    found.ok_or_else(|| format!("{name:?} is no setting"))
 }
 
 impl From<MachineArg> for Platform {

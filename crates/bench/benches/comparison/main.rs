@@ -17,8 +17,8 @@ use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use vhost_accel_bench::terminal::{self, Fault};
 use vhost_accel_bench::{
-    Clock, Error, KernelHalf, Mode, Progress, Quiet, Run, RunOptions, Selection, command_line,
-    count_crossings, load_crossings, mark_crossings, report, revision, run, signals,
+    Clock, Error, KernelHalf, Mode, Progress, Quiet, Run, RunOptions, Selection, Setting,
+    command_line, count_crossings, load_crossings, mark_crossings, report, revision, run, signals,
 };
 
 /// Set by Ctrl-C.
@@ -72,6 +72,8 @@ fn bench(arguments: &Arguments) -> Result<bool, Error> {
         kernel_half: if arguments.native { KernelHalf::Native } else { KernelHalf::Emulated },
         clock: if arguments.instructions { Clock::Instructions } else { Clock::Wall },
         machine: arguments.machine.into(),
+        queue_pairs: arguments.queue_pairs,
+        setting: arguments.setting.unwrap_or(Setting::Usual),
         selection: Selection {
             scenarios: arguments.scenario.clone(),
             interfaces: arguments.interface.clone(),

@@ -39,6 +39,8 @@ pub(crate) struct Baseline {
     wire: Wire,
     variant: Variant,
     vrings: u16,
+    /// Features that it offers.
+    features: u64,
     /// What is mapped, where every change sends it all.
     table: Vec<DmaMapping>,
     // Last: what was lent stays until the device is closed.
@@ -132,14 +134,14 @@ impl Baseline {
         let messages = matches!(self.wire, Wire::Messages(_));
         self.act("ioctl VHOST_SET_OWNER", uapi::SET_OWNER)?;
         if messages {
-            self.get::<u64>("ioctl VHOST_GET_FEATURES", uapi::GET_FEATURES)?;
+            self.features = self.get("ioctl VHOST_GET_FEATURES", uapi::GET_FEATURES)?;
         }
         let offered: u64 =
             self.get("ioctl VHOST_GET_BACKEND_FEATURES", uapi::GET_BACKEND_FEATURES)?;
         let accepted = offered & wanted;
         self.set("ioctl VHOST_SET_BACKEND_FEATURES", uapi::SET_BACKEND_FEATURES, accepted)?;
         if !messages {
-            self.get::<u64>("ioctl VHOST_GET_FEATURES", uapi::GET_FEATURES)?;
+            self.features = self.get("ioctl VHOST_GET_FEATURES", uapi::GET_FEATURES)?;
         }
         self.get::<u32>("ioctl VHOST_VDPA_GET_DEVICE_ID", uapi::GET_DEVICE_ID)?;
         if !messages {
@@ -257,6 +259,7 @@ impl Session for Baseline {
             wire,
             variant: configuration.variant,
             vrings,
+            features: 0,
             table: Vec::new(),
             lent: Vec::new(),
         };
@@ -332,7 +335,8 @@ impl Session for Baseline {
     fn negotiate(&mut self) -> Result<()> {
         let known = Status::ACKNOWLEDGE | Status::DRIVER;
         self.set_status(known)?;
-        self.set("ioctl VHOST_SET_FEATURES", uapi::SET_FEATURES, FEATURES.bits())?;
+        let features = self.features & FEATURES.bits();
+        self.set("ioctl VHOST_SET_FEATURES", uapi::SET_FEATURES, features)?;
         self.set_status(known | Status::FEATURES_OK)?;
         self.read_status().map(drop)
     }

@@ -5,12 +5,12 @@ use vhost_accel::Interface;
 use super::*;
 use crate::{
     Client, Configuration, Device, Figures, Host, KernelHalf, Mode, Ratio, Run, SCHEMA, Scenario,
-    Unit,
+    Setting, Unit,
 };
 
 const CONFIGURATION: Configuration = Configuration::plain(Interface::VhostMdev);
 
-fn run() -> ResultFile {
+pub(crate) fn run() -> ResultFile {
     ResultFile {
         schema: SCHEMA,
         run: Run {
@@ -23,8 +23,11 @@ fn run() -> ResultFile {
             machine: Platform::Host,
             seconds: 1,
             interrupted: false,
+            setting: Setting::Usual,
+            kernel_command_line: None,
+            software: BTreeMap::new(),
             repeat: None,
-            reseeded: None,
+            seeds: None,
         },
         host: Host {
             kernel: "6.12.0".into(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Clock, KernelHalf, Mode, Platform, ResultFile};
+use crate::{Clock, KernelHalf, Mode, Platform, ResultFile, Setting};
 
 /// Results, and which of them to quote: of each kind of run one.
 #[derive(Clone, Debug)]
@@ -22,21 +22,31 @@ pub(super) struct Kind {
     half: KernelHalf,
     clock: Clock,
     machine: Platform,
+    setting: Setting,
 }
 
 impl Kind {
     /// Those that reports tell apart, the one that says most of a real machine first.
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 10] = [
         Self::new(KernelHalf::Native, Clock::Wall, Platform::Host),
         Self::new(KernelHalf::Native, Clock::Wall, Platform::Kvm),
         Self::new(KernelHalf::Native, Clock::Instructions, Platform::Tcg),
+        Self::counted(Setting::OwnControl),
+        Self::counted(Setting::PatchedControl),
+        Self::counted(Setting::NoInitOnAlloc),
+        Self::counted(Setting::SizedDevice),
         Self::new(KernelHalf::Emulated, Clock::Wall, Platform::Host),
         Self::new(KernelHalf::Emulated, Clock::Instructions, Platform::Host),
         Self::new(KernelHalf::Native, Clock::Wall, Platform::Tcg),
     ];
 
     const fn new(half: KernelHalf, clock: Clock, machine: Platform) -> Self {
-        Self { half, clock, machine }
+        Self { half, clock, machine, setting: Setting::Usual }
+    }
+
+    /// Instructions of a native kernel that is set so.
+    const fn counted(setting: Setting) -> Self {
+        Self { setting, ..Self::new(KernelHalf::Native, Clock::Instructions, Platform::Tcg) }
     }
 
     /// What `file` is. The machine tells runs apart only where it matters: an emulated kernel is
@@ -47,7 +57,8 @@ impl Kind {
             (KernelHalf::Native, Clock::Instructions) => Platform::Tcg,
             (KernelHalf::Native, Clock::Wall) => file.run.machine,
         };
-        Self::new(file.run.kernel_half, file.run.clock, machine)
+        let setting = file.run.setting;
+        Self { setting, ..Self::new(file.run.kernel_half, file.run.clock, machine) }
     }
 
     /// What a template calls it.
@@ -55,7 +66,10 @@ impl Kind {
         match (self.half, self.clock, self.machine) {
             (KernelHalf::Emulated, Clock::Wall, _) => "emulated",
             (KernelHalf::Emulated, Clock::Instructions, _) => "emulated-instructions",
-            (KernelHalf::Native, Clock::Instructions, _) => "instructions",
+            (KernelHalf::Native, Clock::Instructions, _) => match self.setting {
+                Setting::Usual => "instructions",
+                other => other.name(),
+            },
             (KernelHalf::Native, Clock::Wall, Platform::Host) => "native",
             (KernelHalf::Native, Clock::Wall, Platform::Kvm) => "kvm",
             (KernelHalf::Native, Clock::Wall, Platform::Tcg) => "translated",
@@ -67,7 +81,13 @@ impl Kind {
         match (self.half, self.clock, self.machine) {
             (KernelHalf::Emulated, Clock::Wall, _) => "emulated kernel, wall clock",
             (KernelHalf::Emulated, Clock::Instructions, _) => "emulated kernel, instructions",
-            (KernelHalf::Native, Clock::Instructions, _) => "native kernel, instructions",
+            (KernelHalf::Native, Clock::Instructions, _) => match self.setting {
+                Setting::Usual => "native kernel, instructions",
+                Setting::OwnControl => "the same, vhost-vdpa's ABI on the core of #2",
+                Setting::PatchedControl => "the same, mainline's vhost_vdpa with patches/",
+                Setting::NoInitOnAlloc => "the same, the kernel with init_on_alloc=0",
+                Setting::SizedDevice => "the same, a device of as many pairs as are set up",
+            },
             (KernelHalf::Native, Clock::Wall, Platform::Host) => {
                 "native kernel on the machine itself, wall clock"
             }

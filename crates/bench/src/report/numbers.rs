@@ -2,7 +2,7 @@
 
 use vhost_accel::Interface;
 
-use crate::{Client, Clock, Configuration, Figures, Over, ResultFile, Scenario};
+use crate::{Client, Clock, Configuration, Figures, Key, Over, ResultFile, Scenario};
 
 /// Three digits and a unit; `-` for none.
 pub(super) fn time(nanoseconds: Option<f64>) -> String {
@@ -86,14 +86,21 @@ pub(super) fn count(count: Option<u64>) -> String {
 
 /// What the reports ask of a result.
 impl ResultFile {
+    /// The figure that is quoted: the median, and of several guests' medians the one in the middle.
+    pub(super) fn figure(&self, key: &Key) -> Option<f64> {
+        let seeds = self.run.seeds.as_ref().and_then(|seeds| seeds.spread(key));
+        let one = || self.timings.iter().find(|timing| timing.key == *key);
+        seeds.map(|spread| spread.median).or_else(|| one().map(|timing| timing.figures.median))
+    }
+
     /// The median of the library's time.
     pub(super) fn median(&self, scenario: Scenario, configuration: Configuration) -> Option<f64> {
-        self.timing(scenario, configuration, Client::Library).map(|timing| timing.figures.median)
+        self.figure(&Key::new(scenario, configuration, Client::Library))
     }
 
     /// The median of the baseline's time.
     pub(super) fn baseline(&self, scenario: Scenario, configuration: Configuration) -> Option<f64> {
-        self.timing(scenario, configuration, Client::Baseline).map(|timing| timing.figures.median)
+        self.figure(&Key::new(scenario, configuration, Client::Baseline))
     }
 
     /// The library's time as a multiple of the baseline's, measured in turns.

@@ -170,10 +170,13 @@ fn repeat(file: &ResultFile) -> Option<Promise> {
     let promised = |key: &Key| REPEATED.iter().any(|begins| key.scenario.starts_with(begins));
     let of = file.timings.iter().filter(|timing| promised(&timing.key)).count();
     let (beyond, worst) = repeat.beyond(promised);
-    let reseeded = file.run.reseeded.as_ref().map(|reseeded| {
-        let (beyond, worst) = reseeded.beyond(promised);
-        let within = of.saturating_sub(beyond);
-        format!("; in a guest with other random seeds {within} of {of}{}", furthest(worst))
+    let seeds = file.run.seeds.as_ref().map(|seeds| {
+        let meant = || seeds.spread.iter().filter(|spread| promised(&spread.key));
+        let within = meant().filter(|spread| spread.width() <= 1e-3).count();
+        let widths = meant().map(|spread| (spread.width(), &spread.key));
+        let worst = widths.max_by(|(a, _), (b, _)| a.total_cmp(b));
+        let (boots, of) = (seeds.boots, meant().count());
+        format!("; over {boots} random seeds {within} of {of}{}", furthest(worst))
     });
     Some(Promise {
         promise: "kick, setup and dma-map repeat: their medians are within 0.1% when the run is made again",
@@ -183,7 +186,7 @@ fn repeat(file: &ResultFile) -> Option<Promise> {
             furthest(worst),
             repeat.within_thousandth,
             repeat.compared,
-            reseeded.unwrap_or_default(),
+            seeds.unwrap_or_default(),
         ),
         holds: of > 0 && beyond == 0,
     })

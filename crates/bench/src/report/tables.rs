@@ -400,25 +400,29 @@ pub(super) fn limits(file: &ResultFile) -> Table {
 
 /// What other random seeds change by more than a thousandth.
 pub(super) fn seeds(file: &ResultFile) -> Table {
-    let reseeded = file.run.reseeded.as_ref();
-    let rows = reseeded
+    let seeds = file.run.seeds.as_ref();
+    let clock = file.run.clock;
+    let rows = seeds
         .into_iter()
-        .flat_map(|reseeded| &reseeded.beyond)
-        .filter(|differs| differs.key.client == Client::Library)
-        .map(|differs| {
-            let clock = file.run.clock;
+        .flat_map(|seeds| &seeds.spread)
+        .filter(|spread| spread.key.client == Client::Library && spread.width() > 1e-3)
+        .map(|spread| {
             vec![
-                format!("{} {}", differs.key.scenario, way(differs.key.configuration())),
-                work(clock, Some(differs.before)),
-                work(clock, Some(differs.now)),
-                format!("{:+.2}%", (differs.now / differs.before - 1.0) * 100.0),
+                format!("{} {}", spread.key.scenario, way(spread.key.configuration())),
+                work(clock, Some(spread.low)),
+                work(clock, Some(spread.median)),
+                work(clock, Some(spread.high)),
+                format!("{:.2}%", spread.width() * 100.0),
             ]
         })
         .collect();
     Table {
-        caption: "Medians that differ by more than 0.1% in a second boot with other random seeds."
-            .to_owned(),
-        head: ["median", "first boot", "second boot", "difference"].map(str::to_owned).to_vec(),
+        caption: format!(
+            "Figures that differ by more than 0.1% between the least and the greatest of {} boots with \
+             other random seeds.",
+            seeds.map_or(0, |seeds| seeds.boots)
+        ),
+        head: ["seeds", "least", "median", "greatest", "width"].map(str::to_owned).to_vec(),
         rows,
     }
 }

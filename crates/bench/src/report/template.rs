@@ -1,7 +1,8 @@
 //! Templates: what people write, filled in with figures, tables, charts and checked claims.
 //!
 //! In a template a run is named by its kind (`"instructions"`, `"emulated"`, `"translated"`,
-//! `"native"`, `"kvm"`), a scenario by its id, and an interface as in the tables (`"#1/A"`,
+//! `"native"`, `"kvm"`) or, where instructions were counted with another setting, by that
+//! (`"own-control"`); a scenario by its id, and an interface as in the tables (`"#1/A"`,
 //! `"#1/A batch"`, `"vhost-vdpa"`). What isn't there is an error that names it.
 //!
 //! | in a template | is |
@@ -12,6 +13,7 @@
 //! | `calls_of(scenario, who, kind)` | how many of them are of a kind that begins so |
 //! | `price(run, who, kind)` | what one crossing of a kind takes, as a number |
 //! | `row(run, [[scenario, who], …])` | cells: the least bold, `~` before its equal |
+//! | `spread(run, scenario, who)` | from the least to the greatest over the seeds |
 //! | `table(name, run)`, `table(name, run, [scenario, …])` | a table, Markdown |
 //! | `claim(condition, sentence)` | the sentence; without the condition it is refuted |
 //! | `chart(file)` | a picture, Markdown |
@@ -30,7 +32,7 @@ use super::numbers::{cpus, work};
 use super::table::Table;
 use super::tables::{self, way};
 use super::{html, promises};
-use crate::{Client, Configuration, Cost, Error, Result, ResultFile, Scenario};
+use crate::{Client, Configuration, Cost, Error, Key, Result, ResultFile, Scenario, Setting};
 
 /// What a template has become.
 pub(super) struct Rendered {
@@ -113,6 +115,11 @@ impl Figures {
         figure.ok_or_else(|| absent(format!("{run} has no {scenario} on {who}")))
     }
 
+    fn spread(&self, run: &str, scenario: &str, who: &str) -> Answer<[f64; 2]> {
+        let figure = self.number(run, scenario, who)?;
+        Ok(self.run(run)?.over_seeds(self::scenario(scenario)?, configuration(who)?, figure))
+    }
+
     fn calls(&self, scenario: &str, who: &str, kind: &str) -> Answer<u64> {
         let (id, of) = (self::scenario(scenario)?, configuration(who)?);
         let calls = match kind {
@@ -132,7 +139,7 @@ impl Figures {
     }
 
     /// Figures side by side, the least bold. One whose interval over seeds meets the least's is its
-    /// equal.
+    /// equal. A run that doesn't decide has neither.
     fn row(&self, run: &str, cells: &[(String, String)]) -> Answer<String> {
         let file = self.run(run)?;
         let mut figures = Vec::new();
@@ -141,17 +148,16 @@ impl Figures {
                 "" => None,
                 who => {
                     let figure = self.number(run, scenario, who)?;
-                    Some((figure, file.over_seeds(scenario, configuration(who)?, figure)))
+                    Some((figure, self.spread(run, scenario, who)?))
                 }
             });
         }
-        let known = figures.iter().flatten();
+        let known = figures.iter().flatten().filter(|_| file.decides());
         let least = known.min_by(|a, b| a.0.total_cmp(&b.0)).copied();
         let cells = figures.iter().map(|figure| {
-            let (Some((figure, [low, _])), Some((best, [_, high]))) = (figure, least) else {
-                return "-".to_owned();
-            };
+            let Some((figure, [low, _])) = figure else { return "-".to_owned() };
             let text = work(file.run.clock, Some(*figure));
+            let Some((best, [_, high])) = least else { return text };
             match (*figure <= best, *low <= high) {
                 (true, _) => format!("**{text}**"),
                 (false, true) => format!("~{text}"),
@@ -195,18 +201,10 @@ fn shown(table: &Table) -> String {
 
 impl ResultFile {
     /// Between which figures that of `scenario` was, over the random seeds that were tried.
-    fn over_seeds(&self, scenario: &str, of: Configuration, figure: f64) -> [f64; 2] {
-        /// What [`Repeat`](crate::Repeat) doesn't list.
-        const UNLISTED: f64 = 0.001;
-        let listed = self.run.reseeded.iter().flat_map(|reseeded| &reseeded.beyond);
-        let mut of_it = listed.filter(|differs| {
-            let key = &differs.key;
-            key.scenario == scenario && key.client == Client::Library && key.configuration() == of
-        });
-        match of_it.next() {
-            Some(differs) => [differs.before.min(differs.now), differs.before.max(differs.now)],
-            None => [figure * (1.0 - UNLISTED), figure * (1.0 + UNLISTED)],
-        }
+    fn over_seeds(&self, scenario: Scenario, of: Configuration, figure: f64) -> [f64; 2] {
+        let key = Key::new(scenario, of, Client::Library);
+        let spread = self.run.seeds.as_ref().and_then(|seeds| seeds.spread(&key));
+        spread.map_or([figure; 2], |spread| [spread.low, spread.high])
     }
 }
 
@@ -236,6 +234,12 @@ fn environment(figures: &Arc<Figures>) -> Environment<'static> {
     let of = Arc::clone(figures);
     environment.add_function("number", move |run: &str, scenario: &str, who: &str| {
         of.number(run, scenario, who)
+    });
+    let of = Arc::clone(figures);
+    environment.add_function("spread", move |run: &str, scenario: &str, who: &str| {
+        let [low, high] = of.spread(run, scenario, who)?;
+        let clock = of.run(run)?.run.clock;
+        Ok::<_, minijinja::Error>(format!("{}–{}", work(clock, Some(low)), work(clock, Some(high))))
     });
     let of = Arc::clone(figures);
     environment.add_function("calls", move |scenario: &str, who: &str| of.calls(scenario, who, ""));
@@ -291,6 +295,11 @@ fn run(evidence: &Evidence<'_>, file: &ResultFile) -> Value {
         promises(file).iter().map(|promise| inline(&promise.sentence(file))).collect();
     context! {
         name => Kind::of(file).key(),
+        usual => run.setting == Setting::Usual,
+        boots => run.seeds.as_ref().map(|seeds| seeds.boots),
+        decides => file.decides(),
+        kernel_command_line => run.kernel_command_line.as_deref().map(inline),
+        software => run.software.values().map(|version| inline(version)).collect::<Vec<_>>(),
         kind => Kind::of(file).name(),
         source => evidence.source(file),
         command => run.command,

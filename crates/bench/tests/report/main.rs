@@ -24,7 +24,7 @@ fn a_result_survives_its_file() {
     assert_eq!(ResultFile::load(&path).unwrap(), result);
     let json: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-    assert_eq!(json["schema"], 2);
+    assert_eq!(json["schema"], 3);
     assert_eq!(json["run"]["kernel_half"], "emulated");
     let first = &json["timings"][0];
     assert_eq!(first["scenario"], "crossing/none");

@@ -73,7 +73,7 @@ fn what_the_schema_does_not_know_is_refused_everywhere() {
     for list in ["timings", "ratios", "costs", "limits"] {
         objects.push(format!("/{list}/0"));
     }
-    objects.extend([String::new(), "/run/repeat".to_owned(), "/run/reseeded".to_owned()]);
+    objects.extend([String::new(), "/run/repeat".to_owned(), "/run/seeds".to_owned()]);
     for at in objects {
         let mut changed = file.clone();
         let object = changed.pointer_mut(&at).and_then(Value::as_object_mut).unwrap();
@@ -86,7 +86,8 @@ fn what_the_schema_does_not_know_is_refused_everywhere() {
 fn what_is_missing_or_of_another_type_is_refused() {
     let file = value(&fixture::result());
     for (at, other) in [
-        ("/schema", json!(1)),
+        ("/schema", json!(2)),
+        ("/run/setting", json!("other")),
         ("/run/date", json!("yesterday")),
         ("/run/clock", json!("sundial")),
         ("/run/revision", json!(1)),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use vhost_accel::Interface;
 use vhost_accel_bench::report;
-use vhost_accel_bench::{Client, Configuration, Difference, Key, ResultFile, Scenario};
+use vhost_accel_bench::{Client, Configuration, ENOUGH, Key, ResultFile, Scenario};
 
 use crate::fixture;
 
@@ -73,11 +73,15 @@ fn the_least_of_a_row_is_bold_and_its_equal_marked() {
     let mut result = fixture::instructions();
     let of = Configuration::plain(Interface::VfioIoctl);
     let key = Key::new(Scenario::Setup(1), of, Client::Library);
-    let median = result.timing(Scenario::Setup(1), of, Client::Library).unwrap().figures.median;
-    let reseeded = result.run.reseeded.as_mut().unwrap();
-    reseeded.beyond.push(Difference { key, before: median, now: 160_010.0 });
-    reseeded.within_thousandth -= 1;
+    let seeds = result.run.seeds.as_mut().unwrap();
+    let spread = seeds.spread.iter_mut().find(|spread| spread.key == key).unwrap();
+    spread.low = 159_990.0;
     assert_eq!(made(row, &result).unwrap(), "**160.0k** | ~164.0k | - | 168.0k");
+    let spread = "{{ spread('instructions', 'setup/1', '#1/B') }}";
+    assert_eq!(made(spread, &result).unwrap(), "160.0k–164.0k");
+    // Of few boots nobody knows.
+    result.run.seeds.as_mut().unwrap().boots = ENOUGH - 1;
+    assert_eq!(made(row, &result).unwrap(), "160.0k | 164.0k | - | 168.0k");
 }
 
 #[test]

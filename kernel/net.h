@@ -196,6 +196,8 @@ void net_dma_unmap(struct vhost_accel *va, u64 iova, u64 last);
 struct vhost_iotlb *net_dma_swap(struct vhost_accel *va,
 				 struct vhost_iotlb *iotlb);
 
+void net_dma_flush(struct vhost_accel *va);
+
 /* net_find.c */
 int net_missing(struct net_dev *nd, const struct net_missing *missing);
 bool net_find(struct net_dev *nd);

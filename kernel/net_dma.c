@@ -51,16 +51,23 @@ struct vhost_iotlb *net_dma_swap(struct vhost_accel *va,
 	return iotlb;
 }
 
-/* The page at @iova, or why it is not to be had; @len at most, and to its end. */
-static void *net_dma_page(struct net_dev *nd, u64 iova, u32 *len, u32 perm)
+void net_dma_flush(struct vhost_accel *va)
+{
+	struct net_dev *nd = to_net(va);
+
+	mutex_lock(&nd->lock);
+	net_rings_changed(nd);
+	mutex_unlock(&nd->lock);
+}
+
+/* Where @iova is, or why that is not to be had. */
+static int net_dma_find(struct net_dev *nd, u64 iova, u32 perm, u64 *pa)
 {
 	struct vhost_accel *va = &nd->va;
 	struct vhost_iotlb_map *map;
-	u32 offset = offset_in_page(iova);
-	u64 pa;
 
-	lockdep_assert_held(&nd->lock);
-	*len = min_t(u64, *len, PAGE_SIZE - offset);
+	if (va->host->translate)
+		return va->host->translate(va, iova, perm, pa);
 	map = vhost_iotlb_itree_first(nd->iotlb, iova, iova);
 	if (!map && va->host->dma_miss) {
 		const struct net_missing missing = {
@@ -68,12 +75,26 @@ static void *net_dma_page(struct net_dev *nd, u64 iova, u32 *len, u32 perm)
 			.perm = perm,
 		};
 
-		return ERR_PTR(net_missing(nd, &missing));
+		return net_missing(nd, &missing);
 	}
 	if (!map || (map->perm & perm) != perm)
-		return ERR_PTR(-EFAULT);
+		return -EFAULT;
+	*pa = map->addr + (iova - map->start);
+	return 0;
+}
 
-	pa = map->addr + (iova - map->start);
+/* The page at @iova, or why it is not to be had; @len at most, and to its end. */
+static void *net_dma_page(struct net_dev *nd, u64 iova, u32 *len, u32 perm)
+{
+	u32 offset = offset_in_page(iova);
+	u64 pa;
+	int ret;
+
+	lockdep_assert_held(&nd->lock);
+	*len = min_t(u64, *len, PAGE_SIZE - offset);
+	ret = net_dma_find(nd, iova, perm, &pa);
+	if (ret)
+		return ERR_PTR(ret);
 	return kmap_local_page(pfn_to_page(PHYS_PFN(pa))) + offset;
 }
 

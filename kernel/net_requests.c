@@ -450,6 +450,7 @@ const struct vhost_accel_ops net_ops = {
 	.dma_map = net_dma_map,
 	.dma_unmap = net_dma_unmap,
 	.dma_swap = net_dma_swap,
+	.dma_flush = net_dma_flush,
 	.set_log = net_set_log,
 	.doorbell = net_doorbell,
 	.doorbell_touched = net_doorbell_touched,

@@ -31,9 +31,21 @@ struct vfio_vhost_leaving {
 	u64 until;
 };
 
+struct accel_domain;
+struct platform_device;
+
+/* What the IOMMU knows of a device. */
+struct vfio_vhost_unit {
+	struct accel_domain *domain;	/* through which it reaches memory, or NULL */
+	struct list_head link;		/* in that */
+	struct vhost_accel *va;		/* NULL while there is none */
+};
+
 struct vfio_vhost {
 	struct vfio_device vdev;
 	struct vhost_accel *va;
+	/* With an IOMMU; else the device is a mediated one. */
+	struct vfio_vhost_unit *unit;
 	struct vhost_accel_client client;
 	struct vfio_vhost_leaving leaving;
 	/* From pinning a page until the device's table has it. Taken before its lock. */
@@ -55,6 +67,15 @@ ssize_t vfio_vhost_msg_write(struct vfio_vhost *vv, const char __user *buf,
 ssize_t vfio_vhost_msg_read(struct vfio_vhost *vv, char __user *buf,
 			    size_t count, u64 offset);
 
+/* vfio_iommu.c */
+#define VFIO_VHOST_PLATFORM	"vfio-vhost"
+int vfio_vhost_iommu_init(void);
+void vfio_vhost_iommu_exit(void);
+struct platform_device *vfio_vhost_platform_add(struct device *parent);
+struct vfio_vhost_unit *vfio_vhost_unit_of(struct device *dev);
+int vfio_vhost_translate(struct vhost_accel *va, u64 iova, u32 perm, u64 *pa);
+
+/* vfio_dma.c */
 void vfio_vhost_dma_init(struct vfio_vhost *vv);
 void vfio_vhost_dma_wait(struct vfio_vhost *vv);
 int vfio_vhost_dma_miss(struct vhost_accel *va, u64 iova, u32 perm);

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * #1: an accelerator as a mediated device on VFIO. Messages in its CONFIG region
- * are #1/A, vhost ioctls on its fd are #1/B; DMA is the container's.
+ * #1: an accelerator as a device on VFIO. Messages in its CONFIG region are #1/A,
+ * vhost ioctls on its fd are #1/B; DMA is the container's.
  *
  *	echo UUID > /sys/class/mdev_bus/vfio_vhost/mdev_supported_types/.../create
+ *
+ * Without an IOMMU the mediated device itself is VFIO's. With one (iommu=1) a platform
+ * device below it is, whose group VFIO gives a domain.
  */
 #include <linux/mdev.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/platform_device.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vhost.h>
@@ -16,6 +20,10 @@
 
 #define NOTIFY_BASE \
 	(VFIO_VHOST_INDEX_TO_OFFSET(VFIO_VHOST_NOTIFY_REGION_INDEX))
+
+static bool iommu;
+module_param(iommu, bool, 0444);
+MODULE_PARM_DESC(iommu, "Devices are behind an IOMMU, and not mediated");
 
 static void vfio_vhost_rearm(struct vhost_accel *va, u16 q)
 {
@@ -27,6 +35,11 @@ static void vfio_vhost_rearm(struct vhost_accel *va, u16 q)
 static const struct vhost_accel_host_ops vfio_host_ops = {
 	.dma_miss = vfio_vhost_dma_miss,
 	.dma_release = vfio_vhost_dma_release,
+	.rearm = vfio_vhost_rearm,
+};
+
+static const struct vhost_accel_host_ops iommu_host_ops = {
+	.translate = vfio_vhost_translate,
 	.rearm = vfio_vhost_rearm,
 };
 
@@ -338,13 +351,19 @@ static int vfio_vhost_init_device(struct vfio_device *vdev)
 	int ret;
 
 	vfio_vhost_dma_init(vv);
-	vv->va = vhost_accel_net_create(dev_name(vdev->dev), &vfio_host_ops, vv,
-					BIT_ULL(VHOST_F_LOG_ALL), &usual);
+	if (iommu)
+		vv->unit = vfio_vhost_unit_of(vdev->dev);
+	vv->va = vhost_accel_net_create(dev_name(vdev->dev),
+					vv->unit ? &iommu_host_ops :
+						   &vfio_host_ops,
+					vv, BIT_ULL(VHOST_F_LOG_ALL), &usual);
 	if (IS_ERR(vv->va))
 		return PTR_ERR(vv->va);
 	ret = vhost_accel_client_init(&vv->client, vv->va, false);
 	if (ret)
 		vhost_accel_net_destroy(vv->va);
+	else if (vv->unit)
+		WRITE_ONCE(vv->unit->va, vv->va);
 	return ret;
 }
 
@@ -352,20 +371,25 @@ static void vfio_vhost_release_device(struct vfio_device *vdev)
 {
 	struct vfio_vhost *vv = to_vfio_vhost(vdev);
 
+	if (vv->unit)
+		WRITE_ONCE(vv->unit->va, NULL);
 	vhost_accel_net_destroy(vv->va);
 	vhost_accel_client_destroy(&vv->client);
 }
 
+#define VFIO_VHOST_OPS						\
+	.name = "vfio-vhost",					\
+	.init = vfio_vhost_init_device,				\
+	.release = vfio_vhost_release_device,			\
+	.open_device = vfio_vhost_open_device,			\
+	.close_device = vfio_vhost_close_device,		\
+	.read = vfio_vhost_read,				\
+	.write = vfio_vhost_write,				\
+	.ioctl = vfio_vhost_ioctl,				\
+	.mmap = vfio_vhost_mmap
+
 static const struct vfio_device_ops vfio_vhost_ops = {
-	.name = "vfio-vhost",
-	.init = vfio_vhost_init_device,
-	.release = vfio_vhost_release_device,
-	.open_device = vfio_vhost_open_device,
-	.close_device = vfio_vhost_close_device,
-	.read = vfio_vhost_read,
-	.write = vfio_vhost_write,
-	.ioctl = vfio_vhost_ioctl,
-	.mmap = vfio_vhost_mmap,
+	VFIO_VHOST_OPS,
 	.dma_unmap = vfio_vhost_dma_unmap,
 	.bind_iommufd = vfio_iommufd_emulated_bind,
 	.unbind_iommufd = vfio_iommufd_emulated_unbind,
@@ -373,32 +397,89 @@ static const struct vfio_device_ops vfio_vhost_ops = {
 	.detach_ioas = vfio_iommufd_emulated_detach_ioas,
 };
 
-static int vfio_vhost_probe(struct mdev_device *mdev)
+static const struct vfio_device_ops vfio_vhost_iommu_ops = {
+	VFIO_VHOST_OPS,
+	.bind_iommufd = vfio_iommufd_physical_bind,
+	.unbind_iommufd = vfio_iommufd_physical_unbind,
+	.attach_ioas = vfio_iommufd_physical_attach_ioas,
+	.detach_ioas = vfio_iommufd_physical_detach_ioas,
+};
+
+static int vfio_vhost_add(struct device *dev)
 {
 	struct vfio_vhost *vv;
 	int ret;
 
-	vv = vfio_alloc_device(vfio_vhost, vdev, mdev_dev(mdev),
-			       &vfio_vhost_ops);
+	vv = vfio_alloc_device(vfio_vhost, vdev, dev,
+			       iommu ? &vfio_vhost_iommu_ops : &vfio_vhost_ops);
 	if (IS_ERR(vv))
 		return PTR_ERR(vv);
-	ret = vfio_register_emulated_iommu_dev(&vv->vdev);
+	if (iommu)
+		ret = vfio_register_group_dev(&vv->vdev);
+	else
+		ret = vfio_register_emulated_iommu_dev(&vv->vdev);
 	if (ret) {
 		vfio_put_device(&vv->vdev);
 		return ret;
 	}
-	dev_set_drvdata(mdev_dev(mdev), vv);
+	dev_set_drvdata(dev, vv);
 	return 0;
 }
 
 /* VFIO's core waits for who has it open. */
-static void vfio_vhost_remove(struct mdev_device *mdev)
+static void vfio_vhost_del(struct device *dev)
 {
-	struct vfio_vhost *vv = dev_get_drvdata(mdev_dev(mdev));
+	struct vfio_vhost *vv = dev_get_drvdata(dev);
 
 	vfio_unregister_group_dev(&vv->vdev);
 	vfio_vhost_dma_wait(vv);
 	vfio_put_device(&vv->vdev);
+}
+
+static int vfio_vhost_platform_probe(struct platform_device *pdev)
+{
+	return vfio_vhost_add(&pdev->dev);
+}
+
+static void vfio_vhost_platform_remove(struct platform_device *pdev)
+{
+	vfio_vhost_del(&pdev->dev);
+}
+
+static struct platform_driver vfio_vhost_platform_driver = {
+	.driver.name = VFIO_VHOST_PLATFORM,
+	.probe = vfio_vhost_platform_probe,
+	.remove_new = vfio_vhost_platform_remove,
+	.driver_managed_dma = true,
+};
+
+/* The driver may have had its reasons not to take it: those are in the kernel's log. */
+static int vfio_vhost_add_platform(struct device *parent)
+{
+	struct platform_device *pdev = vfio_vhost_platform_add(parent);
+
+	if (IS_ERR(pdev))
+		return PTR_ERR(pdev);
+	if (!dev_get_drvdata(&pdev->dev)) {
+		platform_device_unregister(pdev);
+		return -ENODEV;
+	}
+	dev_set_drvdata(parent, pdev);
+	return 0;
+}
+
+static int vfio_vhost_probe(struct mdev_device *mdev)
+{
+	return iommu ? vfio_vhost_add_platform(mdev_dev(mdev)) :
+		       vfio_vhost_add(mdev_dev(mdev));
+}
+
+static void vfio_vhost_remove(struct mdev_device *mdev)
+{
+	if (iommu)
+		platform_device_unregister(dev_get_drvdata(mdev_dev(mdev)));
+	else
+		vfio_vhost_del(mdev_dev(mdev));
 }
 
 static unsigned int vfio_vhost_available(struct mdev_type *type)
@@ -435,9 +516,17 @@ static int __init vfio_vhost_init(void)
 {
 	int ret;
 
+	if (iommu) {
+		ret = vfio_vhost_iommu_init();
+		if (ret)
+			return ret;
+	}
+	ret = platform_driver_register(&vfio_vhost_platform_driver);
+	if (ret)
+		goto remove_iommu;
 	ret = class_register(&vfio_vhost_class);
 	if (ret)
-		return ret;
+		goto unregister_platform;
 	ret = mdev_register_driver(&vfio_vhost_driver);
 	if (ret)
 		goto unregister_class;
@@ -460,6 +549,11 @@ unregister_driver:
 	mdev_unregister_driver(&vfio_vhost_driver);
 unregister_class:
 	class_unregister(&vfio_vhost_class);
+unregister_platform:
+	platform_driver_unregister(&vfio_vhost_platform_driver);
+remove_iommu:
+	if (iommu)
+		vfio_vhost_iommu_exit();
 	return ret;
 }
 module_init(vfio_vhost_init);
@@ -470,6 +564,9 @@ static void __exit vfio_vhost_exit(void)
 	device_unregister(vfio_vhost_parent_dev);
 	mdev_unregister_driver(&vfio_vhost_driver);
 	class_unregister(&vfio_vhost_class);
+	platform_driver_unregister(&vfio_vhost_platform_driver);
+	if (iommu)
+		vfio_vhost_iommu_exit();
 }
 module_exit(vfio_vhost_exit);
 

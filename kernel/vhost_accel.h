@@ -64,6 +64,7 @@ enum vhost_accel_event {
  * @dma_unmap: takes each run away that the range touches; none is in use any
  *	more when this returns
  * @dma_swap: puts another table in place; returns the old one, unused any more
+ * @dma_flush: what @translate no longer gives is not in use any more
  * @set_log: dirty bitmap of a client, 0 for none; keeps a reference on @mm
  * @doorbell: page of a vring into which the client stores its kicks
  * @doorbell_touched: the client is about to store into it
@@ -100,6 +101,7 @@ struct vhost_accel_ops {
 	void (*dma_unmap)(struct vhost_accel *va, u64 iova, u64 last);
 	struct vhost_iotlb *(*dma_swap)(struct vhost_accel *va,
 					struct vhost_iotlb *iotlb);
+	void (*dma_flush)(struct vhost_accel *va);
 	void (*set_log)(struct vhost_accel *va, struct mm_struct *mm, u64 base);
 	struct page *(*doorbell)(struct vhost_accel *va, u16 q);
 	void (*doorbell_touched)(struct vhost_accel *va, u16 q);
@@ -110,6 +112,8 @@ struct vhost_accel_ops {
 /**
  * struct vhost_accel_host_ops - what an interface does for its device
  *
+ * @translate: where the page at @iova is, in place of the device's table. EFAULT: it
+ *	isn't mapped, or not for @perm. The device's lock is held. Optional
  * @dma_miss: nothing is known of the page at @iova: find it, and put it into
  *	the device's table with dma_map(). EAGAIN: not now, later. May take its
  *	time; a signal ends it. Optional
@@ -118,6 +122,7 @@ struct vhost_accel_ops {
  *	it mapped doorbells are looked at from time to time
  */
 struct vhost_accel_host_ops {
+	int (*translate)(struct vhost_accel *va, u64 iova, u32 perm, u64 *pa);
 	int (*dma_miss)(struct vhost_accel *va, u64 iova, u32 perm);
 	void (*dma_release)(struct vhost_accel *va,
 			    const struct vhost_iotlb_map *map);

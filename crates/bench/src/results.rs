@@ -98,17 +98,20 @@ pub enum Setting {
     PatchedControl,
     /// The kernel does not clear memory that it allocates (`init_on_alloc=0`).
     NoInitOnAlloc,
+    /// #1's devices are behind an IOMMU, and not mediated: memory is pinned when it is mapped.
+    VfioIommu,
     /// Each setup is on a device that has no more queue pairs than it sets up.
     SizedDevice,
 }
 
 impl Setting {
     /// Every one.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Usual,
         Self::OwnControl,
         Self::PatchedControl,
         Self::NoInitOnAlloc,
+        Self::VfioIommu,
         Self::SizedDevice,
     ];
 
@@ -119,6 +122,7 @@ impl Setting {
             Self::OwnControl => "own-control",
             Self::PatchedControl => "patched-control",
             Self::NoInitOnAlloc => "no-init-on-alloc",
+            Self::VfioIommu => "vfio-iommu",
             Self::SizedDevice => "sized-device",
         }
     }

@@ -12,13 +12,17 @@ use crate::uri::Uri;
 /// What an mdev type's `device_api` reads when its devices are vfio-vhost ones.
 const DEVICE_API: &str = "vfio-vhost";
 
+/// How the platform device of such an mdev is called, where there is an IOMMU.
+const PLATFORM: &str = "vfio-vhost.";
+
 /// The devices of this machine, through every interface that each has, in the order of
 /// [`Interface::ALL`].
 ///
 /// Found in sysfs, without opening a device: mdevs whose type says `vfio-vhost`, the character
-/// devices below the mdevs of the vhost-mdev driver, and those of vhost-vdpa. The vhost-mdev driver
-/// can also make devices with vhost-vdpa's ABI; they are told by their name. A machine without
-/// these buses has none.
+/// devices below the mdevs of the vhost-mdev driver, and those of vhost-vdpa. An mdev behind an
+/// IOMMU has a platform device below it, which stands for it. The vhost-mdev driver can also make
+/// devices with vhost-vdpa's ABI; they are told by their name. A machine without these buses has
+/// none.
 ///
 /// # Errors
 /// Those of reading sysfs.
@@ -34,7 +38,7 @@ fn below(root: &Path) -> io::Result<Vec<Uri>> {
         let device = mdevs.join(name);
         let here = in_root(root, &device);
         match fs::read_to_string(here.join("mdev_type/device_api")) {
-            Ok(api) if api.trim_end() == DEVICE_API => vfio.push(device),
+            Ok(api) if api.trim_end() == DEVICE_API => vfio.push(vfio_device(&here, device)?),
             Ok(_) => {}
             // A type that doesn't say, or a device that went away meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -61,6 +65,14 @@ fn below(root: &Path) -> io::Result<Vec<Uri>> {
         .collect())
 }
 
+/// The device that VFIO has: the mdev, or behind an IOMMU the platform device below it. `here` is
+/// where the mdev's directory is in the tree that is looked at.
+fn vfio_device(here: &Path, mdev: PathBuf) -> io::Result<PathBuf> {
+    let is_it = |name: &OsString| name.to_str().is_some_and(|name| name.starts_with(PLATFORM));
+    let behind = names(here)?.into_iter().find(is_it);
+    Ok(behind.map_or(mdev, |name| Path::new("/sys/bus/platform/devices").join(name)))
+}
+
 fn in_root(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }
@@ -85,7 +97,7 @@ fn names(directory: &Path) -> io::Result<Vec<OsString>> {
 mod tests {
     use super::*;
 
-    // ABI-MDEV-1, ABI-VFIO-3, ABI-VDPA-36
+    // ABI-MDEV-1, ABI-VFIO-3, ABI-VFIO-17, ABI-VDPA-36
     #[test]
     fn devices_are_found_by_what_sysfs_says() {
         let root = tempfile::tempdir().unwrap();
@@ -96,6 +108,7 @@ mod tests {
             let file = root.path().join(mdevs).join(uuid).join("mdev_type/device_api");
             fs::write(file, api).unwrap();
         }
+        make(&format!("{mdevs}/b/vfio-vhost.1.auto"));
         make(&format!("{mdevs}/d/vhost_mdev/vhost-mdev-3"));
         make(&format!("{mdevs}/e/vhost_mdev/vhost-vdpa-own-4"));
         for node in ["vdpa0/vhost-vdpa-10", "vdpa1/vhost-vdpa-9", "vdpa2/net"] {
@@ -104,9 +117,9 @@ mod tests {
         let found: Vec<_> = below(root.path()).unwrap().iter().map(Uri::to_string).collect();
         let expected = [
             "vfio-msg:/sys/bus/mdev/devices/a",
-            "vfio-msg:/sys/bus/mdev/devices/b",
+            "vfio-msg:/sys/bus/platform/devices/vfio-vhost.1.auto",
             "vfio-ioctl:/sys/bus/mdev/devices/a",
-            "vfio-ioctl:/sys/bus/mdev/devices/b",
+            "vfio-ioctl:/sys/bus/platform/devices/vfio-vhost.1.auto",
             "vhost-mdev:/dev/vhost-mdev-3",
             "vhost-vdpa:/dev/vhost-vdpa-9",
             "vhost-vdpa:/dev/vhost-vdpa-10",

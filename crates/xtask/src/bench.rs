@@ -144,7 +144,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     let patched = match options.setting {
         Some(Setting::PatchedControl) => Some(patched()?),
         Some(
-            Setting::Usual | Setting::OwnControl | Setting::NoInitOnAlloc | Setting::SizedDevice,
+            Setting::Usual
+            | Setting::OwnControl
+            | Setting::NoInitOnAlloc
+            | Setting::VfioIommu
+            | Setting::SizedDevice,
         )
         | None => None,
     };
@@ -305,6 +309,7 @@ impl Options {
                 Setting::Usual
                 | Setting::OwnControl
                 | Setting::PatchedControl
+                | Setting::VfioIommu
                 | Setting::NoInitOnAlloc,
             )
             | None => {
@@ -437,6 +442,9 @@ fn in_lab(
     match options.setting {
         Some(Setting::OwnControl) => {
             lab.env("LAB_CONTROL", "own");
+        }
+        Some(Setting::VfioIommu) => {
+            lab.env("LAB_VFIO", "iommu");
         }
         Some(Setting::NoInitOnAlloc) => {
             lab.args(["--append", "init_on_alloc=0"]);

@@ -27,13 +27,14 @@ pub(super) struct Kind {
 
 impl Kind {
     /// Those that reports tell apart, the one that says most of a real machine first.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::new(KernelHalf::Native, Clock::Wall, Platform::Host),
         Self::new(KernelHalf::Native, Clock::Wall, Platform::Kvm),
         Self::new(KernelHalf::Native, Clock::Instructions, Platform::Tcg),
         Self::counted(Setting::OwnControl),
         Self::counted(Setting::PatchedControl),
         Self::counted(Setting::NoInitOnAlloc),
+        Self::counted(Setting::VfioIommu),
         Self::counted(Setting::SizedDevice),
         Self::new(KernelHalf::Emulated, Clock::Wall, Platform::Host),
         Self::new(KernelHalf::Emulated, Clock::Instructions, Platform::Host),
@@ -86,6 +87,7 @@ impl Kind {
                 Setting::OwnControl => "the same, vhost-vdpa's ABI on the core of #2",
                 Setting::PatchedControl => "the same, mainline's vhost_vdpa with patches/",
                 Setting::NoInitOnAlloc => "the same, the kernel with init_on_alloc=0",
+                Setting::VfioIommu => "the same, #1 behind an IOMMU",
                 Setting::SizedDevice => "the same, a device of as many pairs as are set up",
             },
             (KernelHalf::Native, Clock::Wall, Platform::Host) => {

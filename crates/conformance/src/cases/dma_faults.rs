@@ -281,6 +281,7 @@ fn one_way(target: &Target<'_>) -> Result<(), Stop> {
     healthy(&mut driver)
 }
 
+// ABI-DMA-8: the lab has it natively.
 /// Refused at once where the interface pins, else a fault of the vring that touches it.
 fn bad_host_address(target: &Target<'_>) -> Result<(), Stop> {
     let mut stage = Stage::new(target)?;

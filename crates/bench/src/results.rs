@@ -100,19 +100,24 @@ pub enum Setting {
     NoInitOnAlloc,
     /// #1's devices are behind an IOMMU, and not mediated: memory is pinned when it is mapped.
     VfioIommu,
+    /// Everything but the interface is alike: vhost-vdpa's ABI is that of our module, on the core
+    /// that the others run on, #1 is behind an IOMMU, so that all pin memory when it is mapped, and
+    /// each setup is on a device that has no more queue pairs than it sets up.
+    Alike,
     /// Each setup is on a device that has no more queue pairs than it sets up.
     SizedDevice,
 }
 
 impl Setting {
     /// Every one.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Usual,
         Self::OwnControl,
         Self::PatchedControl,
         Self::NoInitOnAlloc,
         Self::VfioIommu,
         Self::SizedDevice,
+        Self::Alike,
     ];
 
     /// As in a result file.
@@ -124,6 +129,7 @@ impl Setting {
             Self::NoInitOnAlloc => "no-init-on-alloc",
             Self::VfioIommu => "vfio-iommu",
             Self::SizedDevice => "sized-device",
+            Self::Alike => "alike",
         }
     }
 }

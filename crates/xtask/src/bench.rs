@@ -38,6 +38,8 @@ const DECIDING: [&str; 9] = [
     "kick",
     "reset",
 ];
+/// What of that depends on how many pairs a device has.
+const SIZED: [&str; 3] = ["setup", "setup-batched", "setup-eventfd"];
 /// The modules that `patches/` change.
 const CONTROL_MODULES: [&str; 2] = ["vhost.ko", "vhost_vdpa.ko"];
 /// Mappings of a VFIO container, as many as the scenarios keep.
@@ -148,7 +150,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
             | Setting::OwnControl
             | Setting::NoInitOnAlloc
             | Setting::VfioIommu
-            | Setting::SizedDevice,
+            | Setting::SizedDevice
+            | Setting::Alike,
         )
         | None => None,
     };
@@ -296,28 +299,20 @@ fn differences(native: &[Crossings], emulated: &[Crossings]) -> Vec<String> {
 impl Options {
     /// What each boot is made of: for devices of other sizes, one for each size.
     fn parts(&self) -> Vec<Part> {
-        let of = |pairs: u16| {
-            let ids = [format!("setup/{pairs}"), format!("setup-batched/{pairs}")];
-            let ids = ids.into_iter().flat_map(|id| ["--scenario".to_owned(), id]);
-            let arguments = ids.chain(["--queue-pairs".to_owned(), pairs.to_string()]);
-            let arguments = arguments.map(OsString::from).collect();
-            Part { name: format!("-{pairs}"), pairs, arguments }
-        };
+        let sized = || PAIRS.map(Part::sized).into_iter();
+        let whole = |ids: &[&str]| Part::new(String::new(), MOST_PAIRS, ids.iter().copied());
+        let rest: Vec<&str> = DECIDING.into_iter().filter(|id| !SIZED.contains(id)).collect();
         match self.setting {
-            Some(Setting::SizedDevice) => PAIRS.map(of).into(),
+            Some(Setting::SizedDevice) => sized().collect(),
+            Some(Setting::Alike) => sized().chain([whole(&rest)]).collect(),
             Some(
                 Setting::Usual
                 | Setting::OwnControl
                 | Setting::PatchedControl
                 | Setting::VfioIommu
                 | Setting::NoInitOnAlloc,
-            )
-            | None => {
-                let chosen = self.setting.is_some() && self.more.is_empty();
-                let ids = DECIDING.iter().filter(|_| chosen);
-                let arguments = ids.flat_map(|id| ["--scenario".into(), id.into()]).collect();
-                vec![Part { name: String::new(), pairs: MOST_PAIRS, arguments }]
-            }
+            ) if self.more.is_empty() => vec![whole(&DECIDING)],
+            Some(_) | None => vec![whole(&[])],
         }
     }
 
@@ -397,6 +392,28 @@ struct Part {
     arguments: Vec<OsString>,
 }
 
+impl Part {
+    /// What `ids` name, on a device of `pairs`; everything where they name nothing.
+    fn new<'a>(name: String, pairs: u16, ids: impl Iterator<Item = &'a str>) -> Self {
+        let mut arguments: Vec<OsString> =
+            ids.flat_map(|id| ["--scenario", id]).map(Into::into).collect();
+        if pairs != MOST_PAIRS {
+            arguments.extend(["--queue-pairs".into(), pairs.to_string().into()]);
+        }
+        Self { name, pairs, arguments }
+    }
+
+    /// The setups of `pairs` on a device of as many.
+    fn sized(pairs: u16) -> Self {
+        let all: Vec<String> = Scenario::all().iter().map(ToString::to_string).collect();
+        let its = |id: &&str| {
+            id.rsplit_once('/')
+                .is_some_and(|(family, size)| SIZED.contains(&family) && size == pairs.to_string())
+        };
+        Self::new(format!("-{pairs}"), pairs, all.iter().map(String::as_str).filter(its))
+    }
+}
+
 /// `whole`, with what `part` has besides.
 fn joined(mut whole: ResultFile, part: ResultFile) -> ResultFile {
     whole.timings.extend(part.timings);
@@ -445,6 +462,9 @@ fn in_lab(
         }
         Some(Setting::VfioIommu) => {
             lab.env("LAB_VFIO", "iommu");
+        }
+        Some(Setting::Alike) => {
+            lab.env("LAB_CONTROL", "own").env("LAB_VFIO", "iommu");
         }
         Some(Setting::NoInitOnAlloc) => {
             lab.args(["--append", "init_on_alloc=0"]);
@@ -581,6 +601,11 @@ mod tests {
         let expected =
             ["--scenario", "setup/4", "--scenario", "setup-batched/4", "--queue-pairs", "4"];
         assert_eq!(arguments, expected);
+        let alike = Options { icount: true, setting: Some(Setting::Alike), ..Options::default() };
+        let parts = alike.parts();
+        assert_eq!(parts.iter().map(|part| part.pairs).collect::<Vec<_>>(), [1, 4, 16, 64, 64]);
+        assert!(!parts[4].arguments.contains(&"setup".into()));
+        assert!(parts[4].arguments.contains(&"dma-churn".into()));
         assert_eq!(sized.command(), "cargo xtask bench --icount --setting sized-device");
     }
 

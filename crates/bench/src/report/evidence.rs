@@ -27,7 +27,7 @@ pub(super) struct Kind {
 
 impl Kind {
     /// Those that reports tell apart, the one that says most of a real machine first.
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::new(KernelHalf::Native, Clock::Wall, Platform::Host),
         Self::new(KernelHalf::Native, Clock::Wall, Platform::Kvm),
         Self::new(KernelHalf::Native, Clock::Instructions, Platform::Tcg),
@@ -36,6 +36,7 @@ impl Kind {
         Self::counted(Setting::NoInitOnAlloc),
         Self::counted(Setting::VfioIommu),
         Self::counted(Setting::SizedDevice),
+        Self::counted(Setting::Alike),
         Self::new(KernelHalf::Emulated, Clock::Wall, Platform::Host),
         Self::new(KernelHalf::Emulated, Clock::Instructions, Platform::Host),
         Self::new(KernelHalf::Native, Clock::Wall, Platform::Tcg),
@@ -87,6 +88,7 @@ impl Kind {
                 Setting::OwnControl => "the same, vhost-vdpa's ABI on the core of #2",
                 Setting::PatchedControl => "the same, mainline's vhost_vdpa with patches/",
                 Setting::NoInitOnAlloc => "the same, the kernel with init_on_alloc=0",
+                Setting::Alike => "the same, all but the interface alike",
                 Setting::VfioIommu => "the same, #1 behind an IOMMU",
                 Setting::SizedDevice => "the same, a device of as many pairs as are set up",
             },

@@ -6,7 +6,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use crate::capability::Capabilities;
 use crate::doorbell::Doorbell;
@@ -108,7 +108,10 @@ impl From<KickKind> for KickWay<'_> {
 /// It outlives no device: once the device is dropped, kicking does no harm and reaches nobody. A
 /// doorbell then rings into private memory, an eventfd has no reader, and a region write is ENODEV.
 /// After [`reset`](crate::VhostAccel::reset) an eventfd kicker is to be made anew.
-#[derive(Debug)]
+///
+/// A clone is the same kicker for another thread: it kicks by the same doorbell page or the same
+/// eventfd, and makes no system call to be made.
+#[derive(Clone, Debug)]
 pub struct Kicker {
     queue: QueueIndex,
     way: Way,
@@ -116,7 +119,7 @@ pub struct Kicker {
 
 /// The doorbell's address is what tells the two apart: a kick by doorbell is a load and a test of
 /// what it needs anyway, and the store.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Way {
     Doorbell(Doorbell),
     Call(Call),
@@ -124,11 +127,11 @@ enum Way {
 
 const _: () = assert!(size_of::<Way>() == size_of::<Doorbell>());
 
-#[derive(Debug)]
+// Behind a pointer to be small enough for the above.
+#[derive(Clone, Debug)]
 enum Call {
-    EventFd(File),
-    // Boxed to be small enough for the above.
-    RegionWrite(Box<RegionWrite>),
+    EventFd(Arc<File>),
+    RegionWrite(Arc<RegionWrite>),
 }
 
 /// Where a region write goes. The device is held weakly: its close must not wait for a kicker.
@@ -165,7 +168,7 @@ impl Kicker {
             None => new_eventfd()?,
         };
         set(eventfd.as_fd())?;
-        Ok(Self { queue, way: Way::Call(Call::EventFd(eventfd.into())) })
+        Ok(Self { queue, way: Way::Call(Call::EventFd(Arc::new(eventfd.into()))) })
     }
 
     /// A kicker that writes the vring's number to `device` at `offset`.
@@ -175,7 +178,7 @@ impl Kicker {
         offset: u64,
     ) -> Self {
         let region = RegionWrite { device, offset };
-        Self { queue, way: Way::Call(Call::RegionWrite(Box::new(region))) }
+        Self { queue, way: Way::Call(Call::RegionWrite(Arc::new(region))) }
     }
 
     /// The vring that it kicks.
@@ -298,7 +301,6 @@ impl RegionWrite {
 mod tests {
     use std::io::Read;
     use std::os::unix::fs::FileExt;
-    use std::sync::Arc;
 
     use super::*;
 
@@ -318,6 +320,27 @@ mod tests {
         seen.unwrap().read_exact(&mut count).unwrap();
         assert_eq!(u64::from_ne_bytes(count), 2);
         assert_eq!(kicker.kind(), KickKind::EventFd);
+    }
+
+    #[test]
+    fn a_clone_kicks_the_same_from_another_thread() {
+        let own = File::from(new_eventfd().unwrap());
+        let kicker = Kicker::eventfd(QUEUE, Some(own.as_fd()), |_| Ok(())).unwrap();
+        let other = kicker.clone();
+        assert_eq!((other.queue(), other.kind()), (QUEUE, KickKind::EventFd));
+        std::thread::spawn(move || other.kick()).join().unwrap().unwrap();
+        kicker.kick().unwrap();
+        let mut count = [0; 8];
+        (&own).read_exact(&mut count).unwrap();
+        assert_eq!(u64::from_ne_bytes(count), 2);
+
+        let device = Arc::new(tempfile::tempfile().unwrap());
+        let weak: Weak<File> = Arc::downgrade(&device);
+        let kicker = Kicker::region_write(QUEUE, weak, 0);
+        kicker.clone().kick().unwrap();
+        // A clone holds the device no more than the kicker does.
+        drop(device);
+        assert_eq!(kicker.clone().kick().unwrap_err().raw_os_error(), Some(libc::ENODEV));
     }
 
     #[test]

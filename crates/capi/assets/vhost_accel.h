@@ -460,13 +460,14 @@ int vhost_accel_get_dma_limits(struct vhost_accel_device *device,
  * Starts, moves or, with NULL, stops the log of pages that the device writes: bit n of the bitmap
  * is the 4 KiB page n of IOVA space. Possible while running.
  *
- * The bitmap must cover every IOVA that is mapped for writing, be aligned to 8 bytes, and be
- * memory of this process as in vhost_accel_dma_map until the log is stopped or the device is reset
- * or closed.
+ * The bitmap has len bytes, whole words of 8, and is aligned to 8 bytes. It must be memory of this
+ * process as in vhost_accel_dma_map until the log is stopped or the device is reset or closed.
+ * While there is a log, memory beyond what it covers can't be mapped for writing.
  *
- * EOPNOTSUPP without DIRTY_LOG, EBUSY before vhost_accel_negotiate.
+ * EOPNOTSUPP without DIRTY_LOG, EBUSY before vhost_accel_negotiate, EINVAL for a bitmap that
+ * doesn't cover every address that is mapped for writing.
  */
-int vhost_accel_set_dirty_log(struct vhost_accel_device *device, uint64_t *bitmap);
+int vhost_accel_set_dirty_log(struct vhost_accel_device *device, uint64_t *bitmap, uint64_t len);
 
 /**
  * The features that the device offers.

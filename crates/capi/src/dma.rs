@@ -2,7 +2,7 @@
 
 use std::ffi::{c_int, c_void};
 
-use vhost_accel::{Access, DmaMapping, Hva, Iova, IovaRange};
+use vhost_accel::{Access, DirtyBitmap, DmaMapping, Hva, Iova, IovaRange};
 
 use crate::answer::{Fault, answer, done};
 use crate::devices;
@@ -201,21 +201,23 @@ pub unsafe extern "C" fn vhost_accel_get_dma_limits(
 /// Starts, moves or, with NULL, stops the log of pages that the device writes: bit n of the bitmap
 /// is the 4 KiB page n of IOVA space. Possible while running.
 ///
-/// The bitmap must cover every IOVA that is mapped for writing, be aligned to 8 bytes, and be
-/// memory of this process as in vhost_accel_dma_map until the log is stopped or the device is reset
-/// or closed.
+/// The bitmap has len bytes, whole words of 8, and is aligned to 8 bytes. It must be memory of this
+/// process as in vhost_accel_dma_map until the log is stopped or the device is reset or closed.
+/// While there is a log, memory beyond what it covers can't be mapped for writing.
 ///
-/// EOPNOTSUPP without DIRTY_LOG, EBUSY before vhost_accel_negotiate.
+/// EOPNOTSUPP without DIRTY_LOG, EBUSY before vhost_accel_negotiate, EINVAL for a bitmap that
+/// doesn't cover every address that is mapped for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vhost_accel_set_dirty_log(
     device: *mut vhost_accel_device,
     bitmap: *mut u64,
+    len: u64,
 ) -> c_int {
     done(|| {
         if !bitmap.is_aligned() {
             return Err(Fault::Alignment("bitmap"));
         }
-        let bitmap = (!bitmap.is_null()).then(|| Hva::from(bitmap));
+        let bitmap = (!bitmap.is_null()).then(|| DirtyBitmap::new(Hva::from(bitmap), len));
         // SAFETY: the caller keeps the bitmap as the header says.
         devices::with(device, |device| Ok(unsafe { device.set_dirty_log(bitmap) }?))
     })

@@ -58,7 +58,7 @@ static void no_device(struct vhost_accel_device *d, int expected)
 	IS(vhost_accel_dma_unmap(d, 0, 4096), expected);
 	IS(vhost_accel_dma_update(d, NULL, 0, &mapping, 1, 0), expected);
 	IS(vhost_accel_get_dma_limits(d, &limits, NULL, 0), expected);
-	IS(vhost_accel_set_dirty_log(d, &word), expected);
+	IS(vhost_accel_set_dirty_log(d, &word, 8), expected);
 	IS(vhost_accel_start(d), expected);
 	IS(vhost_accel_suspend(d), expected);
 	IS(vhost_accel_resume(d), expected);
@@ -123,7 +123,7 @@ static void bad_arguments(struct vhost_accel_device *d)
 	IS(vhost_accel_dma_update(d, NULL, 0, NULL, 1, 0), -EINVAL);
 	IS(vhost_accel_dma_update(d, NULL, 0, NULL, 0, 2), -EINVAL);
 	IS(vhost_accel_get_dma_limits(d, NULL, NULL, 0), -EINVAL);
-	IS(vhost_accel_set_dirty_log(d, (void *)odd), -EINVAL);
+	IS(vhost_accel_set_dirty_log(d, (void *)odd, 8), -EINVAL);
 	/* Nothing at all is fine. */
 	IS(vhost_accel_dma_map_all(d, NULL, 0), 0);
 	IS(vhost_accel_dma_update(d, NULL, 0, NULL, 0, 0), 0);

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::os::fd::BorrowedFd;
 
-use crate::address::{Hva, IovaRange};
+use crate::address::IovaRange;
 use crate::base::VringBase;
 use crate::capability::Capabilities;
+use crate::dirty::DirtyBitmap;
 use crate::dma::{DmaLimits, DmaMapping};
 use crate::error::{Error, Operation, Phase, Reason, Result, Subject};
 use crate::features::{Features, Status};
@@ -274,17 +275,21 @@ pub trait VhostAccel: Send {
     /// Starts, moves or, with `None`, stops the log of pages that the device writes: bit *n* of the
     /// bitmap is the 4 KiB page *n* of IOVA space. Possible while running.
     ///
+    /// It must cover what may be mapped for writing: up to the end of the highest such mapping, and
+    /// when that was unmapped, up to where it began. [`DirtyBitmap::bytes_for`] says how many bytes
+    /// that is. While there is a log, memory beyond what it covers can't be mapped for writing.
+    ///
     /// # Errors
     /// [`Unsupported`](crate::Reason::Unsupported) without
     /// [`DIRTY_LOG`](crate::Capabilities::DIRTY_LOG); [`State`](crate::Reason::State) before
-    /// `negotiate`.
+    /// `negotiate`; [`Invalid`](crate::Reason::Invalid) for a bitmap that is not aligned to 8
+    /// bytes, or that doesn't cover what may be mapped for writing, both before any crossing.
     ///
     /// # Safety
-    /// The bitmap must cover every IOVA that is mapped for writing, be aligned to 8 bytes, and be
-    /// valid as in [`dma_map`](Self::dma_map) until the log is stopped or the device is reset or
-    /// dropped.
+    /// The bitmap must be valid as in [`dma_map`](Self::dma_map) until the log is stopped or the
+    /// device is reset or dropped.
     #[expect(unsafe_code, reason = "the device writes into memory that the caller names")]
-    unsafe fn set_dirty_log(&mut self, bitmap: Option<Hva>) -> Result<()>;
+    unsafe fn set_dirty_log(&mut self, bitmap: Option<DirtyBitmap>) -> Result<()>;
 }
 
 impl fmt::Debug for dyn VhostAccel + '_ {

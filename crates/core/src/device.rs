@@ -3,10 +3,11 @@
 use std::os::fd::BorrowedFd;
 
 use crate::accel::VhostAccel;
-use crate::address::{Hva, IovaRange};
+use crate::address::{Hva, Iova, IovaRange};
 use crate::base::VringBase;
 use crate::capability::Capabilities;
 use crate::control::{Control, Failure};
+use crate::dirty::{DirtyBitmap, Writable};
 use crate::dma::{Access, Dma, DmaLimits, DmaMapping};
 use crate::doorbell::page_size;
 use crate::error::{Error, Invalid, Operation, Phase, Reason, Result, Subject};
@@ -30,6 +31,8 @@ pub struct Device<C, D> {
     withheld: Features,
     /// Which vrings are set up.
     set_up: Vec<bool>,
+    /// What a dirty log must cover.
+    writable: Writable,
 }
 
 const DRIVER_OK: Status =
@@ -43,7 +46,8 @@ impl<C: Control, D: Dma> Device<C, D> {
     pub fn new(info: DeviceInfo, control: C, dma: D) -> Self {
         let set_up = vec![false; usize::from(info.queue_count)];
         let (phase, negotiated, withheld) = (Phase::Fresh, Features::empty(), Features::empty());
-        Self { info, control, dma, phase, negotiated, withheld, set_up }
+        let writable = Writable::new();
+        Self { info, control, dma, phase, negotiated, withheld, set_up, writable }
     }
 
     fn error(&self, operation: Operation, subject: Subject, reason: impl Into<Reason>) -> Error {
@@ -129,13 +133,40 @@ impl<C: Control, D: Dma> Device<C, D> {
         Ok(())
     }
 
+    fn mapped(&mut self, mappings: &[DmaMapping]) {
+        for mapping in mappings.iter().filter(|mapping| mapping.access.writes()) {
+            self.writable.mapped(mapping.range());
+        }
+    }
+
     fn check_mapping(&self, mapping: &DmaMapping) -> Result<()> {
         self.check_range(Operation::DmaMap, mapping.range(), mapping.host)?;
+        let subject = Subject::Range(mapping.range());
+        if mapping.access.writes()
+            && let Some(log) = self.writable.beyond_log(mapping.range())
+            && let Some(mapped) = mapping.range().last()
+        {
+            return Err(self.error(Operation::DmaMap, subject, Invalid::Uncovered { log, mapped }));
+        }
         if mapping.access == Access::ReadWrite {
             return Ok(());
         }
-        let subject = Subject::Range(mapping.range());
         self.need(Operation::DmaMap, subject, Capabilities::DMA_ACCESS)
+    }
+
+    fn check_log(&self, bitmap: DirtyBitmap) -> Result<()> {
+        let invalid = if !bitmap.host.0.is_multiple_of(8) || !bitmap.len.is_multiple_of(8) {
+            Some(Invalid::Alignment { part: "dirty log", align: 8 })
+        } else {
+            let log = bitmap.last().unwrap_or(Iova(0));
+            let beyond = |mapped: &Iova| bitmap.last() < Some(*mapped);
+            let mapped = self.writable.last().filter(beyond);
+            mapped.map(|mapped| Invalid::Uncovered { log, mapped })
+        };
+        match invalid {
+            Some(invalid) => Err(self.error(Operation::SetDirtyLog, Subject::Device, invalid)),
+            None => Ok(()),
+        }
     }
 
     /// The way to kick that was asked for, checked against the capabilities.
@@ -298,7 +329,9 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
         self.check_mapping(mapping)?;
         // SAFETY: the caller's promise is the same.
         let mapped = unsafe { self.dma.map(mapping) };
-        mapped.map_err(self.failed(Operation::DmaMap, Subject::Range(mapping.range())))
+        mapped.map_err(self.failed(Operation::DmaMap, Subject::Range(mapping.range())))?;
+        self.mapped(std::slice::from_ref(mapping));
+        Ok(())
     }
 
     #[expect(unsafe_code, reason = "passes the caller's promise on")]
@@ -310,13 +343,17 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
             let culprit = failure.index.and_then(|index| mappings.get(index));
             let subject = culprit.map_or(Subject::Device, |one| Subject::Range(one.range()));
             self.error(Operation::DmaMap, subject, failure.source)
-        })
+        })?;
+        self.mapped(mappings);
+        Ok(())
     }
 
     fn dma_unmap(&mut self, range: IovaRange) -> Result<()> {
         self.check_range(Operation::DmaUnmap, range, Hva(0))?;
         let unmapped = self.dma.unmap(range);
-        unmapped.map_err(self.failed(Operation::DmaUnmap, Subject::Range(range)))
+        unmapped.map_err(self.failed(Operation::DmaUnmap, Subject::Range(range)))?;
+        self.writable.unmapped(range);
+        Ok(())
     }
 
     #[expect(unsafe_code, reason = "passes the caller's promise on")]
@@ -330,7 +367,10 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
             let culprit = failure.index.and_then(|index| map.get(index));
             let subject = culprit.map_or(Subject::Device, |one| Subject::Range(one.range()));
             self.error(operation, subject, failure.source)
-        })
+        })?;
+        unmap.iter().for_each(|&range| self.writable.unmapped(range));
+        self.mapped(map);
+        Ok(())
     }
 
     fn dma_limits(&self) -> Result<DmaLimits> {
@@ -372,19 +412,21 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
         (self.phase, self.negotiated) = (Phase::Fresh, Features::empty());
         self.withheld = Features::empty();
         self.set_up.fill(false);
+        self.writable.log(None);
         Ok(())
     }
 
     #[expect(unsafe_code, reason = "passes the caller's promise on")]
-    unsafe fn set_dirty_log(&mut self, bitmap: Option<Hva>) -> Result<()> {
+    unsafe fn set_dirty_log(&mut self, bitmap: Option<DirtyBitmap>) -> Result<()> {
         let operation = Operation::SetDirtyLog;
         self.need(operation, Subject::Device, Capabilities::DIRTY_LOG)?;
         let negotiated = [Phase::Negotiated, Phase::Running, Phase::Suspended];
         self.in_phase(operation, &negotiated)?;
         let features = match bitmap {
-            Some(base) => {
-                // SAFETY: the caller's promise is the same.
-                let set = unsafe { self.control.set_log_base(base) };
+            Some(bitmap) => {
+                self.check_log(bitmap)?;
+                // SAFETY: the caller's promise, and what was just checked.
+                let set = unsafe { self.control.set_log_base(bitmap.host) };
                 set.map_err(self.failed(operation, Subject::Device))?;
                 self.negotiated | Features::LOG_ALL
             }
@@ -395,6 +437,7 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
             self.error(operation, Subject::Device, error).in_step(Operation::SetFeatures)
         })?;
         self.negotiated = features;
+        self.writable.log(bitmap.and_then(|bitmap| bitmap.last()));
         Ok(())
     }
 }

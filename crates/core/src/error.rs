@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::address::IovaRange;
+use crate::address::{Iova, IovaRange};
 use crate::base::VringBase;
 use crate::capability::Capabilities;
 use crate::features::Features;
@@ -223,6 +223,14 @@ pub enum Invalid {
     /// A vring that was not set up.
     #[error("the vring is not set up")]
     NotSetUp,
+    /// Memory that the device may write and a dirty log has no bits for.
+    #[error("the dirty log covers addresses up to {log}, and memory is mapped up to {mapped}")]
+    Uncovered {
+        /// The last address that the log covers.
+        log: Iova,
+        /// The last that is or would be mapped for writing.
+        mapped: Iova,
+    },
 }
 
 /// Where a device stands in the order of calls.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use vhost_accel_core::{DmaMapping, IovaRange, Result, VhostAccel, page_size};
+use vhost_accel_core::{DirtyBitmap, DmaMapping, IovaRange, Result, VhostAccel};
 
 use super::memory::{Lease, Region};
 
@@ -14,9 +14,6 @@ pub struct Machine {
     // Before `lent`: the device closes before any memory goes.
     device: Box<dyn VhostAccel>,
     lent: Vec<Arc<Region>>,
-    /// The end of the highest range that was ever lent.
-    end: u64,
-    logging: bool,
 }
 
 impl std::fmt::Debug for Machine {
@@ -29,7 +26,7 @@ impl std::fmt::Debug for Machine {
 impl Machine {
     /// Takes a device that was lent nothing yet.
     pub fn new(device: Box<dyn VhostAccel>) -> Self {
-        Self { device, lent: Vec::new(), end: 0, logging: false }
+        Self { device, lent: Vec::new() }
     }
 
     /// The device.
@@ -50,9 +47,6 @@ impl Machine {
 
     fn lend(&mut self, lease: &Lease) {
         self.hold(lease.region());
-        let last = lease.range().last().map_or(u64::MAX, |last| last.0);
-        self.end = self.end.max(last.saturating_add(1));
-        assert!(!self.logging || self.end <= DirtyLog::END, "beyond what the dirty log covers");
     }
 
     /// Lends memory.
@@ -130,19 +124,13 @@ impl Machine {
     ///
     /// # Errors
     /// As [`VhostAccel::set_dirty_log`].
-    ///
-    /// # Panics
-    /// When something was lent that the log doesn't cover.
     pub fn log(&mut self, bitmap: Option<&DirtyLog>) -> Result<()> {
         if let Some(log) = bitmap {
-            assert!(self.end <= DirtyLog::END, "the dirty log ends before the memory");
             self.hold(&log.bitmap);
-            self.logging = true;
         }
-        let base = bitmap.map(|log| log.bitmap.host());
-        // SAFETY: the bitmap covers every address that was lent and, `logging` being set for good,
-        // that will be; it is page aligned, and held until the device is dropped.
-        unsafe { self.device.set_dirty_log(base) }
+        let bitmap = bitmap.map(|log| DirtyBitmap::new(log.bitmap.host(), log.bitmap.len() as u64));
+        // SAFETY: the bitmap is held until the device is dropped.
+        unsafe { self.device.set_dirty_log(bitmap) }
     }
 }
 
@@ -153,16 +141,20 @@ pub struct DirtyLog {
 }
 
 impl DirtyLog {
-    /// The end of the addresses that it covers.
-    pub const END: u64 = 8 << 30;
-
     /// An empty one.
     ///
     /// # Errors
     /// As [`Region::new`].
     pub fn new() -> std::result::Result<Self, super::Error> {
-        let pages = Self::END / 4096;
-        Ok(Self { bitmap: Region::new(usize::try_from(pages / 8).unwrap_or(page_size()))? })
+        Self::of(256 << 10)
+    }
+
+    /// One of `bytes`, each of which covers 32 KiB of addresses.
+    ///
+    /// # Errors
+    /// As [`Region::new`].
+    pub fn of(bytes: usize) -> std::result::Result<Self, super::Error> {
+        Ok(Self { bitmap: Region::new(bytes)? })
     }
 
     /// The pages that are marked, in order.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use vhost_accel_driver::core::{Capabilities, Features};
+use vhost_accel_driver::core::{Capabilities, Features, Invalid, Reason};
 use vhost_accel_driver::{Config, DirtyLog, NetDriver};
 
 use super::small;
 use crate::case::Case;
-use crate::check::{echoes, equal, eventually, holds, quiet, received};
+use crate::check::{echoes, equal, eventually, fails, holds, quiet, received};
 use crate::outcome::Stop;
 use crate::random::frame;
 use crate::target::Target;
@@ -23,6 +23,7 @@ pub(super) const CASES: &[Case] = &[
     case("log::it_can_stop", it_can_stop),
     case("log::it_can_move", it_can_move),
     case("log::reset_ends_it", reset_ends_it),
+    case("log::one_that_is_too_short_is_refused", too_short),
 ];
 
 /// The page of an address, as the log counts.
@@ -81,6 +82,23 @@ fn the_pages_that_were_written(target: &Target<'_>) -> Result<(), Stop> {
         marked(&mut driver, &log, &want)?;
     }
     Ok(())
+}
+
+/// By the library: the kernel doesn't know how long it is.
+fn too_short(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.driver(small())?;
+    driver.setup()?;
+    let before = target.crossings();
+    let error = fails("a log of one page's bits", driver.machine().log(Some(&DirtyLog::of(8)?)))?;
+    equal("crossings of a mistake", target.crossings(), before)?;
+    let uncovered = matches!(error.reason(), Reason::Invalid(Invalid::Uncovered { .. }));
+    holds("it says what isn't covered", uncovered)?;
+    // Nothing has changed.
+    let features = driver.device().negotiated();
+    holds("no LOG_ALL", features.is_some_and(|features| !features.contains(Features::LOG_ALL)))?;
+    driver.machine().log(Some(&DirtyLog::new()?))?;
+    driver.start()?;
+    echoes(&mut driver, 0, &frame(1, 100))
 }
 
 // ABI-LOG-1, ABI-LOG-2

@@ -9,8 +9,8 @@ mod undriven;
 use proptest::prelude::*;
 use recorder::{OFFERED, Recorder, abilities, device};
 use vhost_accel_core::{
-    Access, Capabilities, DmaMapping, Error, Features, Hva, Invalid, Iova, IovaRange, Kick,
-    KickKind, Operation, Phase, QueueIndex, Reason, Subject, Vring,
+    Access, Capabilities, DirtyBitmap, DmaMapping, Error, Features, Hva, Invalid, Iova, IovaRange,
+    Kick, KickKind, Operation, Phase, QueueIndex, Reason, Subject, VhostAccel, Vring,
 };
 
 fn ring(queue: u16, size: u16, [desc, avail, used]: [u64; 3]) -> Vring<'static> {
@@ -198,12 +198,59 @@ fn what_the_device_lacks_makes_no_crossing() {
 }
 
 #[test]
+fn a_dirty_log_covers_what_the_device_may_write() {
+    let (recorder, mut device) = device(abilities() | Capabilities::DMA_ACCESS);
+    device.negotiate(Features::VERSION_1).unwrap();
+    let page = vhost_accel_core::page_size() as u64;
+    let at = |iova, access| DmaMapping::new(Iova(iova), page, Hva(0x10000), access);
+    // SAFETY: the backend only records.
+    let map = |device: &mut dyn VhostAccel, mapping| unsafe { device.dma_map(&mapping) };
+    map(&mut *device, at(64 << 20, Access::Read)).unwrap();
+    map(&mut *device, at(16 << 20, Access::Write)).unwrap();
+    recorder.take();
+    let log = |device: &mut dyn VhostAccel, host, len| {
+        // SAFETY: as above.
+        unsafe { device.set_dirty_log(Some(DirtyBitmap::new(Hva(host), len))) }
+    };
+    let reason = |result: vhost_accel_core::Result<()>| match result.unwrap_err().reason() {
+        Reason::Invalid(invalid) => *invalid,
+        other => panic!("{other}"),
+    };
+    // 512 bytes are 16 MiB, and the page behind them is mapped.
+    let mapped = Iova((16 << 20) + page - 1);
+    let short = Invalid::Uncovered { log: Iova((16 << 20) - 1), mapped };
+    assert_eq!(reason(log(&mut *device, 0x5000, 512)), short);
+    let unaligned = Invalid::Alignment { part: "dirty log", align: 8 };
+    assert_eq!(reason(log(&mut *device, 0x5004, 1024)), unaligned);
+    assert_eq!(reason(log(&mut *device, 0x5000, 1020)), unaligned);
+    assert!(recorder.take().is_empty(), "no request was made");
+    log(&mut *device, 0x5000, 520).unwrap();
+    // While it is on, what it doesn't cover isn't mapped for writing.
+    let beyond = at(32 << 20, Access::ReadWrite);
+    let end = beyond.range().last().unwrap();
+    let refused = Invalid::Uncovered { log: Iova(520 * 32768 - 1), mapped: end };
+    assert_eq!(reason(map(&mut *device, beyond)), refused);
+    map(&mut *device, at(32 << 20, Access::Read)).unwrap();
+    device.reset().unwrap();
+    map(&mut *device, beyond).unwrap();
+    device.negotiate(Features::VERSION_1).unwrap();
+    let grown = Invalid::Uncovered { log: Iova(520 * 32768 - 1), mapped: end };
+    assert_eq!(reason(log(&mut *device, 0x5000, 520)), grown);
+    // What is left may end anywhere before what was unmapped.
+    device.dma_unmap(beyond.range()).unwrap();
+    let left = Invalid::Uncovered { log: Iova((16 << 20) - 1), mapped: Iova((32 << 20) - 1) };
+    assert_eq!(reason(log(&mut *device, 0x5000, 512)), left);
+    device.dma_unmap(IovaRange::every_page()).unwrap();
+    log(&mut *device, 0x5000, 512).unwrap();
+}
+
+#[test]
 fn the_dirty_log_is_a_base_and_a_feature() {
     let (recorder, mut device) = device(abilities());
     device.negotiate(Features::VERSION_1).unwrap();
     recorder.take();
     // SAFETY: the backend only records.
-    unsafe { device.set_dirty_log(Some(Hva(0x5000))) }.unwrap();
+    unsafe { device.set_dirty_log(Some(DirtyBitmap::new(Hva(0x5000), 8))) }.unwrap();
     let on = Features::VERSION_1 | Features::LOG_ALL;
     assert_eq!(device.negotiated(), Some(on));
     // SAFETY: as above.

@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::AtomicU64;
 
 use vhost_accel::{
-    Access, Capabilities, DmaMapping, Features, Hva, Iova, IovaRange, Kick, Kicker, QueueIndex,
-    Status, VhostAccel, Vring,
+    Access, Capabilities, DirtyBitmap, DmaMapping, Features, Hva, Iova, IovaRange, Kick, Kicker,
+    QueueIndex, Status, VhostAccel, Vring,
 };
 use virtio_queue::{Queue, QueueT};
 use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
@@ -135,11 +135,11 @@ impl Net {
             return Ok(false);
         }
         // A bit for each page of IOVA space, which without a vIOMMU is the guest's memory.
-        let words = self.memory.last_addr().0 / 4096 / 64 + 1;
-        self.dirty.resize_with(words as usize, AtomicU64::default);
-        let bitmap = Hva::from(self.dirty.as_mut_ptr());
-        // SAFETY: the bitmap covers all that is mapped, and stays until the device is reset or
-        // closed. Its words are used as atomics only.
+        let bytes = DirtyBitmap::bytes_for(Iova(self.memory.last_addr().0));
+        self.dirty.resize_with(bytes as usize / 8, AtomicU64::default);
+        let bitmap = DirtyBitmap::new(Hva::from(self.dirty.as_mut_ptr()), bytes);
+        // SAFETY: the bitmap stays until the device is reset or closed. Its words are used as
+        // atomics only.
         unsafe { self.device.set_dirty_log(Some(bitmap))? };
         Ok(true)
     }

@@ -601,6 +601,18 @@ int vhost_accel_open(const char *uri, struct vhost_accel_device **device);
 int vhost_accel_close(struct vhost_accel_device *device);
 
 /**
+ * Opens the device that a URI names by an fd of it that somebody else has opened, to read and
+ * write: a process that may, for one that is in a sandbox. The URI's path is for messages alone.
+ * The fd stays the caller's; the device has a duplicate of it, and is closed when both are.
+ *
+ * This process becomes the device's owner. The one that opened it must not have become that.
+ *
+ * EBADF for what is no fd, EOPNOTSUPP for the interfaces on VFIO, whose devices are more than one
+ * fd, and those of vhost_accel_open.
+ */
+int vhost_accel_open_fd(const char *uri, int fd, struct vhost_accel_device **device);
+
+/**
  * What the device is and can do.
  */
 int vhost_accel_get_info(struct vhost_accel_device *device, struct vhost_accel_info *info);

@@ -4,10 +4,12 @@ use std::ffi::{c_char, c_int};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 
+use vhost_accel::{OpenError, Uri};
+
 use crate::answer::{Fault, answer, done};
 use crate::devices;
 use crate::numbers::of_phase;
-use crate::unchecked::{copy_text, output, text};
+use crate::unchecked::{self, copy_text, output, text};
 
 /// An open device. Any thread may use it; calls on one device wait for each other.
 #[expect(non_camel_case_types, reason = "C's name")]
@@ -74,6 +76,32 @@ pub unsafe extern "C" fn vhost_accel_open(
 #[unsafe(no_mangle)]
 pub extern "C" fn vhost_accel_close(device: *mut vhost_accel_device) -> c_int {
     done(|| devices::close(device))
+}
+
+/// Opens the device that a URI names by an fd of it that somebody else has opened, to read and
+/// write: a process that may, for one that is in a sandbox. The URI's path is for messages alone.
+/// The fd stays the caller's; the device has a duplicate of it, and is closed when both are.
+///
+/// This process becomes the device's owner. The one that opened it must not have become that.
+///
+/// EBADF for what is no fd, EOPNOTSUPP for the interfaces on VFIO, whose devices are more than one
+/// fd, and those of vhost_accel_open.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vhost_accel_open_fd(
+    uri: *const c_char,
+    fd: c_int,
+    device: *mut *mut vhost_accel_device,
+) -> c_int {
+    done(|| {
+        // SAFETY: the caller keeps the header's rules of pointers.
+        let device = unsafe { output(device, "device") }?;
+        // SAFETY: as above.
+        let uri: Uri = unsafe { text(uri, "uri") }?.parse().map_err(OpenError::from)?;
+        let given = unchecked::fd(fd, "fd")?.ok_or(Fault::Fd { name: "fd", given: fd })?;
+        let own = given.try_clone_to_owned().map_err(|_| Fault::Fd { name: "fd", given: fd })?;
+        device.write(devices::insert(vhost_accel::open_fd(&uri, own)?));
+        Ok(())
+    })
 }
 
 /// What the device is and can do.

@@ -257,6 +257,12 @@ int main(int argc, char **argv)
 	IS(vhost_accel_open(argv[1], NULL), -EINVAL);
 	IS(vhost_accel_open("no URI", &device), -EINVAL);
 	IS(vhost_accel_open("\xff", &device), -EINVAL);
+	IS(vhost_accel_open_fd(NULL, 0, &device), -EINVAL);
+	IS(vhost_accel_open_fd("no URI", 0, &device), -EINVAL);
+	IS(vhost_accel_open_fd("vhost-vdpa:/x", -1, &device), -EBADF);
+	IS(vhost_accel_open_fd("vhost-vdpa:/x", 9999, &device), -EBADF);
+	IS(vhost_accel_open_fd("vhost-vdpa:/x", 0, NULL), -EINVAL);
+	IS(vhost_accel_open_fd("vfio-msg:/x", 0, &device), -EOPNOTSUPP);
 	IS(device != NULL, 0);
 
 	IS(vhost_accel_open(argv[1], &device), 0);

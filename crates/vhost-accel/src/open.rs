@@ -1,6 +1,7 @@
 //! From a URI to a device.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use vhost_accel_core::{Error, Interface, VhostAccel};
 
@@ -31,23 +32,62 @@ pub fn open_uri(uri: &Uri) -> Result<Box<dyn VhostAccel>, OpenError> {
         #[cfg(feature = "vfio-ioctl")]
         Interface::VfioIoctl => Ok(Box::new(vhost_accel_vfio_ioctl::open(uri.path())?)),
         #[cfg(feature = "vhost-mdev")]
-        Interface::VhostMdev => {
-            use vhost_accel_vhost_mdev::{DmaStyle, VhostMdevOptions};
-            let dma = match uri.variant() {
-                UriVariant::MemTable => DmaStyle::MemTable,
-                _ => DmaStyle::MapUnmap,
-            };
-            Ok(vhost_accel_vhost_mdev::open(uri.path(), VhostMdevOptions { dma })?)
-        }
+        Interface::VhostMdev => Ok(vhost_accel_vhost_mdev::open(uri.path(), mdev_options(uri))?),
         #[cfg(feature = "vhost-vdpa")]
         Interface::VhostVdpa => {
-            let batch = uri.variant() != UriVariant::PlainIotlb;
-            let options = vhost_accel_vhost_vdpa::VhostVdpaOptions { batch };
-            Ok(Box::new(vhost_accel_vhost_vdpa::open(uri.path(), options)?))
+            Ok(Box::new(vhost_accel_vhost_vdpa::open(uri.path(), vdpa_options(uri))?))
         }
         #[allow(unreachable_patterns, reason = "reachable when a feature is off")]
         interface => Err(OpenError::NotCompiledIn(interface)),
     }
+}
+
+/// Opens the device that a URI names by an fd of it that somebody else has opened, to read and
+/// write: a process that may, for one that is in a sandbox. The URI's path is for messages alone.
+///
+/// This process becomes the device's owner. The one that opened it must not have become that. The
+/// fd is closed with the device, or when this fails.
+///
+/// # Errors
+/// As [`open_uri`]; [`OpenError::NotOneFd`] for the interfaces on VFIO.
+#[cfg_attr(
+    not(any(feature = "vhost-mdev", feature = "vhost-vdpa")),
+    expect(unused_variables, reason = "no interface that is one fd")
+)]
+pub fn open_fd(uri: &Uri, fd: OwnedFd) -> Result<Box<dyn VhostAccel>, OpenError> {
+    match uri.interface() {
+        interface @ (Interface::VfioMsg | Interface::VfioIoctl) => {
+            Err(OpenError::NotOneFd(interface))
+        }
+        #[cfg(feature = "vhost-mdev")]
+        Interface::VhostMdev => {
+            let options = mdev_options(uri);
+            Ok(vhost_accel_vhost_mdev::open_fd(uri.path(), fd, options)?)
+        }
+        #[cfg(feature = "vhost-vdpa")]
+        Interface::VhostVdpa => {
+            let options = vdpa_options(uri);
+            Ok(Box::new(vhost_accel_vhost_vdpa::open_fd(uri.path(), fd, options)?))
+        }
+        #[allow(unreachable_patterns, reason = "reachable when a feature is off")]
+        interface => Err(OpenError::NotCompiledIn(interface)),
+    }
+}
+
+#[cfg(feature = "vhost-mdev")]
+fn mdev_options(uri: &Uri) -> vhost_accel_vhost_mdev::VhostMdevOptions {
+    use vhost_accel_vhost_mdev::{DmaStyle, VhostMdevOptions};
+    let dma = match uri.variant() {
+        UriVariant::MemTable => DmaStyle::MemTable,
+        _ => DmaStyle::MapUnmap,
+    };
+    VhostMdevOptions { dma }
+}
+
+#[cfg(feature = "vhost-vdpa")]
+fn vdpa_options(uri: &Uri) -> vhost_accel_vhost_vdpa::VhostVdpaOptions {
+    let batch = uri.variant() != UriVariant::PlainIotlb;
+    vhost_accel_vhost_vdpa::VhostVdpaOptions { batch }
 }
 
 /// A device could not be opened.
@@ -60,6 +100,9 @@ pub enum OpenError {
     /// The crate was built without the interface's feature.
     #[error("the interface {0} is not compiled in; it is the feature of that name")]
     NotCompiledIn(Interface),
+    /// A device of this interface is a container, a group and a device fd.
+    #[error("a device of {0} is more than one fd, and can't be opened from one")]
+    NotOneFd(Interface),
     /// The kernel refused, or the device is not what its URI says.
     #[error(transparent)]
     Device(#[from] Error),
@@ -70,7 +113,9 @@ impl From<OpenError> for io::Error {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Uri(error) => Self::new(io::ErrorKind::InvalidInput, error),
-            OpenError::NotCompiledIn(_) => Self::new(io::ErrorKind::Unsupported, error),
+            OpenError::NotCompiledIn(_) | OpenError::NotOneFd(_) => {
+                Self::new(io::ErrorKind::Unsupported, error)
+            }
             OpenError::Device(error) => error.into(),
         }
     }

@@ -15,4 +15,4 @@ mod open;
 
 pub use map_unmap::MapUnmap;
 pub use mem_table::MemTable;
-pub use open::{DmaStyle, VhostMdev, VhostMdevOptions, open};
+pub use open::{DmaStyle, VhostMdev, VhostMdevOptions, open, open_fd};

@@ -1,7 +1,7 @@
 //! Opening.
 
 use std::fs::{File, OpenOptions};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,7 +39,29 @@ pub struct VhostMdevOptions {
 /// # Errors
 /// Those of open(2), EBUSY for a device that is open already, and of [`Identity::ask`].
 pub fn open(path: impl AsRef<Path>, options: VhostMdevOptions) -> Result<Box<dyn VhostAccel>> {
-    let opened = Opened::open(path.as_ref())?;
+    let opening = Opening::new(Interface::VhostMdev, path.as_ref());
+    let file = OpenOptions::new().read(true).write(true).open(opening.path());
+    let file = file.map_err(opening.failed(Operation::Open))?;
+    opened(opening, file, options)
+}
+
+/// Opens the device that somebody else has opened as `fd`, to read and write: a process that may,
+/// for one that is in a sandbox. `path` is where it was opened, for messages.
+///
+/// This process becomes the device's owner. The one that opened it must not have become that.
+///
+/// # Errors
+/// Those of [`Identity::ask`]: EBUSY for a device that has an owner.
+pub fn open_fd(
+    path: impl AsRef<Path>,
+    fd: OwnedFd,
+    options: VhostMdevOptions,
+) -> Result<Box<dyn VhostAccel>> {
+    opened(Opening::new(Interface::VhostMdev, path.as_ref()), fd.into(), options)
+}
+
+fn opened(opening: Opening, file: File, options: VhostMdevOptions) -> Result<Box<dyn VhostAccel>> {
+    let opened = Opened::new(opening, file)?;
     Ok(match options.dma {
         DmaStyle::MapUnmap => {
             let dma = MapUnmap::new(Arc::clone(&opened.fd));
@@ -62,10 +84,8 @@ struct Opened {
 }
 
 impl Opened {
-    fn open(path: &Path) -> Result<Self> {
-        let opening = Opening::new(Interface::VhostMdev, path);
-        let file = OpenOptions::new().read(true).write(true).open(path);
-        let fd = Arc::new(file.map_err(opening.failed(Operation::Open))?);
+    fn new(opening: Opening, file: File) -> Result<Self> {
+        let fd = Arc::new(file);
         let wanted = 1 << BACKEND_F_SUSPEND | 1 << BACKEND_F_RESUME;
         let identity = Identity::ask(&opening, fd.as_fd(), wanted)?;
         let layout = DoorbellLayout::new(0, identity.queue_count, true);

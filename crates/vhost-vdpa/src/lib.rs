@@ -13,4 +13,4 @@ mod iotlb;
 mod open;
 
 pub use iotlb::Iotlb;
-pub use open::{VhostVdpa, VhostVdpaOptions, open};
+pub use open::{VhostVdpa, VhostVdpaOptions, open, open_fd};

@@ -1,7 +1,7 @@
 //! Opening.
 
 use std::fs::{File, OpenOptions};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -55,8 +55,28 @@ fn wanted(options: VhostVdpaOptions) -> u64 {
 pub fn open(path: impl AsRef<Path>, options: VhostVdpaOptions) -> Result<VhostVdpa> {
     let opening = Opening::new(Interface::VhostVdpa, path.as_ref());
     let file = OpenOptions::new().read(true).write(true).open(opening.path());
-    let fd = Arc::new(file.map_err(opening.failed(Operation::Open))?);
-    let identity = Identity::ask(&opening, fd.as_fd(), wanted(options))?;
+    let file = file.map_err(opening.failed(Operation::Open))?;
+    opened(&opening, file, options)
+}
+
+/// Opens the device that somebody else has opened as `fd`, to read and write: a process that may,
+/// for one that is in a sandbox. `path` is where it was opened, for messages.
+///
+/// This process becomes the device's owner. The one that opened it must not have become that.
+///
+/// # Errors
+/// Those of [`Identity::ask`]: EBUSY for a device that has an owner.
+pub fn open_fd(
+    path: impl AsRef<Path>,
+    fd: OwnedFd,
+    options: VhostVdpaOptions,
+) -> Result<VhostVdpa> {
+    opened(&Opening::new(Interface::VhostVdpa, path.as_ref()), fd.into(), options)
+}
+
+fn opened(opening: &Opening, file: File, options: VhostVdpaOptions) -> Result<VhostVdpa> {
+    let fd = Arc::new(file);
+    let identity = Identity::ask(opening, fd.as_fd(), wanted(options))?;
     let layout = DoorbellLayout::new(0, identity.queue_count, false);
     let doorbells =
         map_if_present(fd.as_fd(), layout).map_err(opening.failed(Operation::MakeKicker))?;
@@ -69,7 +89,7 @@ pub fn open(path: impl AsRef<Path>, options: VhostVdpaOptions) -> Result<VhostVd
     capabilities.set(Capabilities::BATCH_DMA, batches);
     // There are no SET_LOG requests, whatever the parent's features say.
     capabilities.remove(Capabilities::DIRTY_LOG);
-    let info = identity.info(&opening, capabilities);
+    let info = identity.info(opening, capabilities);
     let control = VhostIoctls::new(Arc::clone(&fd), &identity, doorbells).confirming_start();
     Ok(Device::new(info, control, Iotlb::new(fd, batches)))
 }

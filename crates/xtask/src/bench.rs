@@ -40,6 +40,8 @@ const DECIDING: [&str; 9] = [
 ];
 /// What of that depends on how many pairs a device has.
 const SIZED: [&str; 3] = ["setup", "setup-batched", "setup-eventfd"];
+/// What each guest of a size does first.
+const WARM_UP: &str = "kick";
 /// The modules that `patches/` change.
 const CONTROL_MODULES: [&str; 2] = ["vhost.ko", "vhost_vdpa.ko"];
 /// Mappings of a VFIO container, as many as the scenarios keep.
@@ -403,19 +405,26 @@ impl Part {
         Self { name, pairs, arguments }
     }
 
-    /// The setups of `pairs` on a device of as many.
+    /// The setups of `pairs` on a device of as many. Kicks come first: while a guest is young its
+    /// kernel does other things beside.
     fn sized(pairs: u16) -> Self {
         let all: Vec<String> = Scenario::all().iter().map(ToString::to_string).collect();
-        let its = |id: &&str| {
-            id.rsplit_once('/')
-                .is_some_and(|(family, size)| SIZED.contains(&family) && size == pairs.to_string())
+        let its = |id: &&str| match id.rsplit_once('/') {
+            Some((family, size)) => {
+                family == WARM_UP || SIZED.contains(&family) && size == pairs.to_string()
+            }
+            None => false,
         };
         Self::new(format!("-{pairs}"), pairs, all.iter().map(String::as_str).filter(its))
     }
 }
 
-/// `whole`, with what `part` has besides.
+/// `whole`, with what `part` has besides. What both have is the part's: the last is that of the
+/// largest device.
 fn joined(mut whole: ResultFile, part: ResultFile) -> ResultFile {
+    let again = |key: &Key| part.timings.iter().any(|timing| timing.key == *key);
+    whole.timings.retain(|timing| !again(&timing.key));
+    whole.ratios.retain(|ratio| !again(&ratio.key));
     whole.timings.extend(part.timings);
     whole.ratios.extend(part.ratios);
     whole.limits.extend(part.limits);
@@ -598,9 +607,10 @@ mod tests {
         let pairs: Vec<_> = sized.parts().iter().map(|part| part.pairs).collect();
         assert_eq!(pairs, PAIRS);
         let arguments = sized.parts().swap_remove(1).arguments;
-        let expected =
-            ["--scenario", "setup/4", "--scenario", "setup-batched/4", "--queue-pairs", "4"];
-        assert_eq!(arguments, expected);
+        for wanted in ["kick/eventfd", "setup/4", "setup-batched/4", "--queue-pairs", "4"] {
+            assert!(arguments.contains(&wanted.into()), "{wanted}: {arguments:?}");
+        }
+        assert!(!arguments.contains(&"setup/16".into()));
         let alike = Options { icount: true, setting: Some(Setting::Alike), ..Options::default() };
         let parts = alike.parts();
         assert_eq!(parts.iter().map(|part| part.pairs).collect::<Vec<_>>(), [1, 4, 16, 64, 64]);

@@ -10,7 +10,7 @@ use vhost_accel::Interface;
 use super::evidence::Evidence;
 use super::numbers::{instructions, time};
 use super::tables::way;
-use crate::{Client, Clock, Configuration, LIVE, PAIRS, ResultFile, Scenario};
+use crate::{Client, Clock, Configuration, Key, LIVE, PAIRS, ResultFile, Scenario};
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 404.0;
@@ -53,6 +53,7 @@ pub(super) fn all(evidence: &Evidence<'_>) -> Vec<Chart> {
     }
     for (file, word) in [
         (evidence.real(), "real"),
+        (evidence.alike(), "alike"),
         (evidence.instructions(), "instructions"),
         (evidence.emulated(), "time"),
     ] {
@@ -90,7 +91,8 @@ fn clock(file: &ResultFile) -> (String, fn(f64) -> String) {
             short(&time(Some(ns)))
         }),
         Clock::Instructions => {
-            let unit = format!("median instructions, {}", kind.trim_end_matches(", instructions"));
+            let kind = kind.trim_end_matches(", instructions").trim_start_matches("the same, ");
+            let unit = format!("median instructions, {kind}");
             (unit, |count| short(&instructions(Some(count))))
         }
     }
@@ -115,8 +117,13 @@ fn median(
     scenario: Scenario,
     configuration: Configuration,
 ) -> Option<(f64, [f64; 2])> {
+    let key = Key::new(scenario, configuration, Client::Library);
     let figures = &file.timing(scenario, configuration, Client::Library)?.figures;
-    Some((figures.median, [figures.lower, figures.upper]))
+    let seeds = file.run.seeds.as_ref().and_then(|seeds| seeds.spread(&key));
+    Some(match seeds {
+        Some(spread) => (spread.median, [spread.low, spread.high]),
+        None => (figures.median, [figures.lower, figures.upper]),
+    })
 }
 
 /// What a logarithmic axis has no place for is left out.

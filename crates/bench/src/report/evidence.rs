@@ -148,6 +148,11 @@ impl<'a> Evidence<'a> {
         self.of(Kind::new(KernelHalf::Native, Clock::Instructions, Platform::Tcg))
     }
 
+    /// The run that counted instructions with all but the interface alike.
+    pub(super) fn alike(&self) -> Option<&'a ResultFile> {
+        self.of(Kind::counted(Setting::Alike))
+    }
+
     /// The run that took the time of a native kernel on a CPU.
     pub(super) fn real(&self) -> Option<&'a ResultFile> {
         let on = |machine| self.of(Kind::new(KernelHalf::Native, Clock::Wall, machine));

@@ -138,8 +138,8 @@ impl Figures {
         cost.ok_or_else(|| absent(format!("{run} has no price of {kind} on {who}")))
     }
 
-    /// Figures side by side, the least bold. One whose interval over seeds meets the least's is its
-    /// equal. A run that doesn't decide has neither.
+    /// Figures side by side, the least bold. One whose interval over seeds meets the least's, or
+    /// that is printed like it, is its equal. A run that doesn't decide has neither.
     fn row(&self, run: &str, cells: &[(String, String)]) -> Answer<String> {
         let file = self.run(run)?;
         let mut figures = Vec::new();
@@ -158,7 +158,9 @@ impl Figures {
             let Some((figure, [low, _])) = figure else { return "-".to_owned() };
             let text = work(file.run.clock, Some(*figure));
             let Some((best, [_, high])) = least else { return text };
-            match (*figure <= best, *low <= high) {
+            // What is printed alike is alike.
+            let alike = *low <= high || text == work(file.run.clock, Some(best));
+            match (*figure <= best, alike) {
                 (true, _) => format!("**{text}**"),
                 (false, true) => format!("~{text}"),
                 (false, false) => text,

@@ -679,6 +679,42 @@ int vhost_accel_resume(struct vhost_accel_device *device);
 int vhost_accel_reset(struct vhost_accel_device *device);
 
 /**
+ * Saves a device for vhost_accel_restore, of this process or another, through the same interface
+ * or another: writes it to `text` as snprintf(3) does, and answers how long it is without the zero
+ * at the end. It is JSON, and has a version.
+ *
+ * The vrings are given as they were set up; `enabled` is what holds now, and neither `base` nor
+ * `call` matters. A device that runs is suspended, and stays so, also after an error.
+ *
+ * Not saved: memory and its mappings, eventfds, the dirty log, and what a guest has set through a
+ * control queue.
+ *
+ * EBUSY of a device without negotiated features, EOPNOTSUPP of one that runs and lacks SUSPEND.
+ */
+int vhost_accel_save(struct vhost_accel_device *device,
+                     const struct vhost_accel_vring *vrings,
+                     size_t count,
+                     char *text,
+                     size_t size);
+
+/**
+ * Makes a fresh device what vhost_accel_save saved; vhost_accel_start is left to the caller.
+ * `calls` has the call eventfd of each vring, or -1, in the order in which they were saved. Memory
+ * can be mapped before or after.
+ *
+ * Config space is written where it differs. A device keeps of it what is read-only.
+ *
+ * EINVAL for a text that no library of this version has written, and for another number of
+ * eventfds than of vrings; EXDEV for another kind of device, and for features that it doesn't
+ * offer; ENOBUFS and EINVAL for a vring that it hasn't got or that is too large; EBUSY unless it
+ * is fresh. These change nothing; after another error the device is reset.
+ */
+int vhost_accel_restore(struct vhost_accel_device *device,
+                        const char *text,
+                        const int *calls,
+                        size_t count);
+
+/**
  * Sets up one vring: see vhost_accel_setup_vrings.
  */
 int vhost_accel_setup_vring(struct vhost_accel_device *device,

@@ -25,6 +25,10 @@ pub(crate) enum Fault {
     Closed(&'static str),
     #[error("{name} is {given}: not a file descriptor, and not the -1 that says none")]
     Fd { name: &'static str, given: c_int },
+    #[error("the state: {0}")]
+    State(#[source] serde_json::Error),
+    #[error("{given} call eventfds for {vrings} saved vrings")]
+    Calls { vrings: usize, given: usize },
     #[error("the kicker of vring {0} is no doorbell")]
     NoDoorbell(QueueIndex),
     #[error("this process has too many open {0}")]
@@ -51,7 +55,9 @@ impl Fault {
     fn errno(&self) -> c_int {
         match self {
             Self::Null(_) | Self::Alignment(_) | Self::TooLong(_) => libc::EINVAL,
-            Self::NotUtf8(_) | Self::Value { .. } => libc::EINVAL,
+            Self::NotUtf8(_) | Self::Value { .. } | Self::State(_) | Self::Calls { .. } => {
+                libc::EINVAL
+            }
             Self::Closed(_) | Self::Fd { .. } => libc::EBADF,
             Self::NoDoorbell(_) => libc::EOPNOTSUPP,
             Self::TooMany(_) => libc::EMFILE,

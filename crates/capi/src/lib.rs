@@ -28,6 +28,7 @@ mod numbers;
 mod open;
 mod page;
 mod run;
+mod state;
 mod table;
 mod unchecked;
 mod vring;
@@ -57,6 +58,7 @@ pub use page::{
     vhost_accel_page, vhost_accel_page_close, vhost_accel_page_info, vhost_accel_page_open,
 };
 pub use run::{vhost_accel_reset, vhost_accel_resume, vhost_accel_start, vhost_accel_suspend};
+pub use state::{vhost_accel_restore, vhost_accel_save};
 pub use vring::{
     vhost_accel_enable_vring, vhost_accel_set_call, vhost_accel_set_config_call,
     vhost_accel_set_error, vhost_accel_setup_vring, vhost_accel_setup_vrings, vhost_accel_vring,

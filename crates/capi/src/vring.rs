@@ -43,6 +43,16 @@ impl vhost_accel_vring {
     }
 }
 
+/// All of them, or what is wrong with one.
+pub(crate) fn checked_all(given: &[vhost_accel_vring]) -> Result<Vec<Vring<'_>>, Fault> {
+    let mut vrings = Vec::new();
+    vrings.try_reserve_exact(given.len()).map_err(|_| Fault::Memory("vrings"))?;
+    for vring in given {
+        vrings.push(vring.checked()?);
+    }
+    Ok(vrings)
+}
+
 /// Sets up one vring: see vhost_accel_setup_vrings.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vhost_accel_setup_vring(
@@ -69,12 +79,7 @@ pub unsafe extern "C" fn vhost_accel_setup_vrings(
 ) -> c_int {
     done(|| {
         // SAFETY: the caller keeps the header's rules of pointers.
-        let given = unsafe { inputs(vrings, count, "vrings") }?;
-        let mut vrings = Vec::new();
-        vrings.try_reserve_exact(count).map_err(|_| Fault::Memory("vrings"))?;
-        for vring in given {
-            vrings.push(vring.checked()?);
-        }
+        let vrings = checked_all(unsafe { inputs(vrings, count, "vrings") }?)?;
         devices::with(device, |device| Ok(device.setup_vrings(&vrings)?))
     })
 }

@@ -18,6 +18,12 @@ static void is(int answer, int expected, const char *call)
 	}
 }
 
+/* A state without vrings, and one of a version to come. */
+static const char nothing[] =
+	"{\"version\":1,\"device_id\":1,\"features\":0,\"config\":[],\"vrings\":[]}";
+static const char later[] =
+	"{\"version\":2,\"device_id\":1,\"features\":0,\"config\":[],\"vrings\":[]}";
+
 /* Every function that takes a device, with one that is none. */
 static void no_device(struct vhost_accel_device *d, int expected)
 {
@@ -63,7 +69,10 @@ static void no_device(struct vhost_accel_device *d, int expected)
 	IS(vhost_accel_suspend(d), expected);
 	IS(vhost_accel_resume(d), expected);
 	IS(vhost_accel_reset(d), expected);
+	IS(vhost_accel_save(d, &vring, 1, text, sizeof(text)), expected);
+	IS(vhost_accel_restore(d, nothing, NULL, 0), expected);
 }
+
 
 /* Every function that takes a kicker or a page, with one that is none. */
 static void no_kicker(void *k, int expected)
@@ -89,6 +98,7 @@ static void bad_arguments(struct vhost_accel_device *d)
 	struct vhost_accel_mapping mapping = { .len = 4096, .access = 4 };
 	struct vhost_accel_kicker *kicker;
 	char *odd = (char *)&mapping + 1;
+	const int minus_two = -2;
 
 	IS(vhost_accel_get_info(d, NULL), -EINVAL);
 	IS(vhost_accel_get_info(d, (void *)odd), -EINVAL);
@@ -124,6 +134,14 @@ static void bad_arguments(struct vhost_accel_device *d)
 	IS(vhost_accel_dma_update(d, NULL, 0, NULL, 0, 2), -EINVAL);
 	IS(vhost_accel_get_dma_limits(d, NULL, NULL, 0), -EINVAL);
 	IS(vhost_accel_set_dirty_log(d, (void *)odd, 8), -EINVAL);
+	IS(vhost_accel_save(d, NULL, 1, odd, 1), -EINVAL);
+	IS(vhost_accel_save(d, &vring, 1, odd, 1), -EINVAL);
+	IS(vhost_accel_restore(d, NULL, NULL, 0), -EINVAL);
+	IS(vhost_accel_restore(d, "no state", NULL, 0), -EINVAL);
+	IS(vhost_accel_restore(d, "\xff", NULL, 0), -EINVAL);
+	IS(vhost_accel_restore(d, later, NULL, 0), -EINVAL);
+	IS(vhost_accel_restore(d, nothing, NULL, 1), -EINVAL);
+	IS(vhost_accel_restore(d, nothing, &minus_two, 1), -EINVAL);
 	/* Nothing at all is fine. */
 	IS(vhost_accel_dma_map_all(d, NULL, 0), 0);
 	IS(vhost_accel_dma_update(d, NULL, 0, NULL, 0, 0), 0);
@@ -179,7 +197,10 @@ static void running(struct vhost_accel_device *d, const struct vhost_accel_info 
 {
 	int suspends = info->capabilities & VHOST_ACCEL_CAP_SUSPEND;
 	int resumes = info->capabilities & VHOST_ACCEL_CAP_RESUME;
+	const int polled = -1, minus_two = -2;
 	uint64_t features = 77;
+	char state[1024], small[8];
+	int len;
 
 	IS(vhost_accel_setup_vring(d, vring), 0);
 	IS(vhost_accel_start(d), 0);
@@ -193,11 +214,27 @@ static void running(struct vhost_accel_device *d, const struct vhost_accel_info 
 	if (suspends) {
 		IS(vhost_accel_suspend(d), -EBUSY);
 		IS(vhost_accel_start(d), -EBUSY);
+		len = vhost_accel_save(d, vring, 1, state, sizeof(state));
+		IS(len > 0 && (size_t)len < sizeof(state) && !state[len], 1);
+		IS(vhost_accel_save(d, vring, 1, NULL, 0), len);
+		IS(vhost_accel_save(d, vring, 1, small, sizeof(small)), len);
+		IS(small[sizeof(small) - 1], 0);
+		IS(vhost_accel_restore(d, state, &polled, 1), -EBUSY);
 		IS(vhost_accel_resume(d), resumes ? 0 : -EOPNOTSUPP);
+	} else {
+		IS(vhost_accel_save(d, vring, 1, state, sizeof(state)), -EOPNOTSUPP);
 	}
 	IS(vhost_accel_reset(d), 0);
 	IS(vhost_accel_phase(d), VHOST_ACCEL_PHASE_FRESH);
 	IS(vhost_accel_setup_vring(d, vring), -EBUSY);
+	IS(vhost_accel_save(d, vring, 1, small, sizeof(small)), -EBUSY);
+	if (suspends) {
+		IS(vhost_accel_restore(d, state, &minus_two, 1), -EBADF);
+		IS(vhost_accel_restore(d, state, &polled, 1), 0);
+		IS(vhost_accel_phase(d), VHOST_ACCEL_PHASE_NEGOTIATED);
+		IS(vhost_accel_start(d), 0);
+		IS(vhost_accel_reset(d), 0);
+	}
 }
 
 /* A kicker of each kind that is there outlives the device, and a kick then does no harm. */

@@ -14,6 +14,7 @@ impl Error {
     /// | [`Unsupported`](Reason::Unsupported) | EOPNOTSUPP |
     /// | [`State`](Reason::State) | EBUSY |
     /// | [`NoVrings`](Reason::NoVrings) | EINVAL |
+    /// | [`Misfit`](Reason::Misfit) | EXDEV |
     /// | [`Invalid`](Reason::Invalid) | ENOBUFS for a vring that isn't there, else EINVAL |
     /// | [`FeaturesRefused`](Reason::FeaturesRefused), [`Device`](Reason::Device) | ENODEV |
     /// | [`Base`](Reason::Base) | EOVERFLOW |
@@ -23,6 +24,7 @@ impl Error {
             Reason::Unsupported(_) => libc::EOPNOTSUPP,
             Reason::State(_) => libc::EBUSY,
             Reason::Invalid(Invalid::Queue(_)) => libc::ENOBUFS,
+            Reason::Misfit(_) => libc::EXDEV,
             Reason::NoVrings | Reason::Invalid(_) => libc::EINVAL,
             Reason::FeaturesRefused { .. } | Reason::Device(_) => libc::ENODEV,
             Reason::Base(_) => libc::EOVERFLOW,
@@ -60,7 +62,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{Capabilities, Features, Interface, Operation, Phase, Subject, VringBase};
+    use crate::{Capabilities, Features, Interface, Misfit, Operation, Phase, Subject, VringBase};
 
     fn error(reason: impl Into<Reason>) -> Error {
         let path = Arc::from(Path::new("/dev/x"));
@@ -71,13 +73,14 @@ mod tests {
     fn every_reason_has_an_errno() {
         let none = Features::empty();
         let full = io::Error::from_raw_os_error(libc::ENOSPC);
-        let cases: [(Reason, i32); 12] = [
+        let cases: [(Reason, i32); 13] = [
             (io::Error::from_raw_os_error(libc::EFAULT).into(), libc::EFAULT),
             (io::Error::from(io::ErrorKind::InvalidInput).into(), libc::EINVAL),
             (io::Error::from(io::ErrorKind::InvalidData).into(), libc::EIO),
             (Reason::Unsupported(Capabilities::SUSPEND), libc::EOPNOTSUPP),
             (Reason::State(Phase::Running), libc::EBUSY),
             (Reason::NoVrings, libc::EINVAL),
+            (Misfit::Features(none).into(), libc::EXDEV),
             (Invalid::Queue(3).into(), libc::ENOBUFS),
             (Invalid::Range.into(), libc::EINVAL),
             (Reason::FeaturesRefused { accepted: none, missing: none }, libc::ENODEV),

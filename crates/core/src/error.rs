@@ -160,6 +160,9 @@ pub enum Reason {
     /// An argument that no device could accept; no crossing was made.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    /// A saved state is of another kind of device; no crossing changed anything.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
     /// The device did not keep FEATURES_OK.
     #[error("the device refused the features {accepted:#x}{}", Without(*.missing))]
     FeaturesRefused {
@@ -231,6 +234,23 @@ pub enum Invalid {
         /// The last that is or would be mapped for writing.
         mapped: Iova,
     },
+}
+
+/// Why a saved state can't go on on this device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Misfit {
+    /// The virtio device ids differ.
+    #[error("the state is of a device with id {saved}, and this one's is {here}")]
+    DeviceId {
+        /// The saved device's.
+        saved: u32,
+        /// This device's.
+        here: u32,
+    },
+    /// What was negotiated, and is not offered or can't be driven here.
+    #[error("the state needs the features {0:#x}, which are not offered here")]
+    Features(Features),
 }
 
 /// Where a device stands in the order of calls.
@@ -338,6 +358,10 @@ operations! {
     Start = "start",
     /// Suspending.
     Suspend = "suspend",
+    /// Saving its state.
+    Save = "save",
+    /// Going on from a saved state.
+    Restore = "restore",
     /// Resuming.
     Resume = "resume",
     /// Resetting.

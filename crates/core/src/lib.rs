@@ -47,6 +47,7 @@ mod info;
 mod interface;
 mod kick;
 mod opening;
+mod state;
 mod vring;
 
 pub use accel::VhostAccel;
@@ -58,7 +59,7 @@ pub use device::Device;
 pub use dirty::DirtyBitmap;
 pub use dma::{Access, Dma, DmaFailure, DmaLimits, DmaMapping};
 pub use doorbell::{Doorbell, DoorbellArea, DoorbellLayout, page_size};
-pub use error::{Error, Invalid, Operation, Phase, Reason, Result, Subject};
+pub use error::{Error, Invalid, Misfit, Operation, Phase, Reason, Result, Subject};
 pub use features::{Features, Status};
 #[cfg(feature = "vm-memory")]
 pub use guest_memory::map_guest_memory;
@@ -66,4 +67,5 @@ pub use info::DeviceInfo;
 pub use interface::{Interface, InterfaceFacts, UnknownInterface};
 pub use kick::{Kick, KickKind, KickWay, Kicker};
 pub use opening::Opening;
+pub use state::{DeviceState, VringState};
 pub use vring::{QueueIndex, Vring};

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers panic as the test does")]
 
 mod recorder;
+mod state;
 mod undriven;
 
 use proptest::prelude::*;

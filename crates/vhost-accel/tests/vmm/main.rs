@@ -130,6 +130,51 @@ fn a_guest_moves_from_any_device_to_any_other() {
     });
 }
 
+/// A guest sends without a pause, and is moved around all devices, each to each.
+///
+/// The frames are numbered, and as many are under way as the guest has buffers for: at each move
+/// the device is somewhere among them. None may be lost, come twice, or overtake another.
+#[test]
+fn traffic_goes_on_over_every_move() {
+    with_devices(|uris| {
+        let mut guest = Guest::new(0);
+        let (mut sent, mut received) = (0u32, 0u32);
+        let fill = |guest: &mut Guest, net: &Net, sent: &mut u32, until: u32| {
+            while *sent < until {
+                guest.send(net, &sent.to_le_bytes());
+                *sent += 1;
+            }
+        };
+        let mut net = open(&uris[0], &guest, false);
+        net.activate(Features::VERSION_1.bits(), guest.queues()).unwrap();
+        for from in uris {
+            for to in uris {
+                // To `from`, and from there to `to`.
+                for next in [from, to] {
+                    let half = u32::from(guest::QUEUE_SIZE) / 2;
+                    fill(&mut guest, &net, &mut sent, received + half);
+                    let saved = net.save(guest.queues()).unwrap();
+                    // These nobody looks at before the next device.
+                    fill(&mut guest, &net, &mut sent, received + 2 * half);
+                    // It is closed first: the next may be the same device.
+                    drop(net);
+                    net = open(next, &guest, false);
+                    net.load(&saved, guest.queues()).unwrap();
+                    // A different part of them is still under way at the next move.
+                    for _ in 0..1 + sent % u32::from(guest::QUEUE_SIZE) {
+                        assert_eq!(guest.receive(), received.to_le_bytes(), "{from} to {to}");
+                        received += 1;
+                    }
+                }
+            }
+        }
+        while received < sent {
+            assert_eq!(guest.receive(), received.to_le_bytes());
+            received += 1;
+        }
+    });
+}
+
 #[test]
 fn a_pause_ends_with_a_resume() {
     with_devices(|uris| {

@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::AtomicU64;
 
 use vhost_accel::{
-    Access, Capabilities, DirtyBitmap, DmaMapping, Features, Hva, Iova, IovaRange, Kick, Kicker,
-    QueueIndex, Status, VhostAccel, Vring,
+    Access, Capabilities, DeviceState, DirtyBitmap, DmaMapping, Features, Hva, Iova, IovaRange,
+    Kick, Kicker, QueueIndex, Status, VhostAccel, Vring,
 };
 use virtio_queue::{Queue, QueueT};
 use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
@@ -160,6 +160,28 @@ impl Net {
             }
         }
         Ok(())
+    }
+
+    /// Stands still, and is what another device goes on from: what a VMM sends to the other side.
+    pub(crate) fn save(&mut self, queues: &[GuestQueue]) -> Result<String> {
+        let vrings: Vec<_> = queues.iter().map(GuestQueue::vring).collect();
+        Ok(serde_json::to_string(&DeviceState::save(&mut *self.device, &vrings)?)?)
+    }
+
+    /// Goes on from what was saved, on this device or another, through the same interface or
+    /// another.
+    pub(crate) fn load(&mut self, saved: &str, queues: &[GuestQueue]) -> Result<()> {
+        let state: DeviceState = serde_json::from_str(saved)?;
+        let call_of = |index| queues.iter().find(|queue| queue.index == index);
+        state.restore(&mut *self.device, |index| call_of(index).map(|queue| queue.call.as_fd()))?;
+        if let Some(bytes) = state.config_kept(&*self.device)? {
+            return Err(format!("the guest would see other bytes {bytes:?} of its device").into());
+        }
+        self.kickers.clear();
+        for queue in queues {
+            self.kickers.push(self.device.kicker(queue.index, Kick::Best)?);
+        }
+        Ok(self.device.start()?)
     }
 
     /// Goes on after a pause.

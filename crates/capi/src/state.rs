@@ -34,7 +34,7 @@ pub unsafe extern "C" fn vhost_accel_save(
         let vrings = checked_all(unsafe { inputs(vrings, count, "vrings") }?)?;
         let state = devices::with(device, |device| Ok(DeviceState::save(device, &vrings)?))?;
         let state = serde_json::to_string(&state).map_err(Fault::State)?;
-        // SAFETY: as above.
+        // SAFETY: the same.
         unsafe { copy_text(state.as_bytes(), text, size, "text") }
     })
 }
@@ -58,8 +58,9 @@ pub unsafe extern "C" fn vhost_accel_restore(
 ) -> c_int {
     done(|| {
         // SAFETY: the caller keeps the header's rules of pointers.
-        let (state, calls) =
-            unsafe { (unchecked::text(text, "text")?, inputs(calls, count, "calls")?) };
+        let state = unsafe { unchecked::text(text, "text") }?;
+        // SAFETY: the same.
+        let calls = unsafe { inputs(calls, count, "calls") }?;
         let state: DeviceState = serde_json::from_str(state).map_err(Fault::State)?;
         if state.vrings.len() != count {
             return Err(Fault::Calls { vrings: state.vrings.len(), given: count });

@@ -1,6 +1,9 @@
 //! Suspend and resume.
 
-use vhost_accel_driver::core::{Capabilities, Iova, QueueIndex, VringBase};
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+
+use vhost_accel_driver::core::{Capabilities, DeviceState, Iova, QueueIndex, VringBase};
 use vhost_accel_driver::{Config, Queue};
 
 use super::{moved, small, small_pairs};
@@ -20,6 +23,7 @@ pub(super) const CASES: &[Case] = &[
     case("suspend::traffic_goes_on_in_order", traffic_goes_on_in_order),
     case("suspend::rings_can_be_moved_while_suspended", rings_can_be_moved),
     case("suspend::every_vring_stands_still", every_vring_stands_still),
+    case("suspend::a_saved_state_goes_on", a_saved_state_goes_on),
 ];
 
 // ABI-SUSPEND-1, ABI-SUSPEND-2
@@ -132,4 +136,40 @@ fn every_vring_stands_still(target: &Target<'_>) -> Result<(), Stop> {
         received(&mut driver, pair, &[&frame(pair.into(), 100)])?;
     }
     Ok(())
+}
+
+/// Reset in the middle of traffic and restored from what was saved, a device loses and doubles
+/// nothing.
+// ABI-SUSPEND-1, ABI-SUSPEND-2
+fn a_saved_state_goes_on(target: &Target<'_>) -> Result<(), Stop> {
+    let mut driver = target.running(Config { tx_buffer: 2048, ..small() })?;
+    let frames: Vec<_> = (0..200).map(|seed| frame(seed, 60 + seed as usize * 4)).collect();
+    let all: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+    let calls = driver
+        .queues()
+        .map(|queue| Ok((queue.index(), queue.call().as_fd().try_clone_to_owned()?)));
+    let calls = calls.collect::<Result<HashMap<_, _>, Stop>>()?;
+    let (mut sent, mut got) = (0, Vec::new());
+    let end = std::time::Instant::now() + LIMIT;
+    while got.len() < all.len() && std::time::Instant::now() < end {
+        // Half of them are under way when the device stands still, half come after.
+        let some = all.len().min(sent + 2);
+        sent += driver.send(0, &all[sent..some])?;
+        let vrings: Vec<_> = driver.queues().map(Queue::polled_vring).collect();
+        let saved = DeviceState::save(driver.device(), &vrings)?;
+        sent += driver.send(0, &all[sent..all.len().min(sent + 2)])?;
+        driver.device().reset()?;
+        saved.restore(driver.device(), |queue| calls.get(&queue).map(AsFd::as_fd))?;
+        equal("bytes of config space that differ", saved.config_kept(driver.device())?, None)?;
+        driver.make_kickers()?;
+        driver.device().start()?;
+        while got.len() < sent && driver.wait(0, LIMIT)? {
+            driver.receive(0, |frame| got.push(frame.to_vec()))?;
+        }
+    }
+    equal("frames that arrived", got.len(), frames.len())?;
+    for (got, want) in got.iter().zip(&frames) {
+        same("the frame that arrived", got, want)?;
+    }
+    healthy(&mut driver)
 }

@@ -40,6 +40,8 @@ mod dma;
 mod doorbell;
 mod errno;
 mod error;
+#[cfg(feature = "vmm-sys-util")]
+mod event_fd;
 mod features;
 #[cfg(feature = "vm-memory")]
 mod guest_memory;
@@ -60,6 +62,8 @@ pub use dirty::DirtyBitmap;
 pub use dma::{Access, Dma, DmaFailure, DmaLimits, DmaMapping};
 pub use doorbell::{Doorbell, DoorbellArea, DoorbellLayout, page_size};
 pub use error::{Error, Invalid, Misfit, Operation, Phase, Reason, Result, Subject};
+#[cfg(feature = "vmm-sys-util")]
+pub use event_fd::borrow_event_fd;
 pub use features::{Features, Status};
 #[cfg(feature = "vm-memory")]
 pub use guest_memory::map_guest_memory;

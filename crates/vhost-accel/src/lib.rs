@@ -70,7 +70,10 @@
 //! [`virtio-queue`], and tests of its frames, reset, guest's mistakes, pause, migration from each
 //! device to each other, dirty log and vIOMMU.
 //!
+//! The example [`kvm_guest`] is a VMM: a KVM guest kicks the device without an exit.
+//!
 //! [`first_frame`]: https://docs.rs/crate/vhost-accel/latest/source/examples/first_frame.rs
+//! [`kvm_guest`]: https://docs.rs/crate/vhost-accel/latest/source/examples/kvm_guest/main.rs
 //! [`tests/vmm`]: https://docs.rs/crate/vhost-accel/latest/source/tests/vmm/
 //! [`vm-memory`]: https://docs.rs/vm-memory
 //! [`virtio-queue`]: https://docs.rs/virtio-queue

@@ -84,6 +84,7 @@ int vhost_accel_client_init(struct vhost_accel_client *client,
 	client->iova_range = iova_range;
 	mutex_init(&client->lock);
 	mutex_init(&client->map_lock);
+	INIT_LIST_HEAD(&client->map_mms);
 	client->kicks = kvcalloc(va->nvqs, sizeof(*client->kicks), GFP_KERNEL);
 	if (!client->kicks)
 		return -ENOMEM;
@@ -122,6 +123,7 @@ void vhost_accel_client_close(struct vhost_accel_client *client)
 {
 	mutex_lock(&client->map_lock);
 	client->mapping = NULL;
+	client->map_keep = false;
 	mutex_unlock(&client->map_lock);
 	mutex_lock(&client->lock);
 	vhost_accel_client_reset(client);

@@ -25,9 +25,11 @@ struct vhost_accel_kick;
  * @mm: the owner's memory, or NULL
  * @iova_range: GET_IOVA_RANGE is there: the interface maps DMA itself
  * @kicks: kick eventfds, one per vring
- * @map_lock: protects @mapping
+ * @map_lock: protects the four below
  * @mapping: of the file whose doorbells are mapped
  * @map_base: page offset of the first doorbell in it
+ * @map_mms: whose address spaces have doorbells mapped
+ * @map_keep: not all of those are known, so no doorbell is taken away
  */
 struct vhost_accel_client {
 	struct vhost_accel *va;
@@ -40,6 +42,8 @@ struct vhost_accel_client {
 	struct mutex map_lock;
 	struct address_space *mapping;
 	pgoff_t map_base;
+	struct list_head map_mms;
+	bool map_keep;
 };
 
 int vhost_accel_client_init(struct vhost_accel_client *client,
@@ -69,6 +73,7 @@ struct eventfd_ctx *vhost_accel_eventfd(int fd);
 /* @base: page offset of the first doorbell in the file. */
 int vhost_accel_mmap(struct vhost_accel_client *client,
 		     struct vm_area_struct *vma, pgoff_t base);
-void vhost_accel_rearm(struct vhost_accel_client *client, u16 q);
+/* Unmaps a doorbell; false: not now, somebody's mappings are being looked at. */
+bool vhost_accel_rearm(struct vhost_accel_client *client, u16 q);
 
 #endif

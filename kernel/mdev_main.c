@@ -29,11 +29,11 @@ static void mdev_dma_release(struct vhost_accel *va,
 	vhost_accel_unpin_run(map);
 }
 
-static void mdev_rearm(struct vhost_accel *va, u16 q)
+static bool mdev_rearm(struct vhost_accel *va, u16 q)
 {
 	struct vhost_mdev *vm = va->private;
 
-	vhost_accel_rearm(&vm->client, q);
+	return vhost_accel_rearm(&vm->client, q);
 }
 
 static const struct vhost_accel_host_ops mdev_host_ops = {

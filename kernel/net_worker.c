@@ -127,7 +127,11 @@ static void poll_hot(struct net_dev *nd, u16 q)
 		clear_bit(q, nd->hot);
 		if (!nd->va.host->rearm)
 			return;
-		nd->va.host->rearm(&nd->va, q);
+		if (!nd->va.host->rearm(&nd->va, q)) {
+			WRITE_ONCE(vq->hot_until, now + vq->patience);
+			set_bit(q, nd->hot);
+			return;
+		}
 		/* A store from before the mapping went is in the page now. */
 		if (!doorbell_rung(vq))
 			return;

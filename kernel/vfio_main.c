@@ -25,11 +25,11 @@ static bool iommu;
 module_param(iommu, bool, 0444);
 MODULE_PARM_DESC(iommu, "Devices are behind an IOMMU, and not mediated");
 
-static void vfio_vhost_rearm(struct vhost_accel *va, u16 q)
+static bool vfio_vhost_rearm(struct vhost_accel *va, u16 q)
 {
 	struct vfio_vhost *vv = va->private;
 
-	vhost_accel_rearm(&vv->client, q);
+	return vhost_accel_rearm(&vv->client, q);
 }
 
 static const struct vhost_accel_host_ops vfio_host_ops = {

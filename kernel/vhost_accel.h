@@ -118,15 +118,15 @@ struct vhost_accel_ops {
  *	the device's table with dma_map(). EAGAIN: not now, later. May take its
  *	time; a signal ends it. Optional
  * @dma_release: a run of pages has left the device's table
- * @rearm: unmap the client's doorbell, so that its next store faults. Without
- *	it mapped doorbells are looked at from time to time
+ * @rearm: unmap the client's doorbell, so that its next store faults; false: not
+ *	now, later. Without it mapped doorbells are looked at from time to time
  */
 struct vhost_accel_host_ops {
 	int (*translate)(struct vhost_accel *va, u64 iova, u32 perm, u64 *pa);
 	int (*dma_miss)(struct vhost_accel *va, u64 iova, u32 perm);
 	void (*dma_release)(struct vhost_accel *va,
 			    const struct vhost_iotlb_map *map);
-	void (*rearm)(struct vhost_accel *va, u16 q);
+	bool (*rearm)(struct vhost_accel *va, u16 q);
 };
 
 /**

@@ -146,6 +146,7 @@ struct net_dev {
 
 	DECLARE_BITMAP(kicked, NET_MAX_VQS);	/* to be looked at */
 	DECLARE_BITMAP(hot, NET_MAX_VQS);	/* doorbells that are polled */
+	DECLARE_BITMAP(open, NET_MAX_VQS);	/* that the client can store into */
 	atomic_t naps;				/* doorbells to be looked at */
 	atomic_t looks_asked;			/* by net_look_at_all() */
 	atomic_t looks_done;

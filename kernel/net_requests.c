@@ -420,9 +420,11 @@ static void net_forget_client(struct vhost_accel *va)
 
 	mutex_lock(&nd->lock);
 	net_put_signal(&nd->config);
-	for (q = 0; q < va->nvqs; q++) {
+	/* Whoever comes next doesn't pay for doorbells that nobody used. */
+	for_each_set_bit(q, nd->open, va->nvqs) {
 		net_doorbell_clear(&nd->vqs[q]);
 		clear_bit(q, nd->hot);
+		clear_bit(q, nd->open);
 	}
 	mutex_unlock(&nd->lock);
 }

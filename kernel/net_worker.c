@@ -57,6 +57,7 @@ void net_doorbell_touched(struct vhost_accel *va, u16 q)
 {
 	struct net_dev *nd = to_net(va);
 
+	set_bit(q, nd->open);
 	WRITE_ONCE(nd->vqs[q].hot_until, 0);
 	WRITE_ONCE(nd->vqs[q].awaited, true);
 	/* Both before the bit. */
@@ -73,10 +74,12 @@ void net_doorbell_mapped(struct vhost_accel *va, u16 q, bool mapped)
 {
 	struct net_dev *nd = to_net(va);
 
-	if (mapped)
+	if (mapped) {
+		set_bit(q, nd->open);
 		atomic_inc(&nd->vqs[q].mapped);
-	else
+	} else {
 		atomic_dec(&nd->vqs[q].mapped);
+	}
 	if (va->host->rearm)
 		return;
 	if (!mapped)

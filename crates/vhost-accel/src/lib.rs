@@ -90,8 +90,8 @@
 //!
 //! # Features
 //! `vfio-msg`, `vfio-ioctl`, `vhost-mdev` and `vhost-vdpa`, all by default, compile a backend in;
-//! `vm-memory` adds the helper that maps a whole guest memory of that crate; `vmm-sys-util` lends and
-//! gives eventfds in that crate's type; `serde` lets a [`DeviceState`] be stored and sent.
+//! `vm-memory` adds the helper that maps a whole guest memory of that crate; `vmm-sys-util` lends
+//! and gives eventfds in that crate's type; `serde` lets a [`DeviceState`] be stored and sent.
 
 mod devices;
 mod open;

@@ -142,6 +142,11 @@
 #define VHOST_ACCEL_CAP_ATOMIC_DMA (1 << 13)
 
 /**
+ * Memory is mapped through the device: vhost_accel_dma_map and its like.
+ */
+#define VHOST_ACCEL_CAP_DMA (1 << 14)
+
+/**
  * A feature: VIRTIO_F_VERSION_1. Our devices run with it and with the next one only.
  */
 #define VHOST_ACCEL_F_VERSION_1 (1ull << 32)
@@ -605,12 +610,26 @@ int vhost_accel_close(struct vhost_accel_device *device);
  * write: a process that may, for one that is in a sandbox. The URI's path is for messages alone.
  * The fd stays the caller's; the device has a duplicate of it, and is closed when both are.
  *
+ * On VFIO it is the device's fd, from a group in a container of a type 1 IOMMU. The container
+ * stays the caller's, who maps memory there, for all its devices at once. The device has no
+ * VHOST_ACCEL_CAP_DMA, and its dirty log can't be held against what is mapped.
+ *
  * This process becomes the device's owner. The one that opened it must not have become that.
  *
- * EBADF for what is no fd, EOPNOTSUPP for the interfaces on VFIO, whose devices are more than one
- * fd, and those of vhost_accel_open.
+ * EBADF for what is no fd, and those of vhost_accel_open.
  */
 int vhost_accel_open_fd(const char *uri, int fd, struct vhost_accel_device **device);
+
+/**
+ * As vhost_accel_open_fd, on VFIO, with the device's container: memory is mapped through the
+ * device. Everything in the container is unmapped with it, so no other device may be in it.
+ *
+ * EOPNOTSUPP for the other interfaces, and those of vhost_accel_open_fd.
+ */
+int vhost_accel_open_fds(const char *uri,
+                         int fd,
+                         int container,
+                         struct vhost_accel_device **device);
 
 /**
  * What the device is and can do.

@@ -67,7 +67,7 @@ impl Fault {
             Self::Kick { source, .. } | Self::Devices(source) => of_io(source),
             Self::Device(error) | Self::Open(OpenError::Device(error)) => error.os_error(),
             Self::Open(OpenError::Uri(_)) => libc::EINVAL,
-            Self::Open(OpenError::NotCompiledIn(_) | OpenError::NotOneFd(_)) => libc::EOPNOTSUPP,
+            Self::Open(OpenError::NotCompiledIn(_) | OpenError::NoContainer(_)) => libc::EOPNOTSUPP,
             Self::Open(_) => libc::EIO,
         }
     }

@@ -52,7 +52,7 @@ pub use numbers::*;
 pub use open::{
     vhost_accel_close, vhost_accel_device, vhost_accel_device_fd, vhost_accel_devices,
     vhost_accel_get_info, vhost_accel_info, vhost_accel_open, vhost_accel_open_fd,
-    vhost_accel_path, vhost_accel_phase,
+    vhost_accel_open_fds, vhost_accel_path, vhost_accel_phase,
 };
 pub use page::{
     vhost_accel_page, vhost_accel_page_close, vhost_accel_page_info, vhost_accel_page_open,

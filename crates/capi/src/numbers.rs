@@ -48,6 +48,8 @@ pub const VHOST_ACCEL_CAP_DMA_INCREMENTAL: u32 = 1 << 11;
 pub const VHOST_ACCEL_CAP_VIRTIO_STATUS: u32 = 1 << 12;
 /// vhost_accel_dma_update is one change, also for memory that the device uses at that moment.
 pub const VHOST_ACCEL_CAP_ATOMIC_DMA: u32 = 1 << 13;
+/// Memory is mapped through the device: vhost_accel_dma_map and its like.
+pub const VHOST_ACCEL_CAP_DMA: u32 = 1 << 14;
 
 const _: () = {
     use Capabilities as C;
@@ -65,6 +67,7 @@ const _: () = {
     assert!(VHOST_ACCEL_CAP_DMA_INCREMENTAL == C::DMA_INCREMENTAL.bits());
     assert!(VHOST_ACCEL_CAP_VIRTIO_STATUS == C::VIRTIO_STATUS.bits());
     assert!(VHOST_ACCEL_CAP_ATOMIC_DMA == C::ATOMIC_DMA.bits());
+    assert!(VHOST_ACCEL_CAP_DMA == C::DMA.bits());
 };
 
 /// A feature: VIRTIO_F_VERSION_1. Our devices run with it and with the next one only.

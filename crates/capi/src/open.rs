@@ -1,7 +1,7 @@
 //! Opening and closing, and what is known of a device without asking it.
 
 use std::ffi::{c_char, c_int};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use vhost_accel::{OpenError, Uri};
@@ -82,10 +82,13 @@ pub extern "C" fn vhost_accel_close(device: *mut vhost_accel_device) -> c_int {
 /// write: a process that may, for one that is in a sandbox. The URI's path is for messages alone.
 /// The fd stays the caller's; the device has a duplicate of it, and is closed when both are.
 ///
+/// On VFIO it is the device's fd, from a group in a container of a type 1 IOMMU. The container
+/// stays the caller's, who maps memory there, for all its devices at once. The device has no
+/// VHOST_ACCEL_CAP_DMA, and its dirty log can't be held against what is mapped.
+///
 /// This process becomes the device's owner. The one that opened it must not have become that.
 ///
-/// EBADF for what is no fd, EOPNOTSUPP for the interfaces on VFIO, whose devices are more than one
-/// fd, and those of vhost_accel_open.
+/// EBADF for what is no fd, and those of vhost_accel_open.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vhost_accel_open_fd(
     uri: *const c_char,
@@ -97,11 +100,37 @@ pub unsafe extern "C" fn vhost_accel_open_fd(
         let device = unsafe { output(device, "device") }?;
         // SAFETY: as above.
         let uri: Uri = unsafe { text(uri, "uri") }?.parse().map_err(OpenError::from)?;
-        let given = unchecked::fd(fd, "fd")?.ok_or(Fault::Fd { name: "fd", given: fd })?;
-        let own = given.try_clone_to_owned().map_err(|_| Fault::Fd { name: "fd", given: fd })?;
-        device.write(devices::insert(vhost_accel::open_fd(&uri, own)?));
+        device.write(devices::insert(vhost_accel::open_fd(&uri, duplicate(fd, "fd")?)?));
         Ok(())
     })
+}
+
+/// As vhost_accel_open_fd, on VFIO, with the device's container: memory is mapped through the
+/// device. Everything in the container is unmapped with it, so no other device may be in it.
+///
+/// EOPNOTSUPP for the other interfaces, and those of vhost_accel_open_fd.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vhost_accel_open_fds(
+    uri: *const c_char,
+    fd: c_int,
+    container: c_int,
+    device: *mut *mut vhost_accel_device,
+) -> c_int {
+    done(|| {
+        // SAFETY: the caller keeps the header's rules of pointers.
+        let device = unsafe { output(device, "device") }?;
+        // SAFETY: as above.
+        let uri: Uri = unsafe { text(uri, "uri") }?.parse().map_err(OpenError::from)?;
+        let (own, container) = (duplicate(fd, "fd")?, duplicate(container, "container")?);
+        device.write(devices::insert(vhost_accel::open_fds(&uri, own, container)?));
+        Ok(())
+    })
+}
+
+fn duplicate(fd: c_int, name: &'static str) -> Result<OwnedFd, Fault> {
+    let no_fd = || Fault::Fd { name, given: fd };
+    let given = unchecked::fd(fd, name)?.ok_or_else(no_fd)?;
+    given.try_clone_to_owned().map_err(|_| no_fd())
 }
 
 /// What the device is and can do.

@@ -299,7 +299,12 @@ int main(int argc, char **argv)
 	IS(vhost_accel_open_fd("vhost-vdpa:/x", -1, &device), -EBADF);
 	IS(vhost_accel_open_fd("vhost-vdpa:/x", 9999, &device), -EBADF);
 	IS(vhost_accel_open_fd("vhost-vdpa:/x", 0, NULL), -EINVAL);
-	IS(vhost_accel_open_fd("vfio-msg:/x", 0, &device), -EOPNOTSUPP);
+	IS(vhost_accel_open_fds(NULL, 0, 0, &device), -EINVAL);
+	IS(vhost_accel_open_fds("no URI", 0, 0, &device), -EINVAL);
+	IS(vhost_accel_open_fds("vfio-msg:/x", -1, 0, &device), -EBADF);
+	IS(vhost_accel_open_fds("vfio-msg:/x", 0, 9999, &device), -EBADF);
+	IS(vhost_accel_open_fds("vfio-msg:/x", 0, 0, NULL), -EINVAL);
+	IS(vhost_accel_open_fds("vhost-vdpa:/x", 0, 0, &device), -EOPNOTSUPP);
 	IS(device != NULL, 0);
 
 	IS(vhost_accel_open(argv[1], &device), 0);

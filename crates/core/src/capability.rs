@@ -44,6 +44,9 @@ bitflags::bitflags! {
         /// finds the mappings as they were or as they will be, and nothing in between, even while
         /// it runs.
         const ATOMIC_DMA = 1 << 13;
+        /// Memory is mapped through the device: [`dma_map`](crate::VhostAccel::dma_map) and its
+        /// like. Without it somebody else does that, in a VFIO container of theirs.
+        const DMA = 1 << 14;
     }
 }
 

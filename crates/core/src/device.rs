@@ -1,5 +1,6 @@
 //! A device: a control column and a DMA column, and the rules that hold whatever they are.
 
+use std::io;
 use std::os::fd::BorrowedFd;
 
 use crate::accel::VhostAccel;
@@ -62,6 +63,19 @@ impl<C: Control, D: Dma> Device<C, D> {
         subject: Subject,
     ) -> impl FnOnce(R) -> Error + '_ {
         move |reason| self.error(operation, subject, reason)
+    }
+
+    /// As [`failed`](Self::failed), of the DMA column. A device without it is asked all the
+    /// same, so that one with it doesn't pay for the question.
+    fn dma_failed(
+        &self,
+        operation: Operation,
+        subject: Subject,
+    ) -> impl FnOnce(io::Error) -> Error + '_ {
+        move |error| {
+            self.need(operation, subject, Capabilities::DMA)
+                .map_or_else(|unsupported| unsupported, |()| self.error(operation, subject, error))
+        }
     }
 
     fn failure(&self, operation: Operation, subject: Subject, failure: Failure) -> Error {
@@ -329,7 +343,7 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
         self.check_mapping(mapping)?;
         // SAFETY: the caller's promise is the same.
         let mapped = unsafe { self.dma.map(mapping) };
-        mapped.map_err(self.failed(Operation::DmaMap, Subject::Range(mapping.range())))?;
+        mapped.map_err(self.dma_failed(Operation::DmaMap, Subject::Range(mapping.range())))?;
         self.mapped(std::slice::from_ref(mapping));
         Ok(())
     }
@@ -342,7 +356,7 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
         mapped.map_err(|failure| {
             let culprit = failure.index.and_then(|index| mappings.get(index));
             let subject = culprit.map_or(Subject::Device, |one| Subject::Range(one.range()));
-            self.error(Operation::DmaMap, subject, failure.source)
+            self.dma_failed(Operation::DmaMap, subject)(failure.source)
         })?;
         self.mapped(mappings);
         Ok(())
@@ -351,7 +365,7 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
     fn dma_unmap(&mut self, range: IovaRange) -> Result<()> {
         self.check_range(Operation::DmaUnmap, range, Hva(0))?;
         let unmapped = self.dma.unmap(range);
-        unmapped.map_err(self.failed(Operation::DmaUnmap, Subject::Range(range)))?;
+        unmapped.map_err(self.dma_failed(Operation::DmaUnmap, Subject::Range(range)))?;
         self.writable.unmapped(range);
         Ok(())
     }
@@ -366,7 +380,7 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
         updated.map_err(|failure| {
             let culprit = failure.index.and_then(|index| map.get(index));
             let subject = culprit.map_or(Subject::Device, |one| Subject::Range(one.range()));
-            self.error(operation, subject, failure.source)
+            self.dma_failed(operation, subject)(failure.source)
         })?;
         unmap.iter().for_each(|&range| self.writable.unmapped(range));
         self.mapped(map);
@@ -374,7 +388,7 @@ impl<C: Control, D: Dma> VhostAccel for Device<C, D> {
     }
 
     fn dma_limits(&self) -> Result<DmaLimits> {
-        self.dma.limits().map_err(self.failed(Operation::DmaLimits, Subject::Device))
+        self.dma.limits().map_err(self.dma_failed(Operation::DmaLimits, Subject::Device))
     }
 
     fn start(&mut self) -> Result<()> {

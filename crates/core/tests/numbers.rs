@@ -36,6 +36,7 @@ fn capabilities() {
         "DMA_INCREMENTAL",
         "VIRTIO_STATUS",
         "ATOMIC_DMA",
+        "DMA",
     ];
     let all: Vec<_> =
         Capabilities::all().iter_names().map(|(name, one)| (name, one.bits())).collect();

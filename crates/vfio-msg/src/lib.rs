@@ -18,5 +18,5 @@ mod open;
 mod port;
 
 pub use control::Messages;
-pub use open::{VfioMsg, VfioMsgOptions, open};
+pub use open::{VfioMsg, VfioMsgOptions, open, open_fd, open_fds};
 pub use port::{Port, VfioPort};

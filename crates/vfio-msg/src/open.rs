@@ -1,11 +1,13 @@
 //! Opening.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use vhost_accel_vfio::{Container, Region, VfioFd};
+use vhost_accel_vfio::{Container, ElsewhereMapped, Region, VfioFd};
 use vhost_accel_vhost_ioctls::core::{
-    Capabilities, Device, Error, Failure, Features, Interface, Opening, Operation, Reason, Status,
+    Capabilities, Device, Dma, Error, Failure, Features, Interface, Opening, Operation, Reason,
+    Status,
 };
 use vhost_accel_vhost_ioctls::uapi::call;
 use vhost_accel_vhost_ioctls::uapi::message::Accepts;
@@ -20,8 +22,8 @@ use crate::control::{Dialect, Messages, VRING_LEN};
 use crate::exchange::{Exchange, Refused};
 use crate::port::{Port, VfioPort};
 
-/// A device opened through #1/A.
-pub type VfioMsg = Device<Messages, Container>;
+/// A device opened through #1/A; `D` is the DMA column.
+pub type VfioMsg<D = Container> = Device<Messages, D>;
 
 /// What can be chosen at open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +51,52 @@ impl Default for VfioMsgOptions {
 pub fn open(path: impl AsRef<Path>, options: VfioMsgOptions) -> Result<VfioMsg, Error> {
     let opening = Opening::new(Interface::VfioMsg, path.as_ref());
     let vhost_accel_vfio::Vfio { device, container } = vhost_accel_vfio::open(&opening)?;
-    let Regions { config, notify } = Regions::find(&opening, &device)?;
-    let accepts = accepted(&opening, &device, config)?;
+    opened(&opening, device, options, container, Container::CAPABILITIES)
+}
+
+/// Opens the device that somebody else has opened as `device`. Its container stays theirs, and
+/// they map memory there. `path` is where it was opened, for messages.
+///
+/// This process becomes the device's owner. The one that opened it must not have become that.
+///
+/// # Errors
+/// Those of [`vhost_accel_vfio::handed`] and of the messages: EBUSY for a device that has an owner.
+pub fn open_fd(
+    path: impl AsRef<Path>,
+    device: OwnedFd,
+    options: VfioMsgOptions,
+) -> Result<VfioMsg<ElsewhereMapped>, Error> {
+    let opening = Opening::new(Interface::VfioMsg, path.as_ref());
+    let device = vhost_accel_vfio::handed(&opening, device)?;
+    opened(&opening, device, options, ElsewhereMapped, Capabilities::empty())
+}
+
+/// As [`open_fd`], with the container: memory is mapped through the device, and everything in the
+/// container is unmapped with it.
+///
+/// # Errors
+/// Those of [`open_fd`] and of [`vhost_accel_vfio::handed_container`].
+pub fn open_fds(
+    path: impl AsRef<Path>,
+    device: OwnedFd,
+    container: OwnedFd,
+    options: VfioMsgOptions,
+) -> Result<VfioMsg, Error> {
+    let opening = Opening::new(Interface::VfioMsg, path.as_ref());
+    let device = vhost_accel_vfio::handed(&opening, device)?;
+    let container = vhost_accel_vfio::handed_container(&opening, container)?;
+    opened(&opening, device, options, container, Container::CAPABILITIES)
+}
+
+fn opened<D: Dma>(
+    opening: &Opening,
+    device: Arc<VfioFd>,
+    options: VfioMsgOptions,
+    dma: D,
+    of_dma: Capabilities,
+) -> Result<VfioMsg<D>, Error> {
+    let Regions { config, notify } = Regions::find(opening, &device)?;
+    let accepts = accepted(opening, &device, config)?;
     let vrings = device.irq_count(IRQ_INDEX_VQ);
     let queue_count = u16::try_from(vrings).ok().filter(|&count| count > 0).ok_or_else(|| {
         opening.failed(Operation::Identify)(Reason::Device("it has no interrupts for its vrings"))
@@ -62,14 +108,11 @@ pub fn open(path: impl AsRef<Path>, options: VfioMsgOptions) -> Result<VfioMsg, 
     let port = VfioPort { device: Arc::clone(&device), config: config.offset };
     let mut exchange = Exchange::new(&mut buffer, &port, max_batch.is_some());
     let identity = ask(&mut exchange, accepts.status, queue_count)
-        .map_err(|refused| failed(&opening, refused.into()))?;
+        .map_err(|refused| failed(opening, refused.into()))?;
 
     let doorbells = notify.as_ref().and_then(Region::doorbells);
     let notify = notify.filter(Region::is_writable).map(|region| region.offset);
-    let mut capabilities = identity.capabilities()
-        | Capabilities::DMA_ACCESS
-        | Capabilities::DMA_ERRNO
-        | Capabilities::DMA_INCREMENTAL;
+    let mut capabilities = identity.capabilities() | of_dma;
     let reports_errors = device.irq_count(IRQ_INDEX_ERR) >= vrings;
     capabilities.set(Capabilities::VIRTIO_STATUS, accepts.status);
     capabilities.set(Capabilities::KICK_DOORBELL, doorbells.is_some());
@@ -87,7 +130,7 @@ pub fn open(path: impl AsRef<Path>, options: VfioMsgOptions) -> Result<VfioMsg, 
         max_write: max_batch.unwrap_or(VRING_LEN),
         port,
     };
-    Ok(Device::new(identity.info(&opening, capabilities), control, container))
+    Ok(Device::new(identity.info(opening, capabilities), control, dma))
 }
 
 struct Regions {

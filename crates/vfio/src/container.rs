@@ -7,34 +7,69 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use vfio_ioctls::VfioContainer;
-use vhost_accel_core::{Access, Dma, DmaLimits, DmaMapping, Iova, IovaRange};
+use vhost_accel_core::{
+    Access, Capabilities, Dma, DmaLimits, DmaMapping, Iova, IovaRange, page_size,
+};
 use vhost_accel_uapi::call::vfio;
 use vhost_accel_uapi::caps::Caps;
 use vhost_accel_uapi::vfio::{DMA_MAP_FLAG_READ, DMA_MAP_FLAG_WRITE, IommuInfo};
 
-/// A VFIO container of IOMMU type 1 v2.
-pub struct Container(Arc<VfioContainer>);
+/// A VFIO container of IOMMU type 1 v2, of one device.
+pub struct Container(Source);
+
+enum Source {
+    Opened(Arc<VfioContainer>),
+    Handed(OwnedFd),
+}
 
 impl Container {
-    pub(super) fn new(container: Arc<VfioContainer>) -> Self {
-        Self(container)
+    /// What a device can with a container of its own.
+    pub const CAPABILITIES: Capabilities = Capabilities::DMA
+        .union(Capabilities::DMA_ACCESS)
+        .union(Capabilities::DMA_ERRNO)
+        .union(Capabilities::DMA_INCREMENTAL);
+
+    pub(super) fn opened(container: Arc<VfioContainer>) -> Self {
+        Self(Source::Opened(container))
+    }
+
+    pub(super) fn handed(container: OwnedFd) -> Self {
+        Self(Source::Handed(container))
+    }
+}
+
+impl Drop for Container {
+    /// What is mapped goes with the device, also when somebody else has the container open.
+    fn drop(&mut self) {
+        match &self.0 {
+            // It closes, which unmaps everything.
+            Source::Opened(_) => {}
+            Source::Handed(container) => {
+                // All but the last page, where type 1 can't keep a mapping either. It can't fail
+                // but with the container gone.
+                let _ = vfio::unmap_dma(container, 0, !(page_size() as u64 - 1));
+            }
+        }
     }
 }
 
 impl AsFd for Container {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: the container owns the fd until it is dropped, which `self` outlives.
-        unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) }
+        match &self.0 {
+            // SAFETY: the container owns the fd until it is dropped, which `self` outlives.
+            Source::Opened(container) => unsafe { BorrowedFd::borrow_raw(container.as_raw_fd()) },
+            Source::Handed(container) => container.as_fd(),
+        }
     }
 }
 
 impl fmt::Debug for Container {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Container").field(&self.0.as_raw_fd()).finish()
+        f.debug_tuple("Container").field(&self.as_fd().as_raw_fd()).finish()
     }
 }
 
@@ -73,6 +108,26 @@ impl Dma for Container {
             }
             room.resize(needed, 0);
         }
+    }
+}
+
+/// The DMA column of a device whose container is somebody else's: EOPNOTSUPP to everything.
+///
+/// Mappings that are made in that container are this device's as well.
+#[derive(Clone, Copy, Debug)]
+pub struct ElsewhereMapped;
+
+impl Dma for ElsewhereMapped {
+    unsafe fn map(&mut self, _: &DmaMapping) -> io::Result<()> {
+        Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP))
+    }
+
+    fn unmap(&mut self, _: IovaRange) -> io::Result<()> {
+        Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP))
+    }
+
+    fn limits(&self) -> io::Result<DmaLimits> {
+        Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP))
     }
 }
 

@@ -8,12 +8,14 @@ mod container;
 mod device;
 mod error;
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use vfio_ioctls::{VfioContainer, VfioDevice};
-use vhost_accel_core::{Error, Opening, Operation};
+use vhost_accel_core::{Dma, Error, Opening, Operation};
+use vhost_accel_uapi::call;
 
-pub use container::Container;
+pub use container::{Container, ElsewhereMapped};
 pub use device::{Region, VfioFd};
 
 /// An opened VFIO device, in a container of its own.
@@ -40,5 +42,27 @@ pub fn open(opening: &Opening) -> Result<Vfio, Error> {
         let step = error::step(&error);
         opening.failed(step)(error::of_device(error, opening.path()))
     })?;
-    Ok(Vfio { device: Arc::new(VfioFd::new(device)), container: Container::new(container) })
+    let device = Arc::new(VfioFd::opened(device));
+    Ok(Vfio { device, container: Container::opened(container) })
+}
+
+/// The device that somebody else has opened as `device`, out of a group in a container of theirs.
+/// They need the group no longer.
+///
+/// # Errors
+/// Those of VFIO_DEVICE_GET_INFO: ENOTTY for what is no VFIO device.
+pub fn handed(opening: &Opening, device: OwnedFd) -> Result<Arc<VfioFd>, Error> {
+    call::vfio::get_device_info(&device).map_err(opening.failed(Operation::Identify))?;
+    Ok(Arc::new(VfioFd::handed(device)))
+}
+
+/// The container of a device that was handed over with it. The device is then the only one for
+/// which memory is mapped in it, and all of that is unmapped when this is dropped.
+///
+/// # Errors
+/// Those of VFIO_IOMMU_GET_INFO: EINVAL without an IOMMU type, ENOTTY for what is no container.
+pub fn handed_container(opening: &Opening, container: OwnedFd) -> Result<Container, Error> {
+    let container = Container::handed(container);
+    container.limits().map_err(opening.failed(Operation::OpenContainer))?;
+    Ok(container)
 }

@@ -98,6 +98,6 @@ mod open;
 mod uri;
 
 pub use devices::devices;
-pub use open::{OpenError, open, open_fd, open_uri};
+pub use open::{OpenError, open, open_fd, open_fds, open_uri};
 pub use uri::{Uri, UriError, UriVariant};
 pub use vhost_accel_core::*;

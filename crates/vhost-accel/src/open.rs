@@ -25,9 +25,7 @@ pub fn open_uri(uri: &Uri) -> Result<Box<dyn VhostAccel>, OpenError> {
     match uri.interface() {
         #[cfg(feature = "vfio-msg")]
         Interface::VfioMsg => {
-            let batch = uri.variant() != UriVariant::Unbatched;
-            let options = vhost_accel_vfio_msg::VfioMsgOptions { batch };
-            Ok(Box::new(vhost_accel_vfio_msg::open(uri.path(), options)?))
+            Ok(Box::new(vhost_accel_vfio_msg::open(uri.path(), msg_options(uri))?))
         }
         #[cfg(feature = "vfio-ioctl")]
         Interface::VfioIoctl => Ok(Box::new(vhost_accel_vfio_ioctl::open(uri.path())?)),
@@ -45,20 +43,33 @@ pub fn open_uri(uri: &Uri) -> Result<Box<dyn VhostAccel>, OpenError> {
 /// Opens the device that a URI names by an fd of it that somebody else has opened, to read and
 /// write: a process that may, for one that is in a sandbox. The URI's path is for messages alone.
 ///
+/// On VFIO it is the device's fd, from a group in a container of a type 1 IOMMU. The container
+/// stays the caller's, who maps memory there, for all its devices at once. The device has no
+/// [`Capabilities::DMA`](crate::Capabilities), and its dirty log can't be held against what is
+/// mapped.
+///
 /// This process becomes the device's owner. The one that opened it must not have become that. The
 /// fd is closed with the device, or when this fails.
 ///
 /// # Errors
-/// As [`open_uri`]; [`OpenError::NotOneFd`] for the interfaces on VFIO.
+/// As [`open_uri`].
 #[cfg_attr(
-    not(any(feature = "vhost-mdev", feature = "vhost-vdpa")),
-    expect(unused_variables, reason = "no interface that is one fd")
+    not(any(
+        feature = "vfio-msg",
+        feature = "vfio-ioctl",
+        feature = "vhost-mdev",
+        feature = "vhost-vdpa"
+    )),
+    expect(unused_variables, reason = "no interface")
 )]
 pub fn open_fd(uri: &Uri, fd: OwnedFd) -> Result<Box<dyn VhostAccel>, OpenError> {
     match uri.interface() {
-        interface @ (Interface::VfioMsg | Interface::VfioIoctl) => {
-            Err(OpenError::NotOneFd(interface))
+        #[cfg(feature = "vfio-msg")]
+        Interface::VfioMsg => {
+            Ok(Box::new(vhost_accel_vfio_msg::open_fd(uri.path(), fd, msg_options(uri))?))
         }
+        #[cfg(feature = "vfio-ioctl")]
+        Interface::VfioIoctl => Ok(Box::new(vhost_accel_vfio_ioctl::open_fd(uri.path(), fd)?)),
         #[cfg(feature = "vhost-mdev")]
         Interface::VhostMdev => {
             let options = mdev_options(uri);
@@ -72,6 +83,45 @@ pub fn open_fd(uri: &Uri, fd: OwnedFd) -> Result<Box<dyn VhostAccel>, OpenError>
         #[allow(unreachable_patterns, reason = "reachable when a feature is off")]
         interface => Err(OpenError::NotCompiledIn(interface)),
     }
+}
+
+/// As [`open_fd`], on VFIO, with the device's container: memory is mapped through the device.
+/// Everything in the container is unmapped with it, so no other device may be in it.
+///
+/// # Errors
+/// As [`open_uri`]; [`OpenError::NoContainer`] for the other interfaces.
+#[cfg_attr(
+    not(any(feature = "vfio-msg", feature = "vfio-ioctl")),
+    expect(unused_variables, reason = "no interface on VFIO")
+)]
+pub fn open_fds(
+    uri: &Uri,
+    device: OwnedFd,
+    container: OwnedFd,
+) -> Result<Box<dyn VhostAccel>, OpenError> {
+    match uri.interface() {
+        #[cfg(feature = "vfio-msg")]
+        Interface::VfioMsg => {
+            let options = msg_options(uri);
+            let opened = vhost_accel_vfio_msg::open_fds(uri.path(), device, container, options);
+            Ok(Box::new(opened?))
+        }
+        #[cfg(feature = "vfio-ioctl")]
+        Interface::VfioIoctl => {
+            Ok(Box::new(vhost_accel_vfio_ioctl::open_fds(uri.path(), device, container)?))
+        }
+        interface @ (Interface::VhostMdev | Interface::VhostVdpa) => {
+            Err(OpenError::NoContainer(interface))
+        }
+        #[allow(unreachable_patterns, reason = "reachable when a feature is off")]
+        interface => Err(OpenError::NotCompiledIn(interface)),
+    }
+}
+
+#[cfg(feature = "vfio-msg")]
+fn msg_options(uri: &Uri) -> vhost_accel_vfio_msg::VfioMsgOptions {
+    let batch = uri.variant() != UriVariant::Unbatched;
+    vhost_accel_vfio_msg::VfioMsgOptions { batch }
 }
 
 #[cfg(feature = "vhost-mdev")]
@@ -100,9 +150,9 @@ pub enum OpenError {
     /// The crate was built without the interface's feature.
     #[error("the interface {0} is not compiled in; it is the feature of that name")]
     NotCompiledIn(Interface),
-    /// A device of this interface is a container, a group and a device fd.
-    #[error("a device of {0} is more than one fd, and can't be opened from one")]
-    NotOneFd(Interface),
+    /// A device of this interface has no container.
+    #[error("a device of {0} has no container, and is opened by its fd alone")]
+    NoContainer(Interface),
     /// The kernel refused, or the device is not what its URI says.
     #[error(transparent)]
     Device(#[from] Error),
@@ -113,7 +163,7 @@ impl From<OpenError> for io::Error {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Uri(error) => Self::new(io::ErrorKind::InvalidInput, error),
-            OpenError::NotCompiledIn(_) | OpenError::NotOneFd(_) => {
+            OpenError::NotCompiledIn(_) | OpenError::NoContainer(_) => {
                 Self::new(io::ErrorKind::Unsupported, error)
             }
             OpenError::Device(error) => error.into(),

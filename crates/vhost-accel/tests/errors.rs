@@ -148,6 +148,7 @@ fn capabilities_are_those_of_the_interface() {
         let text = uri.to_string();
         let option = text.split_once('?').map_or("", |(_, option)| option);
         let common = Capabilities::KICK_DOORBELL
+            | Capabilities::DMA
             | Capabilities::SUSPEND
             | Capabilities::RESUME
             | Capabilities::VIRTIO_STATUS;

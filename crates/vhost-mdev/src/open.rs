@@ -94,6 +94,7 @@ impl Opened {
         let mut capabilities = identity.capabilities()
             | Capabilities::KICK_EVENTFD
             | Capabilities::ERROR_EVENT
+            | Capabilities::DMA
             | Capabilities::DMA_ERRNO;
         capabilities.set(Capabilities::KICK_DOORBELL, doorbells.is_some());
         let control = VhostIoctls::new(Arc::clone(&fd), &identity, doorbells);

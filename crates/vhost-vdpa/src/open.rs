@@ -83,6 +83,7 @@ fn opened(opening: &Opening, file: File, options: VhostVdpaOptions) -> Result<Vh
     let batches = identity.backend_features & (1 << BACKEND_F_IOTLB_BATCH) != 0;
     let mut capabilities = identity.capabilities()
         | Capabilities::KICK_EVENTFD
+        | Capabilities::DMA
         | Capabilities::DMA_ACCESS
         | Capabilities::DMA_INCREMENTAL;
     capabilities.set(Capabilities::KICK_DOORBELL, doorbells.is_some());

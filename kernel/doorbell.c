@@ -124,15 +124,16 @@ EXPORT_SYMBOL_GPL(vhost_accel_mmap);
 bool vhost_accel_rearm(struct vhost_accel_client *client, u16 q)
 {
 	struct doorbell_mm *dm;
-	bool all = true;
+	bool all;
 
 	mutex_lock(&client->map_lock);
+	all = !client->map_keep;
 	/*
 	 * An mm in the list is there: its VMAs are closed under map_lock. The lock
 	 * itself, without mmap_lock.h's: no VMA is changed.
 	 */
 	list_for_each_entry(dm, &client->map_mms, node) {
-		all = !client->map_keep && down_write_trylock(&dm->mm->mmap_lock);
+		all = all && down_write_trylock(&dm->mm->mmap_lock);
 		if (!all)
 			break;
 	}

@@ -114,7 +114,7 @@ pub(crate) fn run(uri: &str, kind: KickKind, kicks: Kicks) -> Result<Ran> {
     // KVM carries out the one store of a kick by eventfd, and the loop around it if need be.
     let native = emulated <= u64::from(kicks.times) + 100;
     // The last exit is the one that says it is done.
-    let exits = native.then_some(marks[1].exits - marks[0].exits - 1);
+    let exits = native.then(|| marks[1].exits - marks[0].exits - 1);
     Ok(Ran { frames, calls, exits })
 }
 

@@ -106,7 +106,8 @@ pub unsafe extern "C" fn vhost_accel_open_fd(
 }
 
 /// As vhost_accel_open_fd, on VFIO, with the device's container: memory is mapped through the
-/// device. Everything in the container is unmapped with it, so no other device may be in it.
+/// device. Everything in the container is unmapped with it, so no other device may be in it. The
+/// last page of IOVAs can't be mapped.
 ///
 /// EOPNOTSUPP for the other interfaces, and those of vhost_accel_open_fd.
 #[unsafe(no_mangle)]

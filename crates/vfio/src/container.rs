@@ -42,6 +42,11 @@ impl Container {
     }
 }
 
+/// Bytes of all IOVAs but the last page, which no length can say along with the others.
+fn whole() -> u64 {
+    !(page_size() as u64 - 1)
+}
+
 impl Drop for Container {
     /// What is mapped goes with the device, also when somebody else has the container open.
     fn drop(&mut self) {
@@ -49,9 +54,9 @@ impl Drop for Container {
             // It closes, which unmaps everything.
             Source::Opened(_) => {}
             Source::Handed(container) => {
-                // All but the last page, where type 1 can't keep a mapping either. It can't fail
-                // but with the container gone.
-                let _ = vfio::unmap_dma(container, 0, !(page_size() as u64 - 1));
+                // No mapping is cut, since `map` makes none beyond. It can't fail but with the
+                // container gone.
+                let _ = vfio::unmap_dma(container, 0, whole());
             }
         }
     }
@@ -84,6 +89,11 @@ const fn flags(access: Access) -> u32 {
 impl Dma for Container {
     unsafe fn map(&mut self, mapping: &DmaMapping) -> io::Result<()> {
         let DmaMapping { iova, len, host, access, .. } = *mapping;
+        // What `drop` couldn't unmap isn't mapped.
+        let handed = matches!(self.0, Source::Handed(_));
+        if handed && mapping.range().last().is_none_or(|last| last.0 >= whole()) {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
         // SAFETY: the caller promises that the memory may be used until it is unmapped or the
         // device is dropped, and the container with it.
         unsafe { vfio::map_dma(self.as_fd(), iova.0, len, host.0, flags(access)) }

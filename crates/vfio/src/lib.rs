@@ -57,7 +57,8 @@ pub fn handed(opening: &Opening, device: OwnedFd) -> Result<Arc<VfioFd>, Error> 
 }
 
 /// The container of a device that was handed over with it. The device is then the only one for
-/// which memory is mapped in it, and all of that is unmapped when this is dropped.
+/// which memory is mapped in it, and all of that is unmapped when this is dropped. The last page of
+/// IOVAs can't be mapped: EINVAL.
 ///
 /// # Errors
 /// Those of VFIO_IOMMU_GET_INFO: EINVAL without an IOMMU type, ENOTTY for what is no container.

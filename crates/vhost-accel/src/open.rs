@@ -86,7 +86,8 @@ pub fn open_fd(uri: &Uri, fd: OwnedFd) -> Result<Box<dyn VhostAccel>, OpenError>
 }
 
 /// As [`open_fd`], on VFIO, with the device's container: memory is mapped through the device.
-/// Everything in the container is unmapped with it, so no other device may be in it.
+/// Everything in the container is unmapped with it, so no other device may be in it. The last page
+/// of IOVAs can't be mapped.
 ///
 /// # Errors
 /// As [`open_uri`]; [`OpenError::NoContainer`] for the other interfaces.

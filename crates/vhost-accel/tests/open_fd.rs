@@ -17,6 +17,7 @@ use vhost_accel_vfio::Vfio;
 
 const ENOENT: i32 = 2;
 const EBUSY: i32 = 16;
+const EINVAL: i32 = 22;
 const ENOTTY: i32 = 25;
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -129,6 +130,10 @@ fn what_is_mapped_goes_with_the_device_and_not_with_the_container() {
         let lease = memory.at(Iova(1 << 32));
         // SAFETY: the region stays mapped, and hands out no references.
         unsafe { device.dma_map(&lease.mapping()) }.unwrap();
+        let last = memory.at(Iova(0u64.wrapping_sub(1 << 16)));
+        // SAFETY: as above.
+        let error = unsafe { device.dma_map(&last.mapping()) }.unwrap_err();
+        assert_eq!(error.errno(), Some(EINVAL), "{error}");
         drop(device);
         let Opener::Vfio(vfio) = &mut opener else { panic!("{uri} has no container") };
         let error = vfio.container.unmap(lease.range()).unwrap_err();
